@@ -1,0 +1,44 @@
+/// What a walk reads its tables from: RAM, an image file, or the translation of an outer level.
+///
+/// A memory serves one space of addresses. Reading through another translation is just another
+/// conformer (`NestedMemory`), so two-dimensional paging is composition.
+///
+/// Outcomes are returned values: typed `throws` with an associated error type stays behind the
+/// protocol witness on the hot path.
+public protocol EntryMemory: ~Copyable {
+  /// The space of the addresses that this memory answers, and that its tables therefore hold.
+  associatedtype Space: AddressKind
+  /// Why a load can fail: a hole, or the exit of an outer translation.
+  associatedtype Failure: Error
+
+  /// Reads one little-endian table entry.
+  ///
+  /// - Parameters:
+  ///   - address: **Units** bytes; aligned to the size of `Entry`.
+  ///   - type: the width of the entry.
+  borrowing func load<Entry: TableEntry>(
+    _ address: Address<Space>, as type: Entry.Type
+  ) -> Result<Entry, Failure>
+
+  /// Replaces one entry if it still holds what was read, as one atomic step.
+  borrowing func compareExchange<Entry: TableEntry>(
+    _ address: Address<Space>, expected: Entry, desired: Entry
+  ) -> Result<EntryExchange, Failure>
+}
+
+/// The width of a table entry: 4 bytes in two-level x86 paging, 8 elsewhere.
+public protocol TableEntry: FixedWidthInteger, UnsignedInteger, BitwiseCopyable, Sendable {}
+
+extension UInt32: TableEntry {}
+extension UInt64: TableEntry {}
+
+/// What became of a compare-exchange on an entry.
+@frozen
+public enum EntryExchange: Sendable, Hashable {
+  /// The entry held what was expected and now holds what was desired.
+  case stored
+  /// Somebody else changed the entry first.
+  case lost
+  /// The memory is not writable by walks (a read-only slot, an image); the entry stays as it is.
+  case readOnly
+}

@@ -1,0 +1,92 @@
+/// The level of a table entry: 1 is the level of 4 KiB leaves, 5 the highest that exists.
+///
+/// **Bits** an entry at level n of an x86 long-mode table maps 2^(12 + 9(n-1)) bytes.
+@frozen
+public struct Level: RawRepresentable, Hashable, Comparable, Sendable {
+  /// The number of the level, 1 for the last.
+  public let rawValue: Int
+
+  /// Wraps a level number.
+  @inlinable
+  public init(rawValue: Int) { self.rawValue = rawValue }
+
+  /// Wraps a level number.
+  @inlinable
+  public init(_ rawValue: Int) { self.rawValue = rawValue }
+
+  /// The level of 4 KiB leaves.
+  @inlinable
+  public static var pageTable: Level { Level(1) }
+  /// The level of 2 MiB (4 MiB in two-level paging) leaves.
+  @inlinable
+  public static var directory: Level { Level(2) }
+  /// The level of 1 GiB leaves.
+  @inlinable
+  public static var directoryPointer: Level { Level(3) }
+
+  /// The next level towards the leaves.
+  @inlinable
+  public var below: Level { Level(rawValue &- 1) }
+
+  /// The next level towards the root.
+  @inlinable
+  public var above: Level { Level(rawValue &+ 1) }
+
+  /// Orders by number, so a leaf level is less than a root level.
+  @inlinable
+  public static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
+}
+
+extension Level: CustomStringConvertible {
+  /// The level's number.
+  public var description: String { String(rawValue) }
+}
+
+/// The size of a page, always a power of two.
+@frozen
+public struct PageSize: Hashable, Comparable, Sendable {
+  /// The number of offset bits: the size is 2^shift bytes.
+  public let shift: Int
+
+  /// A page of 2^shift bytes.
+  @inlinable
+  public init(shift: Int) { self.shift = shift }
+
+  /// 4 KiB.
+  @inlinable
+  public static var size4KiB: PageSize { PageSize(shift: 12) }
+  /// 2 MiB.
+  @inlinable
+  public static var size2MiB: PageSize { PageSize(shift: 21) }
+  /// 4 MiB, of two-level paging with PSE.
+  @inlinable
+  public static var size4MiB: PageSize { PageSize(shift: 22) }
+  /// 1 GiB.
+  @inlinable
+  public static var size1GiB: PageSize { PageSize(shift: 30) }
+
+  /// **Units** bytes.
+  @inlinable
+  public var bytes: UInt64 { 1 &<< UInt64(shift) }
+
+  /// The bits of an address inside the page.
+  @inlinable
+  public var offsetMask: UInt64 { bytes &- 1 }
+
+  /// **Units** 4 KiB frames.
+  @inlinable
+  public var frames: UInt64 { bytes &>> 12 }
+
+  /// Orders by size.
+  @inlinable
+  public static func < (left: PageSize, right: PageSize) -> Bool { left.shift < right.shift }
+}
+
+extension PageSize: CustomStringConvertible {
+  /// The size with a binary unit, such as `2 MiB`.
+  public var description: String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
+    let unit = min(max(shift / 10, 0), units.count - 1)
+    return "\(1 << (shift - unit * 10)) \(units[unit])"
+  }
+}

@@ -1,0 +1,154 @@
+/// How one kind of page table is laid out and what its bits mean.
+///
+/// A format is a value: one mode of one architecture with its registers' effect folded into masks.
+/// It knows entries, rights and faults, and nothing of memory; `Walker` knows memory and order, and
+/// nothing of bits. The protocol has no x86 in it: rights, accesses and faults are the format's own.
+public protocol PagingFormat: Sendable {
+  /// The space of the addresses that are translated.
+  associatedtype Input: AddressKind
+  /// The width of an entry.
+  associatedtype Entry: TableEntry
+  /// Where a walk begins: a table's address, or registers that hold the top level.
+  associatedtype Root: Sendable
+  /// What is asked of an address.
+  associatedtype Access: Sendable
+  /// What the entries read so far grant together.
+  associatedtype Rights: Sendable
+  /// What the hardware reports when it refuses.
+  associatedtype Fault: Error, Sendable
+
+  /// Checks the address and finds the first table to read.
+  func start(_ address: Address<Input>, for access: Access, at root: Root) -> WalkStart
+
+  /// The number of the entry of a table at `level` that covers the address.
+  func index(of address: UInt64, at level: Level) -> UInt64
+
+  /// What an entry is. Presence is judged before reserved bits.
+  func kind(of entry: Entry, at level: Level) -> EntryKind
+
+  /// The address of the table that a `.table` entry points to.
+  func table(in entry: Entry, at level: Level) -> UInt64
+
+  /// The page that a `.leaf` entry maps.
+  func page(in entry: Entry, at level: Level) -> PageFrame
+
+  /// Everything granted, before any entry is read.
+  var unrestricted: Rights { get }
+
+  /// Takes away what an entry does not grant.
+  func narrow(_ rights: inout Rights, by entry: Entry, at level: Level)
+
+  /// Judges an access on the whole walk.
+  ///
+  /// - Parameters:
+  ///   - access: what is asked.
+  ///   - rights: what all entries grant together, with the leaf.
+  ///   - tables: what the entries above the leaf grant.
+  ///   - leaf: the leaf entry.
+  func permits(_ access: Access, rights: Rights, tables: Rights, leaf: Entry) -> Bool
+
+  /// The entry with its accessed bit, and in the leaf of a write its dirty bit, set as hardware
+  /// would for this access; the entry unchanged where nothing is to be set.
+  func marked(_ entry: Entry, at level: Level, isLeaf: Bool, by access: Access) -> Entry
+
+  /// What hardware reports for a walk that ended badly.
+  ///
+  /// - Parameters:
+  ///   - cause: why it ended.
+  ///   - level: at which level; for a bad address the root's.
+  ///   - address: what was to be translated.
+  ///   - access: what was asked.
+  ///   - rights: what was granted up to and including the entry that ended the walk.
+  ///   - entry: that entry; 0 for a bad address.
+  func fault(
+    _ cause: FaultCause, at level: Level, _ address: Address<Input>, for access: Access,
+    rights: Rights, entry: Entry
+  ) -> Fault
+
+  /// The rights in the form that all formats share.
+  func permissions(of rights: Rights) -> Permissions
+
+  /// The field's name of an entry at a level, such as `PDE`.
+  func entryName(at level: Level) -> String
+}
+
+/// The first step of a walk.
+@frozen
+public enum WalkStart: Sendable {
+  /// Read the table at this address, whose entries are of this level.
+  case table(UInt64, Level)
+  /// The address, or a register that holds the top level, ends the walk before any memory is read.
+  case refused(FaultCause, Level)
+}
+
+/// What a table entry is.
+@frozen
+public enum EntryKind: Sendable, Hashable {
+  /// Maps nothing; every other bit is ignored.
+  case notPresent
+  /// Present, yet a bit that must be zero is set, or a combination is not legal.
+  case reserved
+  /// Points to a table of the next level.
+  case table
+  /// Maps a page.
+  case leaf
+}
+
+/// A page that a leaf entry maps: its first byte and its size.
+@frozen
+public struct PageFrame: Sendable, Hashable {
+  /// The first byte, in the space that the table's memory serves.
+  public let base: UInt64
+  /// The size.
+  public let size: PageSize
+
+  /// A page at an address that is a multiple of its size.
+  @inlinable
+  public init(base: UInt64, size: PageSize) {
+    self.base = base
+    self.size = size
+  }
+}
+
+/// Why a walk ended without a translation, in words that all formats share.
+@frozen
+public enum FaultCause: Sendable, Hashable {
+  /// An entry on the way is not present.
+  case notPresent
+  /// An entry on the way has reserved bits or an illegal combination.
+  case reservedBit
+  /// The walk arrived, but the rights of the entries together refuse the access.
+  case permission
+  /// The address itself cannot be translated (non-canonical on x86).
+  case nonCanonical
+  /// The address may not be used by this access, whatever the tables say (LASS on x86).
+  case forbiddenAddress
+}
+
+extension FaultCause: CustomStringConvertible {
+  /// The reason as the tools print it.
+  public var description: String {
+    switch self {
+    case .notPresent: "not present"
+    case .reservedBit: "reserved bit"
+    case .permission: "permission"
+    case .nonCanonical: "non-canonical"
+    case .forbiddenAddress: "forbidden address"
+    }
+  }
+}
+
+/// Where a walk begins when the top level is a table in memory.
+@frozen
+public struct TableRoot: Sendable, Hashable {
+  /// The address of the table, in the space that the walk's memory serves.
+  public let address: UInt64
+
+  /// A table at a number that the caller vouches for.
+  @inlinable
+  public init(_ address: UInt64) { self.address = address }
+
+  /// A table at an address.
+  @inlinable
+  public init<Kind>(_ address: Address<Kind>) { self.address = address.rawValue }
+}

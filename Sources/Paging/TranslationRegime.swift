@@ -1,0 +1,91 @@
+/// All that decides what an address means to one processor now: formats and roots, the registers'
+/// effect included.
+///
+/// A format with its root is a regime (`FormatRegime`), and so is a processor that changes formats at
+/// run time (`X86Regime`): such a one switches once per walk, outside the loop.
+public protocol TranslationRegime: Sendable {
+  /// The space of the addresses that are translated.
+  associatedtype Input: AddressKind
+  /// What is asked of an address.
+  associatedtype Access: Sendable
+  /// What entries grant.
+  associatedtype Rights: Sendable
+  /// What the hardware reports when it refuses.
+  associatedtype Fault: Error, Sendable
+
+  /// Walks the tables for one address.
+  func translate<Memory: EntryMemory & ~Copyable, Strategy: WalkStrategy>(
+    _ address: Address<Input>, for access: Access, in memory: borrowing Memory,
+    _ strategy: inout Strategy
+  ) -> Result<Translation<Memory.Space, Rights>, WalkFailure<Fault, Memory.Failure>>
+
+  /// Judges an access by rights that an earlier walk found, as a TLB hit does.
+  func permits(_ access: Access, rights: Rights, tables: Rights, leaf: UInt64) -> Bool
+
+  /// The rights in the form that all formats share.
+  func permissions(of rights: Rights) -> Permissions
+}
+
+extension TranslationRegime {
+  /// Walks the tables for one address with a strategy that keeps nothing.
+  @inlinable
+  public func translate<Memory: EntryMemory & ~Copyable, Strategy: WalkStrategy>(
+    _ address: Address<Input>, for access: Access, in memory: borrowing Memory,
+    _ strategy: Strategy
+  ) -> Result<Translation<Memory.Space, Rights>, WalkFailure<Fault, Memory.Failure>> {
+    var strategy = strategy
+    return translate(address, for: access, in: memory, &strategy)
+  }
+}
+
+/// One format walked from one root.
+@frozen
+public struct FormatRegime<Format: PagingFormat>: TranslationRegime {
+  /// As the format's.
+  public typealias Input = Format.Input
+  /// As the format's.
+  public typealias Access = Format.Access
+  /// As the format's.
+  public typealias Rights = Format.Rights
+  /// As the format's.
+  public typealias Fault = Format.Fault
+
+  /// The format.
+  public let format: Format
+  /// Where its walks begin.
+  public let root: Format.Root
+
+  /// A format and its root.
+  @inlinable
+  public init(_ format: Format, root: Format.Root) {
+    self.format = format
+    self.root = root
+  }
+
+  /// Walks the format's tables.
+  @inlinable
+  @inline(__always)
+  public func translate<Memory: EntryMemory & ~Copyable, Strategy: WalkStrategy>(
+    _ address: Address<Format.Input>, for access: Format.Access, in memory: borrowing Memory,
+    _ strategy: inout Strategy
+  ) -> Result<
+    Translation<Memory.Space, Format.Rights>, WalkFailure<Format.Fault, Memory.Failure>
+  > {
+    Walker(format).walk(address, for: access, at: root, in: memory, &strategy)
+  }
+
+  /// Asks the format.
+  @inlinable
+  public func permits(
+    _ access: Format.Access, rights: Format.Rights, tables: Format.Rights, leaf: UInt64
+  ) -> Bool {
+    format.permits(
+      access, rights: rights, tables: tables, leaf: Format.Entry(truncatingIfNeeded: leaf))
+  }
+
+  /// Asks the format.
+  @inlinable
+  public func permissions(of rights: Format.Rights) -> Permissions {
+    format.permissions(of: rights)
+  }
+}

@@ -1,0 +1,73 @@
+public import Paging
+public import X86
+
+/// What long mode asks of a linear address before any walk: canonical form (SPEC W13), LASS (W20) and
+/// linear-address masking (W1).
+@frozen
+public struct LinearAddressRules: Hashable, Sendable {
+  /// 64 minus the width of a linear address: 16 or 7.
+  @usableFromInline let signShift: UInt64
+  /// Whether LASS or any LAM mode is on; the common case pays one test.
+  @usableFromInline let isSpecial: Bool
+  @usableFromInline let lass: Bool
+  @usableFromInline let smap: Bool
+  /// The pointer width under LAM for bit 63 = 0 and = 1: 48, 57, or 0 where LAM is off.
+  @usableFromInline let userMaskingWidth: UInt64
+  @usableFromInline let supervisorMaskingWidth: UInt64
+
+  /// The rules under the given registers.
+  public init(_ registers: X86Registers, _ features: X86Features, width: Int) {
+    signShift = UInt64(64 - width)
+    lass = features.lass && registers.cr4.contains(.linearAddressSpaceSeparation)
+    smap = features.smap && registers.cr4.contains(.supervisorAccessPrevention)
+    if features.lam {
+      // CR3.LAM_U57 (bit 61) wins over LAM_U48 (bit 62).
+      userMaskingWidth =
+        registers.cr3 & 1 << 61 != 0 ? 57 : registers.cr3 & 1 << 62 != 0 ? 48 : 0
+      supervisorMaskingWidth =
+        registers.cr4.contains(.supervisorLinearAddressMasking) ? UInt64(width) : 0
+    } else {
+      userMaskingWidth = 0
+      supervisorMaskingWidth = 0
+    }
+    isSpecial = lass || userMaskingWidth != 0 || supervisorMaskingWidth != 0
+  }
+
+  /// Why the address is refused, or `nil`.
+  @inlinable
+  @inline(__always)
+  public func refusal(of address: GVA, for access: X86Access) -> FaultCause? {
+    if isSpecial { return specialRefusal(of: address.rawValue, for: access) }
+    return isCanonical(address.rawValue) ? nil : .nonCanonical
+  }
+
+  @inlinable
+  @inline(__always)
+  func isCanonical(_ address: UInt64) -> Bool {
+    UInt64(bitPattern: Int64(bitPattern: address &<< signShift) &>> Int64(signShift)) == address
+  }
+
+  @usableFromInline
+  func specialRefusal(of address: UInt64, for access: X86Access) -> FaultCause? {
+    if lass, lassForbids(address, for: access) { return .forbiddenAddress }
+    var address = address
+    let width = address &>> 63 == 0 ? userMaskingWidth : supervisorMaskingWidth
+    if width != 0, access.kind != .fetch {
+      // The bits from the width up to 62 are ignored; bit 63 must equal the highest bit kept.
+      guard address &>> 63 == (address &>> (width &- 1)) & 1 else { return .nonCanonical }
+      let shift = 64 &- width
+      address = UInt64(bitPattern: Int64(bitPattern: address &<< shift) &>> Int64(shift))
+    }
+    return isCanonical(address) ? nil : .nonCanonical
+  }
+
+  /// **Source** Intel SDM Vol. 3A, "Linear-Address Space Separation".
+  private func lassForbids(_ address: UInt64, for access: X86Access) -> Bool {
+    let isUpper = address >> 63 != 0
+    if access.isUser { return isUpper }
+    if isUpper { return false }
+    if access.kind == .fetch { return true }
+    if access.isImplicit { return true }
+    return smap && !access.alignmentCheck
+  }
+}

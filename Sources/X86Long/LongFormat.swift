@@ -1,0 +1,115 @@
+public import Paging
+public import X86
+
+/// How many levels a long-mode table has.
+public protocol LongDepth: Sendable {
+  /// 4 or 5.
+  static var levels: Int { get }
+}
+
+/// Four levels, 48-bit linear addresses.
+public enum FourLevels: LongDepth {
+  /// 4.
+  @inlinable
+  public static var levels: Int { 4 }
+}
+
+/// Five levels, 57-bit linear addresses (CR4.LA57).
+public enum FiveLevels: LongDepth {
+  /// 5.
+  @inlinable
+  public static var levels: Int { 5 }
+}
+
+/// Four-level long-mode paging.
+public typealias Long4 = LongFormat<FourLevels>
+/// Five-level long-mode paging.
+public typealias Long5 = LongFormat<FiveLevels>
+
+/// Long-mode paging: 8-byte entries, nine index bits a level, 4 KiB, 2 MiB and 1 GiB pages.
+///
+/// **Source** Intel SDM Vol. 3A, "4-Level Paging and 5-Level Paging"; AMD APM Vol. 2, "Long-Mode
+/// Page Translation".
+@frozen
+public struct LongFormat<Depth: LongDepth>: X86PagingFormat {
+  /// The access rules in force.
+  public let controls: X86Controls
+  /// The rules for addresses before any walk: canonical form, LAM, LASS.
+  public let linear: LinearAddressRules
+  /// M-1:12.
+  @usableFromInline let addressMask: UInt64
+  /// Reserved in every entry: 51:M, and XD while EFER.NXE=0.
+  @usableFromInline let reservedAlways: UInt64
+  /// Reserved in a 1 GiB leaf; includes PS itself where the processor has no such pages.
+  @usableFromInline let reservedGigabyte: UInt64
+  /// Reserved in PML4E and PML5E: bit 7, on AMD bit 8 too.
+  @usableFromInline let reservedTop: UInt64
+
+  /// The format under the given registers on the given processor.
+  public init(_ registers: X86Registers, _ features: X86Features) {
+    controls = X86Controls(registers, features)
+    linear = LinearAddressRules(registers, features, width: 12 + 9 * Depth.levels)
+    let physical = features.physicalAddressMask
+    addressMask = physical & ~0xFFF
+    let high = 0x000F_FFFF_FFFF_FFFF & ~physical
+    reservedAlways = high | (controls.executeDisable ? 0 : X86Rights.executeBit)
+    reservedGigabyte =
+      reservedAlways | 0x3FFF_E000 | (features.gigabytePages ? 0 : Self.pageSizeBit)
+    reservedTop = reservedAlways | Self.pageSizeBit | (features.vendor == .amd ? 0x100 : 0)
+  }
+
+  /// Bit 7: the entry maps a large page.
+  @inlinable
+  static var pageSizeBit: UInt64 { 1 << 7 }
+
+  /// Bits 20:13 of a 2 MiB leaf.
+  @inlinable
+  static var reservedMegabytes: UInt64 { 0x1F_E000 }
+
+  /// The root that a CR3 value names: bits M-1:12 (SPEC W1).
+  @inlinable
+  public func root(cr3: UInt64) -> TableRoot { TableRoot(cr3 & addressMask) }
+
+  /// Refuses what is not canonical, or what LASS forbids.
+  @inlinable
+  @inline(__always)
+  public func start(_ address: GVA, for access: X86Access, at root: TableRoot) -> WalkStart {
+    if let cause = linear.refusal(of: address, for: access) {
+      return .refused(cause, Level(Depth.levels))
+    }
+    return .table(root.address, Level(Depth.levels))
+  }
+
+  /// Nine bits a level, from bit 12.
+  @inlinable
+  @inline(__always)
+  public func index(of address: UInt64, at level: Level) -> UInt64 {
+    (address &>> UInt64(truncatingIfNeeded: 3 &+ 9 &* level.rawValue)) & 0x1FF
+  }
+
+  /// Present, then reserved bits, then PS (SPEC W4–W6).
+  @inlinable
+  @inline(__always)
+  public func kind(of entry: UInt64, at level: Level) -> EntryKind {
+    if entry & 1 == 0 { return .notPresent }
+    if level.rawValue == 1 { return entry & reservedAlways == 0 ? .leaf : .reserved }
+    if level.rawValue > 3 { return entry & reservedTop == 0 ? .table : .reserved }
+    if entry & Self.pageSizeBit == 0 { return entry & reservedAlways == 0 ? .table : .reserved }
+    let reserved =
+      level.rawValue == 2 ? reservedAlways | Self.reservedMegabytes : reservedGigabyte
+    return entry & reserved == 0 ? .leaf : .reserved
+  }
+
+  /// Bits M-1:12.
+  @inlinable
+  @inline(__always)
+  public func table(in entry: UInt64, at level: Level) -> UInt64 { entry & addressMask }
+
+  /// Bits M-1:12, M-1:21 or M-1:30.
+  @inlinable
+  @inline(__always)
+  public func page(in entry: UInt64, at level: Level) -> PageFrame {
+    let size = PageSize(shift: 3 &+ 9 &* level.rawValue)
+    return PageFrame(base: entry & addressMask & ~size.offsetMask, size: size)
+  }
+}

@@ -1,0 +1,65 @@
+public import Paging
+public import X86
+
+/// PAE paging: four PDPTE registers, then two levels of 8-byte entries; 4 KiB and 2 MiB pages.
+///
+/// The top level is in registers, so a walk reads two entries and the root is `PDPTERegisters`.
+///
+/// **Source** Intel SDM Vol. 3A, "PAE Paging".
+@frozen
+public struct PAE: X86PagingFormat {
+  /// The access rules in force.
+  public let controls: X86Controls
+  /// M-1:12.
+  @usableFromInline let addressMask: UInt64
+  /// Reserved in every entry: 62:M, and XD while EFER.NXE=0.
+  @usableFromInline let reservedAlways: UInt64
+
+  /// The format under the given registers on the given processor.
+  public init(_ registers: X86Registers, _ features: X86Features) {
+    controls = X86Controls(registers, features)
+    addressMask = features.physicalAddressMask & ~0xFFF
+    let high = ~X86Rights.executeBit & ~features.physicalAddressMask
+    reservedAlways = high | (controls.executeDisable ? 0 : X86Rights.executeBit)
+  }
+
+  /// Takes the directory from a register; they have no R/W, U/S or A (SPEC W3).
+  @inlinable
+  @inline(__always)
+  public func start(_ address: GVA, for access: X86Access, at root: PDPTERegisters) -> WalkStart {
+    let entry = root[Int(truncatingIfNeeded: address.rawValue &>> 30)]
+    if entry & 1 == 0 { return .refused(.notPresent, .directoryPointer) }
+    return .table(entry & addressMask, .directory)
+  }
+
+  /// Bits 29:21, then 20:12.
+  @inlinable
+  @inline(__always)
+  public func index(of address: UInt64, at level: Level) -> UInt64 {
+    (address &>> (level.rawValue == 2 ? 21 : 12)) & 0x1FF
+  }
+
+  /// Present, then reserved bits, then PS.
+  @inlinable
+  @inline(__always)
+  public func kind(of entry: UInt64, at level: Level) -> EntryKind {
+    if entry & 1 == 0 { return .notPresent }
+    if entry & reservedAlways != 0 { return .reserved }
+    if level.rawValue == 1 { return .leaf }
+    if entry & 0x80 == 0 { return .table }
+    return entry & 0x1F_E000 == 0 ? .leaf : .reserved
+  }
+
+  /// Bits M-1:12.
+  @inlinable
+  @inline(__always)
+  public func table(in entry: UInt64, at level: Level) -> UInt64 { entry & addressMask }
+
+  /// Bits M-1:12 or M-1:21.
+  @inlinable
+  @inline(__always)
+  public func page(in entry: UInt64, at level: Level) -> PageFrame {
+    let size: PageSize = level.rawValue == 1 ? .size4KiB : .size2MiB
+    return PageFrame(base: entry & addressMask & ~size.offsetMask, size: size)
+  }
+}
