@@ -1,0 +1,132 @@
+/// A fault as policies see it.
+@frozen
+public struct FaultInfo: Sendable, Hashable {
+  /// The guest physical address that was asked for.
+  public let gpa: GPA
+  /// The guest virtual address, where hardware says it.
+  public let gva: GVA?
+  /// What was asked.
+  public let kind: AccessKind
+  /// Whether the guest was in user mode.
+  public let isUser: Bool
+  /// Whether a memslot holds the address.
+  public let hasSlot: Bool
+  /// The largest level that slot, host backing and guest allow.
+  public let largestLevel: Level
+  /// Which vCPU faulted.
+  public let vcpu: Int
+
+  /// A fault.
+  @inlinable
+  public init(
+    gpa: GPA, gva: GVA?, kind: AccessKind, isUser: Bool, hasSlot: Bool, largestLevel: Level,
+    vcpu: Int
+  ) {
+    self.gpa = gpa
+    self.gva = gva
+    self.kind = kind
+    self.isUser = isUser
+    self.hasSlot = hasSlot
+    self.largestLevel = largestLevel
+    self.vcpu = vcpu
+  }
+}
+
+/// What a policy says of a fault, mildest first.
+@frozen
+public enum FaultVerdict: Sendable, Hashable {
+  /// Go on as the MMU would.
+  case proceed
+  /// Treat the access as MMIO, slot or not.
+  case emulate
+  /// Raise an exception in the guest.
+  case inject(vector: UInt8, errorCode: UInt32)
+  /// Refuse: the access ends with an error.
+  case deny
+  /// Stop the machine and say so.
+  case exit
+
+  /// How strict the verdict is; of several policies the strictest verdict counts.
+  @inlinable
+  public var strictness: Int {
+    switch self {
+    case .proceed: 0
+    case .emulate: 1
+    case .inject: 2
+    case .deny: 3
+    case .exit: 4
+    }
+  }
+}
+
+/// What may be decided differently without touching the MMU: asked once a fault, never once a walk.
+///
+/// Every requirement has a default that changes nothing.
+public protocol MMUPolicy: Sendable {
+  /// What becomes of a fault.
+  func verdict(on fault: FaultInfo) -> FaultVerdict
+  /// The largest level to map; answers above what is allowed are lowered to it.
+  func mappingLevel(for fault: FaultInfo) -> Level
+  /// The permissions to take away from a new leaf.
+  func withheldPermissions(gfn: GFN) -> Permissions
+  /// The memory type of a new leaf, and whether it wins over the guest's PAT; `nil` for the default.
+  func memoryType(gfn: GFN) -> (type: MemoryType, ignoresPAT: Bool)?
+}
+
+extension MMUPolicy {
+  /// Goes on.
+  @inlinable
+  public func verdict(on fault: FaultInfo) -> FaultVerdict { .proceed }
+  /// As large as allowed.
+  @inlinable
+  public func mappingLevel(for fault: FaultInfo) -> Level { fault.largestLevel }
+  /// Nothing.
+  @inlinable
+  public func withheldPermissions(gfn: GFN) -> Permissions { [] }
+  /// The default.
+  @inlinable
+  public func memoryType(gfn: GFN) -> (type: MemoryType, ignoresPAT: Bool)? { nil }
+}
+
+/// The policy that changes nothing.
+@frozen
+public struct DefaultPolicy: MMUPolicy {
+  /// The default policy.
+  @inlinable
+  public init() {}
+}
+
+/// Several policies on one machine: the strictest verdict, the smallest level, all that any
+/// withholds, the last memory type (SPEC H4).
+public struct PolicyStack: MMUPolicy {
+  /// The policies, in the order in which they were given.
+  public let policies: [any MMUPolicy]
+
+  /// A stack.
+  public init(_ policies: [any MMUPolicy]) { self.policies = policies }
+
+  /// The strictest; of equally strict ones the first.
+  public func verdict(on fault: FaultInfo) -> FaultVerdict {
+    var result = FaultVerdict.proceed
+    for policy in policies {
+      let verdict = policy.verdict(on: fault)
+      if verdict.strictness > result.strictness { result = verdict }
+    }
+    return result
+  }
+
+  /// The smallest.
+  public func mappingLevel(for fault: FaultInfo) -> Level {
+    policies.map { $0.mappingLevel(for: fault) }.min() ?? fault.largestLevel
+  }
+
+  /// All that any policy withholds.
+  public func withheldPermissions(gfn: GFN) -> Permissions {
+    policies.reduce(into: []) { $0.formUnion($1.withheldPermissions(gfn: gfn)) }
+  }
+
+  /// The last answer.
+  public func memoryType(gfn: GFN) -> (type: MemoryType, ignoresPAT: Bool)? {
+    policies.reversed().lazy.compactMap { $0.memoryType(gfn: gfn) }.first
+  }
+}

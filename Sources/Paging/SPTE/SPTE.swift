@@ -1,0 +1,38 @@
+/// A shadow or second-level page-table entry: one that we write and hardware walks.
+///
+/// A bare word; what its bits mean is its encoder's `SPTELayout`.
+@frozen
+public struct SPTE: RawRepresentable, Hashable, Sendable {
+  /// The entry.
+  public let rawValue: UInt64
+
+  /// Takes the entry as it is.
+  @inlinable
+  public init(rawValue: UInt64) { self.rawValue = rawValue }
+
+  /// Takes the entry as it is.
+  @inlinable
+  public init(_ rawValue: UInt64) { self.rawValue = rawValue }
+}
+
+extension SPTE: CustomStringConvertible {
+  /// The entry in hex with `0x`.
+  public var description: String { "0x" + String(rawValue, radix: 16) }
+}
+
+/// The memory type of a mapping.
+///
+/// **Source** Intel SDM Vol. 3A, "Memory Cache Control".
+@frozen
+public enum MemoryType: UInt8, Sendable, Hashable, CaseIterable {
+  /// UC.
+  case uncacheable = 0
+  /// WC.
+  case writeCombining = 1
+  /// WT.
+  case writeThrough = 4
+  /// WP.
+  case writeProtected = 5
+  /// WB.
+  case writeBack = 6
+}

@@ -1,0 +1,159 @@
+/// What is asked of a new leaf SPTE.
+@frozen
+public struct LeafRequest: Sendable, Hashable {
+  /// The first frame of the page; a multiple of the level's size.
+  public var pfn: PFN
+  /// The level of the leaf.
+  public var level: Level
+  /// What the guest may do, before tracking takes anything away.
+  public var permissions: Permissions
+  /// Whether the host allows writes; fixed for as long as the entry is present (SPEC E4).
+  public var isHostWritable: Bool
+  /// Whether the MMU must see the first write: write tracking or dirty logging took W away.
+  public var isWriteProtected: Bool
+  /// Whether the MMU may give W back without asking (dirty logging, not write tracking).
+  public var isMMUWritable: Bool
+  /// The memory type, where the encoder has one.
+  public var memoryType: MemoryType
+  /// Whether that type wins over the guest's PAT.
+  public var ignoresPAT: Bool
+  /// Whether nobody has asked for the page yet: A stays clear.
+  public var isPrefetch: Bool
+  /// Whether the access that asks for it writes: D is set with A.
+  public var isWrite: Bool
+
+  /// A writable page's leaf, with the common choices.
+  @inlinable
+  public init(
+    pfn: PFN, level: Level, permissions: Permissions, isHostWritable: Bool = true,
+    isWriteProtected: Bool = false, isMMUWritable: Bool = true,
+    memoryType: MemoryType = .writeBack, ignoresPAT: Bool = true, isPrefetch: Bool = false,
+    isWrite: Bool = false
+  ) {
+    self.pfn = pfn
+    self.level = level
+    self.permissions = permissions
+    self.isHostWritable = isHostWritable
+    self.isWriteProtected = isWriteProtected
+    self.isMMUWritable = isMMUWritable
+    self.memoryType = memoryType
+    self.ignoresPAT = ignoresPAT
+    self.isPrefetch = isPrefetch
+    self.isWrite = isWrite
+  }
+}
+
+/// Writes the entries that one kind of hardware walks.
+///
+/// A conformer says how a leaf and a table entry look and which hardware format reads them; all that
+/// is common to encoders follows from the layout's masks.
+public protocol SPTEEncoder: Sendable {
+  /// The hardware format that walks what this encoder writes.
+  associatedtype Format: PagingFormat where Format.Entry == UInt64
+
+  /// Where everything is in an entry.
+  var layout: SPTELayout { get }
+  /// The hardware's view of the entries.
+  var format: Format { get }
+  /// The level of the root table's entries.
+  var rootLevel: Level { get }
+  /// The largest level that may hold a leaf.
+  var largestLeafLevel: Level { get }
+
+  /// A leaf that maps a page.
+  func leaf(_ request: LeafRequest) -> SPTE
+  /// An entry that points to a table.
+  func table(_ child: HPA) -> SPTE
+  /// The hardware's root for a table.
+  func root(_ table: HPA) -> Format.Root
+}
+
+extension SPTEEncoder {
+  /// Whether the MMU regards the entry as present (SPEC E1).
+  @inlinable
+  public func isPresent(_ spte: SPTE) -> Bool { spte.rawValue & layout.masks.mmuPresent != 0 }
+
+  /// Whether the entry caches "no memslot here".
+  @inlinable
+  public func isMMIO(_ spte: SPTE) -> Bool { layout.mmio?.matches(spte) ?? false }
+
+  /// Whether a present entry at a level maps a page.
+  @inlinable
+  public func isLeaf(_ spte: SPTE, at level: Level) -> Bool {
+    level == .pageTable || spte.rawValue & layout.masks.pageSize != 0
+  }
+
+  /// The frame that a present entry points to.
+  @inlinable
+  public func pfn(of spte: SPTE) -> PFN { HPA(spte.rawValue & layout.masks.address).frame }
+
+  /// Whether hardware may write through a present leaf.
+  @inlinable
+  public func isWritable(_ spte: SPTE) -> Bool { spte.rawValue & layout.masks.writable != 0 }
+
+  /// Whether the MMU may give W back without asking (SPEC E4).
+  @inlinable
+  public func isMMUWritable(_ spte: SPTE) -> Bool {
+    spte.rawValue & layout.masks.mmuWritable != 0
+  }
+
+  /// Whether accesses are found by taking R and X away (SPEC E3).
+  @inlinable
+  public func isAccessTracked(_ spte: SPTE) -> Bool {
+    let masks = layout.masks
+    return isPresent(spte) && spte.rawValue & (masks.savedReadable | masks.savedExecutable) != 0
+  }
+
+  /// Whether hardware keeps A and D in the entry (SPEC E2).
+  @inlinable
+  public func hasHardwareAD(_ spte: SPTE) -> Bool {
+    let masks = layout.masks
+    guard masks.accessed != 0 else { return false }
+    guard masks.adKind != 0 else { return true }
+    return (spte.rawValue & masks.adKind) &>> UInt64(masks.adKind.trailingZeroBitCount) != 1
+  }
+
+  /// Whether a present leaf lets an access through as it stands (SPEC E10).
+  @inlinable
+  public func permits(_ kind: AccessKind, _ spte: SPTE) -> Bool {
+    let masks = layout.masks
+    switch kind {
+    case .read: return masks.readable == 0 || spte.rawValue & masks.readable != 0
+    case .write: return spte.rawValue & masks.writable != 0
+    case .fetch:
+      if masks.executable != 0 { return spte.rawValue & masks.executable != 0 }
+      return spte.rawValue & masks.noExecute == 0
+    }
+  }
+
+  /// Whether other processors may still hold more than the new leaf grants (SPEC E5): MMU-writable
+  /// is lost. **Requires** present leaves of one frame.
+  @inlinable
+  public func needsFlush(from old: SPTE, to new: SPTE) -> Bool {
+    isMMUWritable(old) && !isMMUWritable(new)
+  }
+
+  /// An MMIO entry, or `nil` where caching is off or the GFN cannot be held.
+  @inlinable
+  public func mmio(gfn: GFN, permissions: Permissions, generation: UInt64) -> SPTE? {
+    guard let mmio = layout.mmio else { return nil }
+    let access =
+      (permissions.contains(.write) ? 2 : 0 as UInt64) | (permissions.contains(.user) ? 4 : 0)
+    return mmio.encode(gfn: gfn, access: access, generation: generation)
+  }
+
+  /// A small leaf of a large one that is split (SPEC E18).
+  ///
+  /// - Parameters:
+  ///   - spte: the present large leaf.
+  ///   - level: its level.
+  ///   - index: which of its 512 parts.
+  @inlinable
+  public func child(of spte: SPTE, at level: Level, index: UInt64) -> SPTE {
+    let below = level.below
+    let step = (1 as UInt64) &<< UInt64(3 &+ 9 &* below.rawValue)
+    var raw = spte.rawValue | (index & 511) &* step
+    if below == .pageTable { raw &= ~layout.masks.pageSize }
+    return SPTE(raw)
+  }
+}

@@ -1,0 +1,150 @@
+/// Where everything is in an SPTE: a table of named fields, and the masks that follow from it.
+///
+/// The table is the one declaration of an encoder's bits: checks at composition, `mmu decode`,
+/// `mmu layout` and the documentation all read it. Composing a layout proves:
+///
+/// - every field lies in the 64 bits, and fields of one form do not overlap (SPEC E17);
+/// - the non-present and frozen values are neither MMU-present nor readable, writable or executable
+///   by hardware, and hold no address bits (E9);
+/// - the MMIO mask keeps to its room and cannot be confused with any other entry (E6).
+public struct SPTELayout: Sendable {
+  /// The encoder's name, such as `ept`.
+  public let name: String
+  /// The fields in ascending bit order.
+  public let fields: [SPTEField]
+  /// What an entry that maps nothing holds (SPEC E9).
+  public let nonPresent: SPTE
+  /// What an entry holds while it is being changed in several steps (E9).
+  public let frozen: SPTE
+  /// MAXPHYADDR of the machine that walks the tables. **Units** bits.
+  public let physicalAddressWidth: Int
+  /// How MMIO is cached, or `nil` where it is not.
+  public let mmio: MMIOEncoding?
+  /// The fields' masks.
+  public let masks: SPTEMasks
+
+  /// Composes and checks a layout.
+  ///
+  /// - Parameters:
+  ///   - mmio: the MMIO mask, or `nil` to cache no MMIO.
+  ///   - relocation: the L1TF form of MMIO entries (E8).
+  ///   - legality: what the hardware format makes of entries; asked about MMIO entries.
+  /// - Throws: `LayoutError` with the rule that is broken.
+  public init(
+    name: String, fields: [SPTEField], nonPresent: UInt64, frozen: UInt64,
+    physicalAddressWidth: Int, mmio: MMIOMask?, relocation: MMIORelocation = .none,
+    legality: some EntryLegality
+  ) throws(LayoutError) {
+    self.name = name
+    self.fields = fields.sorted { $0.field.bits.lowerBound < $1.field.bits.lowerBound }
+    self.nonPresent = SPTE(nonPresent)
+    self.frozen = SPTE(frozen)
+    self.physicalAddressWidth = physicalAddressWidth
+    masks = SPTEMasks(fields)
+    try Self.checkFields(self.fields, name: name)
+    try Self.checkMarkers(
+      ["non-present value": nonPresent, "frozen value": frozen], masks, name: name)
+    guard let mmio else {
+      self.mmio = nil
+      return
+    }
+    let encoding = MMIOEncoding(
+      mmio, generationLow: masks.mmioGenerationLow, generationHigh: masks.mmioGenerationHigh,
+      physicalAddressWidth: physicalAddressWidth, relocation: relocation)
+    try encoding.check(
+      layout: name, fields: self.fields, nonPresent: nonPresent, frozen: frozen,
+      legality: legality)
+    self.mmio = encoding
+  }
+
+  /// The field that plays a part, or `nil` where the layout has none.
+  public func field(_ role: SPTEField.Role) -> BitField? {
+    fields.first { $0.role == role }?.field
+  }
+
+  private static func checkFields(_ fields: [SPTEField], name: String) throws(LayoutError) {
+    for (index, one) in fields.enumerated() {
+      let bits = one.field.bits
+      guard bits.lowerBound >= 0, bits.upperBound <= 63 else {
+        throw LayoutError(
+          layout: name, rule: "field '\(one.field.name)' lies outside bits 0 to 63",
+          owner: one.field.name)
+      }
+      for other in fields[(index + 1)...] {
+        if other.role == one.role {
+          throw LayoutError(
+            layout: name, rule: "two fields play the part '\(one.role.rawValue)'",
+            owner: other.field.name)
+        }
+        let overlap = one.field.mask & other.field.mask
+        if overlap != 0, !one.forms.isDisjoint(with: other.forms) {
+          throw LayoutError(
+            layout: name, rule: "field '\(one.field.name)' overlaps another", bits: overlap,
+            owner: other.field.name)
+        }
+      }
+    }
+  }
+
+  private static func checkMarkers(
+    _ markers: KeyValuePairs<String, UInt64>, _ masks: SPTEMasks, name: String
+  ) throws(LayoutError) {
+    for (marker, value) in markers {
+      let forbidden: KeyValuePairs<String, UInt64> = [
+        "MMU-present": masks.mmuPresent, "address": masks.address,
+        "hardware access": masks.readable | masks.writable | masks.executable,
+        "saved access": masks.savedReadable | masks.savedExecutable,
+      ]
+      for (owner, mask) in forbidden where value & mask != 0 {
+        throw LayoutError(
+          layout: name, rule: "the \(marker) sets bits of a present entry", bits: value & mask,
+          owner: owner)
+      }
+    }
+    if markers.count == 2, markers[0].value == markers[1].value {
+      throw LayoutError(layout: name, rule: "the frozen and the non-present value are the same")
+    }
+  }
+}
+
+/// The masks of a layout's fields, one word each; 0 where the layout lacks the field.
+@frozen
+public struct SPTEMasks: Sendable, Hashable {
+  /// The mask of the role of the same name.
+  public let readable, writable, executable, noExecute, user: UInt64
+  /// The mask of the role of the same name.
+  public let memoryType, ignorePAT, pageSize, accessed, dirty, address: UInt64
+  /// The mask of the role of the same name.
+  public let mmuPresent, adKind, hostWritable, mmuWritable: UInt64
+  /// The mask of the role of the same name.
+  public let savedReadable, savedExecutable, suppressVE: UInt64
+  /// The mask of the role of the same name.
+  public let mmioGenerationLow, mmioGenerationHigh: UInt64
+
+  /// The masks of a table of fields.
+  public init(_ fields: [SPTEField]) {
+    func mask(_ role: SPTEField.Role) -> UInt64 {
+      fields.first { $0.role == role }?.field.mask ?? 0
+    }
+    readable = mask(.readable)
+    writable = mask(.writable)
+    executable = mask(.executable)
+    noExecute = mask(.noExecute)
+    user = mask(.user)
+    memoryType = mask(.memoryType)
+    ignorePAT = mask(.ignorePAT)
+    pageSize = mask(.pageSize)
+    accessed = mask(.accessed)
+    dirty = mask(.dirty)
+    address = mask(.address)
+    mmuPresent = mask(.mmuPresent)
+    adKind = mask(.adKind)
+    hostWritable = mask(.hostWritable)
+    mmuWritable = mask(.mmuWritable)
+    savedReadable = mask(.savedReadable)
+    savedExecutable = mask(.savedExecutable)
+    suppressVE = mask(.suppressVE)
+    mmioGenerationLow = mask(.mmioGenerationLow)
+    mmioGenerationHigh = mask(.mmioGenerationHigh)
+  }
+}
