@@ -16,6 +16,8 @@ let package = Package(
   products: [
     .library(name: "Paging", targets: ["Paging"]),
     .library(name: "X86Guest", targets: ["X86Guest"]),
+    .library(name: "X86EPT", targets: ["X86EPT"]),
+    .library(name: "MMU", targets: ["MMU"]),
   ],
   targets: [
     // The protocols and the one walker; imports nothing of the project.
@@ -29,5 +31,11 @@ let package = Package(
     .target(
       name: "X86Guest",
       dependencies: ["Paging", "X86", "X86Legacy32", "X86PAE", "X86Long"], swiftSettings: strict),
+
+    // The host side: entry format, SPTE encoder and exits, one target each.
+    .target(name: "X86EPT", dependencies: ["Paging"], swiftSettings: strict),
+
+    // Memslots, table pages, the fault handlers.
+    .target(name: "MMU", dependencies: ["Paging"], swiftSettings: strict),
   ]
 )

@@ -2,7 +2,7 @@ public import Paging
 
 /// One access of an x86 processor to a linear address.
 @frozen
-public struct X86Access: Hashable, Sendable {
+public struct X86Access: MemoryAccess, Hashable, Sendable {
   /// Read, write (also read-modify-write) or fetch.
   public var kind: AccessKind
   /// Made in user mode (CPL 3) and not implicitly: it needs U/S=1.

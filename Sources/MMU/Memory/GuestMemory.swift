@@ -1,0 +1,140 @@
+public import Paging
+import Synchronization
+
+/// Guest physical memory: host memory, the memslots that show it to the guest, and their generation.
+///
+/// Readers take a whole `MemslotTable`; a change publishes a new one and a new generation. While a
+/// change is under way the generation carries a flag, and no MMIO entry is used or made (SPEC F2).
+public final class GuestMemory: Sendable {
+  /// The reservation.
+  public let host: HostMemory
+  private let current: Mutex<MemslotTable>
+  private let generationWord: Atomic<UInt64>
+
+  /// Bit 63 of the generation: an update is in progress.
+  public static let updateInProgress: UInt64 = 1 << 63
+
+  /// Guest memory without slots.
+  public init(host: HostMemory, generation: UInt64 = 1) {
+    self.host = host
+    current = Mutex(.empty)
+    generationWord = Atomic(generation & ~Self.updateInProgress)
+  }
+
+  /// The generation now, with the flag.
+  public var generation: UInt64 { generationWord.load(ordering: .acquiring) }
+
+  /// The slots now.
+  public var slots: MemslotTable { current.withLock { $0 } }
+
+  /// Changes the slots as one step.
+  ///
+  /// - Parameters:
+  ///   - change: makes the new table of the old.
+  ///   - invalidate: called between publication and the end of the update, to drop what tables held
+  ///     of the old slots; gets the new generation.
+  /// - Throws: what `change` throws; then nothing happened, but the generation moved on.
+  public func update(
+    _ change: (MemslotTable) throws(MemslotError) -> MemslotTable,
+    invalidate: (UInt64) -> Void = { _ in }
+  ) throws(MemslotError) {
+    generationWord.bitwiseOr(Self.updateInProgress, ordering: .acquiringAndReleasing)
+    let next = (generation & ~Self.updateInProgress &+ 1) & ~Self.updateInProgress
+    let result: Result<Void, MemslotError> = current.withLock { table in
+      do throws(MemslotError) {
+        table = try change(table)
+        return .success(())
+      } catch {
+        return .failure(error)
+      }
+    }
+    invalidate(next)
+    generationWord.store(next, ordering: .releasing)
+    try result.get()
+  }
+}
+
+extension GuestMemory {
+  /// The host address of a guest address, or `nil` where no backed slot holds it.
+  public func hpa(of gpa: GPA) -> HPA? {
+    var hint = 0
+    return slots.slot(for: gpa.frame, hint: &hint)?.pfn(of: gpa.frame).map {
+      $0.baseAddress.wrappingAdd(gpa.offset(in: .size4KiB))
+    }
+  }
+
+  /// A handle for walks by software: guest tables read through the slots of this moment.
+  public var view: GuestView { GuestView(slots: slots, host: host.view) }
+}
+
+/// Guest physical memory as software sees it, through memslots and not through the second level.
+public struct GuestView: EntryMemory {
+  /// Guest tables hold guest physical addresses.
+  public typealias Space = GuestPhysical
+  /// No slot, or nothing behind it.
+  public typealias Failure = GuestMemoryHole
+
+  let slots: MemslotTable
+  let host: HostView
+
+  /// Reads one entry.
+  public func load<Entry: TableEntry>(
+    _ address: GPA, as type: Entry.Type
+  ) -> Result<Entry, GuestMemoryHole> {
+    guard let (hpa, _) = resolve(address) else { return .failure(GuestMemoryHole(gpa: address)) }
+    return host.load(hpa, as: type).mapError { _ in GuestMemoryHole(gpa: address) }
+  }
+
+  /// Replaces one entry; a read-only slot keeps it.
+  public func compareExchange<Entry: TableEntry>(
+    _ address: GPA, expected: Entry, desired: Entry
+  ) -> Result<EntryExchange, GuestMemoryHole> {
+    guard let (hpa, slot) = resolve(address) else {
+      return .failure(GuestMemoryHole(gpa: address))
+    }
+    if slot.flags.contains(.readOnly) { return .success(.readOnly) }
+    return host.compareExchange(hpa, expected: expected, desired: desired)
+      .mapError { _ in GuestMemoryHole(gpa: address) }
+  }
+
+  /// The bytes from an address up to `count`, or up to the first hole.
+  public func read(_ gpa: GPA, count: Int) -> [UInt8] {
+    var bytes: [UInt8] = []
+    while bytes.count < count {
+      guard let at = gpa.adding(UInt64(bytes.count)), let (hpa, _) = resolve(at) else { break }
+      let room = Int(4096 - at.offset(in: .size4KiB))
+      guard let part = host.read(hpa, count: min(room, count - bytes.count)) else { break }
+      bytes += part
+    }
+    return bytes
+  }
+
+  /// Copies bytes in, page by page, read-only slots included.
+  ///
+  /// - Returns: how many bytes were copied before the first hole.
+  public func write(_ bytes: RawSpan, at gpa: GPA) -> Int {
+    let total = bytes.byteCount
+    var done = 0
+    while done < total {
+      guard let at = gpa.adding(UInt64(done)), let (hpa, _) = resolve(at) else { break }
+      let room = Int(4096 - at.offset(in: .size4KiB))
+      let count = min(room, total - done)
+      guard host.write(bytes.extracting(done..<(done + count)), at: hpa) else { break }
+      done += count
+    }
+    return done
+  }
+
+  private func resolve(_ gpa: GPA) -> (HPA, Memslot)? {
+    var hint = 0
+    guard let slot = slots.slot(for: gpa.frame, hint: &hint), let pfn = slot.pfn(of: gpa.frame)
+    else { return nil }
+    return (pfn.baseAddress.wrappingAdd(gpa.offset(in: .size4KiB)), slot)
+  }
+}
+
+/// A guest physical address that no backed memslot holds.
+public struct GuestMemoryHole: Error, Sendable, Hashable {
+  /// The address.
+  public let gpa: GPA
+}

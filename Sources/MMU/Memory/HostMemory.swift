@@ -1,0 +1,70 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+public import Paging
+
+/// The machine's one host-memory reservation: guest RAM and the tables hardware walks.
+///
+/// A host physical address is an offset into it, so equal runs give equal addresses. Pages are zero
+/// until written and cost nothing until touched.
+@safe
+public final class HostMemory: Sendable {
+  /// **Units** bytes; a multiple of 4096.
+  public let byteCount: UInt64
+  private let base: Pointer
+
+  /// A pointer that threads may share: all access goes through `HostView`, atomically for entries.
+  @safe
+  struct Pointer: @unchecked Sendable {
+    let raw: UnsafeMutableRawPointer
+  }
+
+  /// Reserves memory.
+  ///
+  /// - Parameter byteCount: rounded up to whole pages.
+  /// - Throws: `HostMemoryError.unavailable` where the operating system refuses.
+  public init(byteCount: UInt64) throws(HostMemoryError) {
+    guard byteCount > 0, byteCount <= UInt64(Int.max) - 4096 else {
+      throw .unavailable(byteCount: byteCount)
+    }
+    self.byteCount = (byteCount + 4095) & ~4095
+    // SAFETY: an anonymous private mapping of a checked size; released in deinit alone.
+    let mapping = unsafe mmap(
+      nil, Int(self.byteCount), PROT_READ | PROT_WRITE,
+      MAP_PRIVATE | MAP_ANONYMOUS | Int32(MAP_NORESERVE), -1, 0)
+    guard let mapping = unsafe mapping, unsafe mapping != MAP_FAILED else {
+      throw .unavailable(byteCount: byteCount)
+    }
+    base = unsafe Pointer(raw: mapping)
+  }
+
+  deinit {
+    // SAFETY: the mapping made in init; no view outlives its owner by contract.
+    unsafe munmap(base.raw, Int(byteCount))
+  }
+
+  /// A handle for walks and accesses. **Requires** that the memory outlives it.
+  public var view: HostView { unsafe HostView(base: base.raw, byteCount: byteCount) }
+}
+
+/// Why host memory fails.
+public enum HostMemoryError: Error, Sendable, Hashable {
+  /// The reservation was refused. **Units** bytes.
+  case unavailable(byteCount: UInt64)
+  /// An address lies outside the reservation.
+  case outside(HPA)
+}
+
+extension HostMemoryError: CustomStringConvertible {
+  /// One line.
+  public var description: String {
+    switch self {
+    case .unavailable(let count): "cannot reserve \(count) bytes of host memory"
+    case .outside(let hpa): "host address \(hpa) lies outside the machine's memory"
+    }
+  }
+}

@@ -1,0 +1,161 @@
+public import Paging
+public import Synchronization
+
+/// A handle on host memory: bounds-checked, entries atomic.
+///
+/// Copying it costs two words and no reference count. **Requires** that its `HostMemory` is alive.
+@safe
+@frozen
+public struct HostView: EntryMemory, @unchecked Sendable {
+  /// Shadow and second-level tables hold host physical addresses.
+  public typealias Space = HostPhysical
+  /// An address outside the reservation.
+  public typealias Failure = HostMemoryError
+
+  @usableFromInline let base: UnsafeMutableRawPointer
+  /// **Units** bytes.
+  public let byteCount: UInt64
+
+  init(base: UnsafeMutableRawPointer, byteCount: UInt64) {
+    unsafe self.base = unsafe base
+    self.byteCount = byteCount
+  }
+
+  /// The bytes of an address range, or `nil` unless the range lies inside and is aligned.
+  @inlinable
+  @inline(__always)  // PERF: walk.2d.4k
+  func entry(_ address: HPA, size: UInt64) -> UnsafeMutableRawPointer? {
+    let offset = address.rawValue
+    guard offset & (size &- 1) == 0, offset < byteCount else { return nil }
+    // SAFETY: aligned and inside; the byte count is a multiple of 4096, so the whole entry is.
+    return unsafe base + Int(truncatingIfNeeded: offset)
+  }
+
+  /// Reads one entry atomically (acquire).
+  @inlinable
+  @inline(__always)  // PERF: walk.2d.4k
+  public func load<Entry: TableEntry>(
+    _ address: HPA, as type: Entry.Type
+  ) -> Result<Entry, HostMemoryError> {
+    let size = MemoryLayout<Entry>.size
+    guard let place = unsafe entry(address, size: UInt64(size)) else {
+      return .failure(.outside(address))
+    }
+    // SAFETY: entries in mapped memory are accessed through atomics alone.
+    if size == 4 {
+      let value = unsafe place.assumingMemoryBound(to: Atomic<UInt32>.self).pointee
+        .load(ordering: .acquiring)
+      return .success(Entry(truncatingIfNeeded: UInt32(littleEndian: value)))
+    }
+    let value = unsafe place.assumingMemoryBound(to: Atomic<UInt64>.self).pointee
+      .load(ordering: .acquiring)
+    return .success(Entry(truncatingIfNeeded: UInt64(littleEndian: value)))
+  }
+
+  /// Replaces one entry if it holds what is expected.
+  @inlinable
+  public func compareExchange<Entry: TableEntry>(
+    _ address: HPA, expected: Entry, desired: Entry
+  ) -> Result<EntryExchange, HostMemoryError> {
+    switch exchange(address, expected: expected, desired: desired) {
+    case .success(let (exchanged, _)): .success(exchanged ? .stored : .lost)
+    case .failure(let error): .failure(error)
+    }
+  }
+
+  /// Replaces one entry if it holds what is expected, and says what it held.
+  @inlinable
+  public func exchange<Entry: TableEntry>(
+    _ address: HPA, expected: Entry, desired: Entry
+  ) -> Result<(exchanged: Bool, original: Entry), HostMemoryError> {
+    let size = MemoryLayout<Entry>.size
+    guard let place = unsafe entry(address, size: UInt64(size)) else {
+      return .failure(.outside(address))
+    }
+    // SAFETY: as in `load`.
+    if size == 4 {
+      let result = unsafe place.assumingMemoryBound(to: Atomic<UInt32>.self).pointee
+        .compareExchange(
+          expected: UInt32(truncatingIfNeeded: expected).littleEndian,
+          desired: UInt32(truncatingIfNeeded: desired).littleEndian,
+          ordering: .acquiringAndReleasing)
+      return .success(
+        (result.exchanged, Entry(truncatingIfNeeded: UInt32(littleEndian: result.original))))
+    }
+    let result = unsafe place.assumingMemoryBound(to: Atomic<UInt64>.self).pointee
+      .compareExchange(
+        expected: UInt64(truncatingIfNeeded: expected).littleEndian,
+        desired: UInt64(truncatingIfNeeded: desired).littleEndian,
+        ordering: .acquiringAndReleasing)
+    return .success(
+      (result.exchanged, Entry(truncatingIfNeeded: UInt64(littleEndian: result.original))))
+  }
+
+  /// Stores one entry atomically (release) and returns what it held.
+  @inlinable
+  public func swap(_ address: HPA, to value: UInt64) -> Result<UInt64, HostMemoryError> {
+    guard let place = unsafe entry(address, size: 8) else { return .failure(.outside(address)) }
+    // SAFETY: as in `load`.
+    let old = unsafe place.assumingMemoryBound(to: Atomic<UInt64>.self).pointee
+      .exchange(value.littleEndian, ordering: .acquiringAndReleasing)
+    return .success(UInt64(littleEndian: old))
+  }
+
+  /// Whether a range lies inside.
+  @inlinable
+  public func contains(_ address: HPA, count: Int) -> Bool {
+    let offset = address.rawValue
+    return count >= 0 && offset <= byteCount && UInt64(count) <= byteCount &- offset
+  }
+
+  /// The bytes of a range, or `nil` unless the whole range lies inside.
+  public func read(_ address: HPA, count: Int) -> [UInt8]? {
+    guard contains(address, count: count) else { return nil }
+    // SAFETY: the range was checked; guest data may race, as on hardware.
+    return unsafe Array(
+      UnsafeRawBufferPointer(start: base + Int(address.rawValue), count: count))
+  }
+
+  /// Up to 16 bytes as a little-endian number, or `nil` unless the range lies inside.
+  public func readValue(_ address: HPA, size: Int) -> UInt128? {
+    guard (1...16).contains(size), contains(address, count: size) else { return nil }
+    var value: UInt128 = 0
+    // SAFETY: as in `read`.
+    unsafe withUnsafeMutableBytes(of: &value) {
+      guard let destination = $0.baseAddress else { return }
+      unsafe destination.copyMemory(from: base + Int(address.rawValue), byteCount: size)
+    }
+    return UInt128(littleEndian: value)
+  }
+
+  /// Stores the low bytes of a number, little-endian; nothing unless the range lies inside.
+  public func writeValue(_ value: UInt128, size: Int, at address: HPA) -> Bool {
+    guard (1...16).contains(size), contains(address, count: size) else { return false }
+    // SAFETY: the range was checked; guest data may race, as on hardware.
+    unsafe withUnsafeBytes(of: value.littleEndian) {
+      guard let source = $0.baseAddress else { return }
+      unsafe (base + Int(address.rawValue)).copyMemory(from: source, byteCount: size)
+    }
+    return true
+  }
+
+  /// Copies bytes in; nothing is copied unless the whole range lies inside.
+  public func write(_ bytes: RawSpan, at address: HPA) -> Bool {
+    guard contains(address, count: bytes.byteCount) else { return false }
+    // SAFETY: both ranges were checked; guest data may race, as on hardware.
+    unsafe bytes.withUnsafeBytes { buffer in
+      guard let source = buffer.baseAddress else { return }
+      unsafe (base + Int(address.rawValue)).copyMemory(from: source, byteCount: buffer.count)
+    }
+    return true
+  }
+
+  /// Fills a page with one entry value. **Requires** that nobody walks the page.
+  func fill(page: PFN, with value: UInt64) {
+    guard contains(page.baseAddress, count: 4096) else { return }
+    // SAFETY: the page was checked.
+    let words = unsafe (base + Int(page.baseAddress.rawValue))
+      .bindMemory(to: UInt64.self, capacity: 512)
+    for index in 0..<512 { unsafe words[index] = value.littleEndian }
+  }
+}

@@ -1,0 +1,77 @@
+public import Paging
+
+/// A run of guest frames and the host memory behind it.
+///
+/// **Source** KVM behaviour (`KVM_SET_USER_MEMORY_REGION`).
+public struct Memslot: Sendable, Hashable {
+  /// What a slot allows.
+  public struct Flags: OptionSet, Sendable, Hashable {
+    /// Bit 0 read-only, 1 log dirty pages.
+    public let rawValue: UInt8
+    /// Takes the bits as they are.
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    /// The guest's writes become MMIO.
+    public static var readOnly: Flags { Flags(rawValue: 1) }
+    /// Writes are recorded.
+    public static var logsDirtyPages: Flags { Flags(rawValue: 2) }
+  }
+
+  /// The number it is known by.
+  public let id: Int
+  /// The first frame.
+  public var base: GFN
+  /// **Units** frames; at least 1.
+  public var frameCount: UInt64
+  /// Where its memory begins in the machine's reservation, or `nil` where nothing backs it.
+  public var host: HPA?
+  /// What it allows.
+  public var flags: Flags
+  /// The largest page the host backs it with.
+  public var backing: PageSize
+
+  /// A slot.
+  public init(
+    id: Int, base: GFN, frameCount: UInt64, host: HPA?, flags: Flags = [],
+    backing: PageSize = .size1GiB
+  ) {
+    self.id = id
+    self.base = base
+    self.frameCount = frameCount
+    self.host = host
+    self.flags = flags
+    self.backing = backing
+  }
+
+  /// The frame after the last. Cannot wrap: a table admits slots below 2^52 frames alone.
+  @inlinable
+  public var end: GFN { base.wrappingAdd(frameCount) }
+
+  /// Whether a frame is the slot's.
+  @inlinable
+  public func contains(_ gfn: GFN) -> Bool { gfn >= base && gfn < end }
+
+  /// The host frame behind a guest frame of the slot, or `nil` where nothing backs it.
+  @inlinable
+  public func pfn(of gfn: GFN) -> PFN? {
+    host.map { $0.frame.wrappingAdd(gfn.rawValue &- base.rawValue) }
+  }
+
+  /// The largest level at which a frame may be mapped: the page lies inside the slot, guest and host
+  /// frame are aligned alike, and the host's backing is as large (SPEC F11).
+  @inlinable
+  public func largestLevel(for gfn: GFN, upTo limit: Level) -> Level {
+    guard let host else { return .pageTable }
+    var level = Level.pageTable
+    while level < limit {
+      let size = PageSize(shift: 3 &+ 9 &* level.above.rawValue)
+      let first = gfn.roundedDown(to: size)
+      let isAlignedAlike =
+        (base.rawValue &- host.frame.rawValue) & (size.frames &- 1) == 0
+      guard size <= backing, isAlignedAlike, first >= base,
+        first.wrappingAdd(size.frames) <= end
+      else { break }
+      level = level.above
+    }
+    return level
+  }
+}

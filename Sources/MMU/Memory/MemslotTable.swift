@@ -1,0 +1,98 @@
+public import Paging
+
+/// The memslots of one moment: immutable, sorted, never overlapping.
+public final class MemslotTable: Sendable {
+  /// Ascending by base.
+  public let slots: [Memslot]
+
+  /// No slots.
+  public static let empty = MemslotTable(sorted: [])
+
+  /// The most slots a table holds (SPEC T8).
+  public static let capacity = 32_768
+
+  private init(sorted slots: [Memslot]) { self.slots = slots }
+
+  /// A table with one slot more.
+  ///
+  /// - Throws: `MemslotError` where the slot is empty, too high, overlaps, or is one too many.
+  public func adding(_ slot: Memslot) throws(MemslotError) -> MemslotTable {
+    let highest = GFN(1 << 40)
+    guard slot.frameCount > 0, slot.frameCount <= highest.rawValue else {
+      throw .badSize(frames: slot.frameCount)
+    }
+    guard slot.base <= highest, slot.end <= highest else { throw .outside(base: slot.base) }
+    guard slots.count < Self.capacity else { throw .tooMany }
+    if slots.contains(where: { $0.id == slot.id }) { throw .duplicate(id: slot.id) }
+    let position = firstIndex(endingAfter: slot.base)
+    if position < slots.count, slots[position].base < slot.end {
+      throw .overlap(id: slot.id, other: slots[position].id)
+    }
+    var result = slots
+    result.insert(slot, at: position)
+    return MemslotTable(sorted: result)
+  }
+
+  /// A table without a slot.
+  ///
+  /// - Throws: `MemslotError.unknown`.
+  public func removing(id: Int) throws(MemslotError) -> MemslotTable {
+    guard slots.contains(where: { $0.id == id }) else { throw .unknown(id: id) }
+    return MemslotTable(sorted: slots.filter { $0.id != id })
+  }
+
+  /// The slot with a number.
+  public subscript(id id: Int) -> Memslot? { slots.first { $0.id == id } }
+
+  /// The slot that holds a frame.
+  ///
+  /// - Parameter hint: the index found last, tried first; updated.
+  /// - Complexity: O(1) where the hint holds, else O(log n).
+  public func slot(for gfn: GFN, hint: inout Int) -> Memslot? {
+    if hint < slots.count, slots[hint].contains(gfn) { return slots[hint] }
+    let index = firstIndex(endingAfter: gfn)
+    guard index < slots.count, slots[index].contains(gfn) else { return nil }
+    hint = index
+    return slots[index]
+  }
+
+  private func firstIndex(endingAfter gfn: GFN) -> Int {
+    var low = 0
+    var high = slots.count
+    while low < high {
+      let middle = (low + high) / 2
+      if slots[middle].end > gfn { high = middle } else { low = middle + 1 }
+    }
+    return low
+  }
+}
+
+/// Why a change of memslots is refused.
+public enum MemslotError: Error, Sendable, Hashable {
+  /// No frames, or more than an address space has.
+  case badSize(frames: UInt64)
+  /// The slot passes the end of the 52-bit address space.
+  case outside(base: GFN)
+  /// Two slots would hold one frame.
+  case overlap(id: Int, other: Int)
+  /// The number is taken.
+  case duplicate(id: Int)
+  /// No slot has this number.
+  case unknown(id: Int)
+  /// The table is full.
+  case tooMany
+}
+
+extension MemslotError: CustomStringConvertible {
+  /// One line.
+  public var description: String {
+    switch self {
+    case .badSize(let frames): "a memslot of \(frames) frames (allowed: 1 to 2^40)"
+    case .outside(let base): "memslot at frame \(base) passes the end of the address space"
+    case .overlap(let id, let other): "memslot \(id) overlaps memslot \(other)"
+    case .duplicate(let id): "memslot \(id) exists already"
+    case .unknown(let id): "there is no memslot \(id)"
+    case .tooMany: "more than \(MemslotTable.capacity) memslots"
+    }
+  }
+}

@@ -1,0 +1,58 @@
+public import Paging
+import Synchronization
+
+/// The pages of host memory that tables are made of, under a limit.
+///
+/// Fresh pages come from a counter, returned ones from a list; only linking or freeing a table comes
+/// here, never a fault on tables that are present.
+public final class TablePool: Sendable {
+  /// The first page.
+  public let first: PFN
+  /// The most pages in use at once. **Units** pages.
+  public let limit: Int
+  private let state = Mutex(State())
+
+  private struct State {
+    var fresh = 0
+    var returned: [PFN] = []
+    var inUse = 0
+    var highWater = 0
+  }
+
+  /// A pool over the pages from `first`. **Requires** that host memory holds `limit` of them.
+  public init(first: PFN, limit: Int) {
+    self.first = first
+    self.limit = limit
+  }
+
+  /// A page, or `nil` where the limit is reached. What it holds is whatever it held.
+  public func take() -> PFN? {
+    state.withLock { state in
+      if let page = state.returned.popLast() {
+        state.inUse += 1
+        state.highWater = max(state.highWater, state.inUse)
+        return page
+      }
+      guard state.fresh < limit else { return nil }
+      defer {
+        state.fresh += 1
+        state.inUse += 1
+        state.highWater = max(state.highWater, state.inUse)
+      }
+      return first.wrappingAdd(UInt64(state.fresh))
+    }
+  }
+
+  /// Gives a page back. **Requires** that nobody can walk it any more.
+  public func give(back page: PFN) {
+    state.withLock { state in
+      state.inUse -= 1
+      state.returned.append(page)
+    }
+  }
+
+  /// Pages in use now. **Units** pages.
+  public var inUse: Int { state.withLock { $0.inUse } }
+  /// The most pages that were in use at once. **Units** pages.
+  public var highWater: Int { state.withLock { $0.highWater } }
+}

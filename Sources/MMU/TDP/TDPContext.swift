@@ -1,0 +1,25 @@
+public import Paging
+
+/// What one vCPU keeps for the TDP MMU.
+public struct TDPContext: Sendable {
+  /// The vCPU's number.
+  public let index: Int
+  /// The root table in use.
+  public internal(set) var root: PFN
+  /// What the vCPU's faults amounted to.
+  public internal(set) var counters = MMUCounters()
+  var rootEpoch: UInt64
+  var slots: MemslotTable
+  var generation: UInt64
+  var slotHint = 0
+  /// The last MMIO frame, answered first while its generation lasts (SPEC F2).
+  var lastMMIO: (gfn: GFN, generation: UInt64)?
+
+  init(index: Int, root: PFN, rootEpoch: UInt64, slots: MemslotTable, generation: UInt64) {
+    self.index = index
+    self.root = root
+    self.rootEpoch = rootEpoch
+    self.slots = slots
+    self.generation = generation
+  }
+}

@@ -1,0 +1,73 @@
+public import Paging
+
+extension TDPMMU {
+  /// Handles one exit, in the order of SPEC F1: a malformed entry is looked up as MMIO; then the
+  /// frame is resolved through the memslots and mapped.
+  public func handle(
+    _ exit: Exit, on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
+  ) -> FaultOutcome {
+    let outcome = resolve(exit, on: &cpu, observer)
+    switch outcome {
+    case .fixed: cpu.counters.fixed += 1
+    case .spurious: cpu.counters.spurious += 1
+    case .retry: cpu.counters.retried += 1
+    case .emulate: cpu.counters.emulated += 1
+    case .inject, .failed: break
+    }
+    return outcome
+  }
+
+  private func resolve(
+    _ exit: Exit, on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
+  ) -> FaultOutcome {
+    refresh(&cpu)
+    let gfn = exit.gpa.frame
+    if exit.isMalformed, let outcome = lookUpMMIO(exit.gpa, on: &cpu, observer) {
+      return outcome
+    }
+    if let last = cpu.lastMMIO, last.gfn == gfn, last.generation == cpu.generation {
+      cpu.counters.mmioCached += 1
+      return .emulate(exit.gpa)
+    }
+    cpu.counters.memslotSearches += 1
+    let slot = cpu.slots.slot(for: gfn, hint: &cpu.slotHint)
+    notify(observer, .memslotSearch(gfn: gfn, found: slot != nil))
+    let largest = slot?.largestLevel(for: gfn, upTo: encoder.largestLeafLevel) ?? .pageTable
+    let info = FaultInfo(
+      gpa: exit.gpa, gva: exit.gva, kind: exit.kind, isUser: exit.isUser, hasSlot: slot != nil,
+      largestLevel: largest, vcpu: cpu.index)
+    let verdict = policy.verdict(on: info)
+    if verdict != .proceed { notify(observer, .verdict(verdict, gpa: exit.gpa)) }
+    switch verdict {
+    case .proceed: break
+    case .emulate: return .emulate(exit.gpa)
+    case .inject(let vector, let errorCode): return .inject(vector: vector, errorCode: errorCode)
+    case .deny: return .failed(.denied(exit.gpa))
+    case .exit: return .failed(.stopped(exit.gpa))
+    }
+    guard let slot, isWalkable(gfn) else { return cacheMMIO(exit.gpa, on: &cpu, observer) }
+    let isReadOnly = slot.flags.contains(.readOnly)
+    if isReadOnly, exit.kind == .write { return .emulate(exit.gpa) }
+    guard slot.host != nil else { return .failed(.unbacked(gfn)) }
+    let level = max(min(policy.mappingLevel(for: info), largest), .pageTable)
+    return map(gfn, of: slot, at: level, for: exit.kind, on: &cpu, observer)
+  }
+
+  /// Whether the tables have an entry for a frame at all.
+  private func isWalkable(_ gfn: GFN) -> Bool {
+    gfn.rawValue >> UInt64(9 * encoder.rootLevel.rawValue) == 0
+  }
+
+  /// Takes the memslots of this moment, if they changed.
+  private func refresh(_ cpu: inout TDPContext) {
+    let generation = memory.generation
+    if generation == cpu.generation { return }
+    cpu.generation = generation
+    cpu.slots = memory.slots
+    cpu.lastMMIO = nil
+  }
+
+  func notify(_ observer: borrowing some MMUObserver, _ event: @autoclosure () -> MMUEvent) {
+    if type(of: observer).listens { observer.observe(event()) }
+  }
+}

@@ -1,0 +1,72 @@
+import Paging
+
+extension TDPMMU {
+  /// Looks up the entry behind a malformed-entry exit (SPEC F2).
+  ///
+  /// - Returns: what becomes of the exit, or `nil` where the generation is stale and the fault goes
+  ///   on in full.
+  func lookUpMMIO(
+    _ gpa: GPA, on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
+  ) -> FaultOutcome? {
+    let gfn = gpa.frame
+    var steps: [WalkStep] = []
+    var table = cpu.root
+    var level = encoder.rootLevel
+    while true {
+      let place = entry(for: gfn, in: table, at: level)
+      let spte = load(place)
+      let isTable =
+        level > .pageTable && encoder.isPresent(spte) && !encoder.isLeaf(spte, at: level)
+      steps.append(
+        WalkStep(
+          level: level, entryAddress: place.rawValue, entry: spte.rawValue,
+          kind: encoder.format.kind(of: spte.rawValue, at: level)))
+      if isTable {
+        table = encoder.pfn(of: spte)
+        level = level.below
+        continue
+      }
+      guard let mmio = encoder.layout.mmio, mmio.matches(spte) else {
+        let isZapped = spte == encoder.layout.nonPresent || spte == encoder.layout.frozen
+        // A present leaf: somebody mapped the page between the exit and here.
+        let isMapped = encoder.isPresent(spte) && steps.last?.kind == .leaf
+        return isZapped || isMapped ? .retry : .failed(.malformedEntry(gpa, steps))
+      }
+      let generation = mmio.generation(of: spte)
+      guard generation == mmio.truncated(cpu.generation), !isUpdating(cpu) else {
+        cpu.counters.mmioStale += 1
+        notify(
+          observer,
+          .mmioStale(gfn: gfn, entryGeneration: generation, generation: cpu.generation))
+        return nil
+      }
+      cpu.counters.mmioCached += 1
+      cpu.lastMMIO = (gfn, cpu.generation)
+      notify(observer, .mmioHit(gfn: gfn, spte: spte, generation: generation))
+      return .emulate(gpa)
+    }
+  }
+
+  /// Makes the next access to a frame without a slot exit as a malformed entry (SPEC F3).
+  func cacheMMIO(
+    _ gpa: GPA, on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
+  ) -> FaultOutcome {
+    let gfn = gpa.frame
+    cpu.counters.mmioSearched += 1
+    if isUpdating(cpu) { return .emulate(gpa) }
+    cpu.lastMMIO = (gfn, cpu.generation)
+    guard
+      let new = encoder.mmio(gfn: gfn, permissions: .all, generation: cpu.generation),
+      case .entry(let place, let old) = descend(to: gfn, at: .pageTable, on: &cpu, observer)
+    else { return .emulate(gpa) }
+    if new != old, !encoder.isPresent(old), exchange(place, from: old, to: new) {
+      cpu.counters.spteInstalls += 1
+      notify(observer, .mmioInstalled(gfn: gfn, spte: new, generation: cpu.generation))
+    }
+    return .emulate(gpa)
+  }
+
+  private func isUpdating(_ cpu: TDPContext) -> Bool {
+    cpu.generation & GuestMemory.updateInProgress != 0
+  }
+}

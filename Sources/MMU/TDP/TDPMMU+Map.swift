@@ -1,0 +1,130 @@
+import Paging
+
+extension TDPMMU {
+  /// What a descent ended at.
+  enum Descent {
+    /// The entry of the wanted level, and what it holds.
+    case entry(HPA, SPTE)
+    /// A larger leaf already covers the frame.
+    case covered(HPA, SPTE, Level)
+    /// Somebody is changing an entry on the way.
+    case busy
+    /// No page is left for a table.
+    case exhausted
+  }
+
+  /// The address of the entry for a frame in a table.
+  func entry(for gfn: GFN, in table: PFN, at level: Level) -> HPA {
+    let index = (gfn.rawValue &>> UInt64(truncatingIfNeeded: 9 &* (level.rawValue &- 1))) & 511
+    return table.baseAddress.wrappingAdd(index &* 8)
+  }
+
+  func load(_ entry: HPA) -> SPTE {
+    guard case .success(let raw) = host.load(entry, as: UInt64.self) else {
+      return encoder.layout.frozen
+    }
+    return SPTE(raw)
+  }
+
+  /// Replaces an entry that still holds `old`.
+  func exchange(_ entry: HPA, from old: SPTE, to new: SPTE) -> Bool {
+    guard
+      case .success(let (exchanged, _)) = host.exchange(
+        entry, expected: old.rawValue, desired: new.rawValue)
+    else { return false }
+    return exchanged
+  }
+
+  /// Goes down to a level, linking the tables that are missing.
+  func descend(
+    to gfn: GFN, at target: Level, on cpu: inout TDPContext,
+    _ observer: borrowing some MMUObserver
+  ) -> Descent {
+    var table = cpu.root
+    var level = encoder.rootLevel
+    while true {
+      let place = entry(for: gfn, in: table, at: level)
+      let old = load(place)
+      if old == encoder.layout.frozen { return .busy }
+      if level == target { return .entry(place, old) }
+      if encoder.isPresent(old) {
+        if encoder.isLeaf(old, at: level) { return .covered(place, old, level) }
+        table = encoder.pfn(of: old)
+        level = level.below
+        continue
+      }
+      guard let child = pool.take() else { return .exhausted }
+      host.fill(page: child, with: encoder.layout.nonPresent.rawValue)
+      let new = encoder.table(child.baseAddress)
+      if exchange(place, from: old, to: new) {
+        cpu.counters.tablesLinked += 1
+        notify(observer, .tableLinked(level: level, gfn: gfn, spte: new))
+        table = child
+        level = level.below
+      } else {
+        // Somebody linked a table first: take theirs.
+        pool.give(back: child)
+        cpu.counters.racesLost += 1
+        notify(observer, .raceLost(level: level, gfn: gfn))
+      }
+    }
+  }
+
+  /// Maps the page that holds a frame.
+  func map(
+    _ gfn: GFN, of slot: Memslot, at wanted: Level, for kind: AccessKind,
+    on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
+  ) -> FaultOutcome {
+    var level = wanted
+    while true {
+      let place: HPA
+      let old: SPTE
+      switch descend(to: gfn, at: level, on: &cpu, observer) {
+      case .busy: return .retry
+      case .exhausted: return .failed(.tablePagesExhausted(limit: pool.limit))
+      case .covered(let entry, let spte, let larger): (place, old, level) = (entry, spte, larger)
+      case .entry(let entry, let spte): (place, old) = (entry, spte)
+      }
+      if encoder.isPresent(old) {
+        if !encoder.isLeaf(old, at: level) {
+          // A table is there already: map smaller rather than take it away from others.
+          level = level.below
+          continue
+        }
+        if encoder.permits(kind, old) { return .spurious }
+      }
+      guard let new = leaf(for: gfn, of: slot, at: level, kind) else {
+        return .failed(.unbacked(gfn))
+      }
+      if new == old || !encoder.permits(kind, new) {
+        // What a policy withholds is refused for good, not tried again.
+        return encoder.permits(kind, new) ? .spurious : .failed(.denied(gfn.baseAddress))
+      }
+      guard exchange(place, from: old, to: new) else {
+        cpu.counters.racesLost += 1
+        notify(observer, .raceLost(level: level, gfn: gfn))
+        return .retry
+      }
+      cpu.counters.spteInstalls += 1
+      notify(observer, .leafInstalled(level: level, gfn: gfn, old: old, new: new))
+      return .fixed
+    }
+  }
+
+  private func leaf(
+    for gfn: GFN, of slot: Memslot, at level: Level, _ kind: AccessKind
+  ) -> SPTE? {
+    let size = PageSize(shift: 3 &+ 9 &* level.rawValue)
+    let first = gfn.roundedDown(to: size)
+    guard let pfn = slot.pfn(of: first) else { return nil }
+    var request = LeafRequest(
+      pfn: pfn, level: level,
+      permissions: Permissions.all.subtracting(policy.withheldPermissions(gfn: gfn)),
+      isHostWritable: !slot.flags.contains(.readOnly), isWrite: kind == .write)
+    if let (type, ignoresPAT) = policy.memoryType(gfn: gfn) {
+      request.memoryType = type
+      request.ignoresPAT = ignoresPAT
+    }
+    return encoder.leaf(request)
+  }
+}

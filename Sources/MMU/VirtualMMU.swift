@@ -1,0 +1,87 @@
+public import Paging
+
+/// What a machine is composed with: tables that the simulated hardware walks, and the handler of the
+/// exits that the walk causes.
+///
+/// Shadow paging and two-dimensional paging differ in what the hardware walks; a machine does not
+/// know which it has.
+public protocol VirtualMMU: FaultHandler {
+  /// The state of one vCPU, its first root taken.
+  ///
+  /// - Throws: `FaultError.tablePagesExhausted`.
+  func makeCPU(index: Int) throws(FaultError) -> CPU
+
+  /// Brings a vCPU's root up to date, as before each entry into the guest.
+  ///
+  /// - Returns: whether the root changed, so that the vCPU's TLB must be flushed.
+  func enter(_ cpu: inout CPU) -> Bool
+
+  /// Gives up what the vCPU holds.
+  func leave(_ cpu: inout CPU)
+
+  /// What the processor does on a TLB miss: walks the tables, sets A and D.
+  func walk<Guest: TranslationRegime>(
+    _ gva: GVA, for access: Guest.Access, by guest: Guest, on cpu: inout CPU
+  ) -> Result<HardwareTranslation<Guest.Rights>, HardwareFailure<Guest.Fault, Exit>>
+  where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess
+
+  /// What the vCPU's faults amounted to.
+  func counters(of cpu: CPU) -> MMUCounters
+
+  /// Table pages in use. **Units** pages.
+  var tablePages: Int { get }
+
+  /// The guest's memory.
+  var memory: GuestMemory { get }
+
+  /// Drops every translation of all address spaces; vCPUs see it when they next enter.
+  func invalidateAll()
+}
+
+/// What the processor learns from a walk and keeps in its TLB.
+@frozen
+public struct HardwareTranslation<Rights: Sendable>: Sendable {
+  /// The host address of the access.
+  public let hpa: HPA
+  /// The guest physical address, where the hardware's walk passes one.
+  public let gpa: GPA?
+  /// What the tables with the guest's rights grant, with and without the leaf.
+  public let rights, tableRights: Rights
+  /// The leaf those rights come from.
+  public let leaf: UInt64
+  /// What the second level grants; all where there is none.
+  public let hostPermissions: Permissions
+  /// Whether a write needs no further D bit.
+  public let isDirty: Bool
+  /// The guest page's size: INVLPG drops all of it.
+  public let guestPageSize: PageSize
+
+  /// A finished walk.
+  @inlinable
+  public init(
+    hpa: HPA, gpa: GPA?, rights: Rights, tableRights: Rights, leaf: UInt64,
+    hostPermissions: Permissions, isDirty: Bool, guestPageSize: PageSize
+  ) {
+    self.hpa = hpa
+    self.gpa = gpa
+    self.rights = rights
+    self.tableRights = tableRights
+    self.leaf = leaf
+    self.hostPermissions = hostPermissions
+    self.isDirty = isDirty
+    self.guestPageSize = guestPageSize
+  }
+}
+
+/// Why the processor's walk gave no translation.
+@frozen
+public enum HardwareFailure<GuestFault: Error, Exit: Error>: Error {
+  /// The guest gets an exception, and the host learns nothing of it.
+  case guest(GuestFault)
+  /// An exit to the fault handler.
+  case exit(Exit)
+  /// The processor read a table outside host memory: a bug of whoever wrote the entries.
+  case outside(HPA)
+  /// Entries kept changing.
+  case contended
+}

@@ -1,0 +1,76 @@
+/// What a second-level exit tells its handler, whatever the hardware.
+public protocol SecondLevelExit: Error, Sendable {
+  /// The address that was asked for.
+  var gpa: GPA { get }
+  /// The linear address, where hardware gives it.
+  var gva: GVA? { get }
+  /// What has to be let through.
+  var kind: AccessKind { get }
+  /// Whether the guest was in user mode, where hardware tells.
+  var isUser: Bool { get }
+  /// Whether an entry was malformed (EPT misconfiguration, RSVD): the sign of an MMIO entry.
+  var isMalformed: Bool { get }
+}
+
+/// What became of an exit (SPEC F1).
+public enum FaultOutcome: Sendable, Hashable {
+  /// The tables now let the access through: try again.
+  case fixed
+  /// They let it through already: try again.
+  case spurious
+  /// Something changed meanwhile: try again.
+  case retry
+  /// No memory is there, or a policy wants it so: do the access on the MMIO bus.
+  case emulate(GPA)
+  /// Raise an exception in the guest.
+  case inject(vector: UInt8, errorCode: UInt32)
+  /// The access cannot go on.
+  case failed(FaultError)
+}
+
+/// Why an access cannot go on, though neither guest nor hardware is at fault.
+public enum FaultError: Error, Sendable, Hashable {
+  /// A memslot covers the frame but nothing backs it.
+  case unbacked(GFN)
+  /// No table page is left under the limit. **Units** pages.
+  case tablePagesExhausted(limit: Int)
+  /// A policy refuses the access.
+  case denied(GPA)
+  /// A policy stops the machine.
+  case stopped(GPA)
+  /// An entry that is neither MMIO nor zapped faulted as malformed: a bug; the entries of the walk.
+  case malformedEntry(GPA, [WalkStep])
+  /// The access exits again and again without getting on.
+  case livelock(GPA)
+}
+
+extension FaultError: CustomStringConvertible {
+  /// One line.
+  public var description: String {
+    switch self {
+    case .unbacked(let gfn): "no host memory backs guest frame \(gfn)"
+    case .tablePagesExhausted(let limit): "the limit of \(limit) table pages is reached"
+    case .denied(let gpa): "a policy denies access to \(gpa)"
+    case .stopped(let gpa): "a policy stops the machine at \(gpa)"
+    case .malformedEntry(let gpa, let steps):
+      "malformed entry at \(gpa): "
+        + steps.map { "level \($0.level) \(SPTE($0.entry))" }.joined(separator: ", ")
+    case .livelock(let gpa): "the access to \(gpa) exits again and again"
+    }
+  }
+}
+
+/// Handles the exits of one kind of hardware.
+///
+/// A handler is shared by all vCPUs; what one vCPU brings is its `CPU`, lent for the call.
+public protocol FaultHandler: Sendable {
+  /// What the hardware reports.
+  associatedtype Exit: Error, Sendable
+  /// What one vCPU keeps for the handler: its root, caches and counters.
+  associatedtype CPU
+
+  /// Handles one exit.
+  func handle(
+    _ exit: Exit, on cpu: inout CPU, _ observer: borrowing some MMUObserver
+  ) -> FaultOutcome
+}

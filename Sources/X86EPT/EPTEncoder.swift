@@ -1,0 +1,172 @@
+public import Paging
+
+/// Writes EPT entries.
+///
+/// **Source** Intel SDM Vol. 3C, "Format of EPT Entries"; software bits: KVM behaviour, SPEC E1–E9.
+public struct EPTEncoder: SPTEEncoder {
+  /// Where everything is in an entry.
+  public let layout: SPTELayout
+  /// What the processor makes of the entries.
+  public let format: EPTFormat
+  /// Bits of every present leaf: R is in the request; MMU-present, suppress #VE and the A/D kind.
+  @usableFromInline let leafBits: UInt64
+  /// Bits of every table entry.
+  @usableFromInline let tableBits: UInt64
+
+  /// Composes the encoder.
+  ///
+  /// - Parameters:
+  ///   - mmio: the MMIO mask, or `nil` to cache no MMIO; the default is `MMIOMask.ept`.
+  ///   - relocation: the L1TF form of MMIO entries.
+  /// - Throws: `LayoutError` where the mask breaks a rule of SPEC E6, or where mode-based execution
+  ///   is asked for, whose bit 10 this layout needs for frozen entries and the MMIO generation (E9).
+  public init(
+    _ capabilities: EPTCapabilities, mmio: MMIOMask? = .ept, relocation: MMIORelocation = .none
+  ) throws(LayoutError) {
+    if capabilities.modeBasedExecution {
+      throw LayoutError(
+        layout: "ept", rule: "mode-based execution needs a bit this layout uses", bits: 1 << 10,
+        owner: "frozen value, MMIO generation")
+    }
+    format = EPTFormat(capabilities)
+    layout = try SPTELayout(
+      name: "ept", fields: Self.fields(capabilities), nonPresent: 1 << 63,
+      frozen: 1 << 63 | 0x5A0, physicalAddressWidth: capabilities.physicalAddressWidth,
+      mmio: mmio, relocation: relocation, legality: format)
+    let masks = layout.masks
+    let kind: UInt64 = capabilities.accessedDirty ? 0 : 1
+    leafBits =
+      masks.mmuPresent | masks.suppressVE | kind << UInt64(masks.adKind.trailingZeroBitCount)
+    tableBits = leafBits | 7 | masks.accessed
+  }
+
+  /// As many as the processor walks.
+  @inlinable
+  public var rootLevel: Level { Level(format.capabilities.levels) }
+
+  /// 1 GiB, 2 MiB or 4 KiB, as the processor can.
+  @inlinable
+  public var largestLeafLevel: Level {
+    let capabilities = format.capabilities
+    return capabilities.pages1GiB && capabilities.pages2MiB
+      ? .directoryPointer : capabilities.pages2MiB ? .directory : .pageTable
+  }
+
+  /// R, W and X as requested; the memory type; A, and D for a write, where hardware keeps them.
+  @inlinable
+  public func leaf(_ request: LeafRequest) -> SPTE {
+    let masks = layout.masks
+    var raw = leafBits | request.pfn.baseAddress.rawValue & masks.address
+    if request.permissions.contains(.read) { raw |= masks.readable }
+    if request.permissions.contains(.execute) { raw |= masks.executable }
+    if request.level != .pageTable { raw |= masks.pageSize }
+    raw |= UInt64(request.memoryType.rawValue) &<< 3
+    if request.ignoresPAT { raw |= masks.ignorePAT }
+    if request.isHostWritable { raw |= masks.hostWritable }
+    if request.permissions.contains(.write), request.isHostWritable {
+      if request.isMMUWritable { raw |= masks.mmuWritable }
+      if !request.isWriteProtected { raw |= masks.writable | masks.readable }
+    }
+    if !request.isPrefetch, masks.accessed != 0 {
+      raw |= masks.accessed
+      if request.isWrite, raw & masks.writable != 0 { raw |= masks.dirty }
+    }
+    return SPTE(raw)
+  }
+
+  /// R, W, X and the child's address.
+  @inlinable
+  public func table(_ child: HPA) -> SPTE {
+    SPTE(tableBits | child.rawValue & layout.masks.address)
+  }
+
+  /// The table's address; `EPTFormat.eptp(_:)` makes an EPTP of it.
+  @inlinable
+  public func root(_ table: HPA) -> TableRoot { TableRoot(table) }
+}
+
+extension MMIOMask {
+  /// The default of EPT: write and execute without read, which every processor calls a
+  /// misconfiguration (SPEC E7).
+  public static var ept: MMIOMask {
+    MMIOMask(value: 6, mask: 1 << 63 | 7, accessMask: 0)
+  }
+}
+
+extension EPTEncoder {
+  /// The layout's table of fields.
+  static func fields(_ capabilities: EPTCapabilities) -> [SPTEField] {
+    let format = "Intel SDM Vol. 3C, \"Format of EPT Entries\""
+    let ignored = "ignored by EPT in present entries"
+    var fields = [
+      SPTEField(.readable, in: .present, BitField("R", 0...0, "reads allowed", source: format)),
+      SPTEField(.writable, in: .present, BitField("W", 1...1, "writes allowed", source: format)),
+      SPTEField(
+        .executable, in: .present, BitField("X", 2...2, "fetches allowed", source: format)),
+      SPTEField(
+        .memoryType, in: .leaf, BitField("MT", 3...5, "memory type of the page", source: format)),
+      SPTEField(
+        .ignorePAT, in: .leaf, BitField("IPAT", 6...6, "MT wins over the guest's PAT", source: format)
+      ),
+      SPTEField(.pageSize, in: .present, BitField("PS", 7...7, "maps a large page", source: format)),
+      SPTEField(
+        .mmuPresent, in: .present,
+        BitField(
+          "MMU-present", 11...11, "the MMU regards the entry as present", source: "software",
+          whyFree: ignored)),
+      SPTEField(
+        .address, in: .present,
+        BitField(
+          "ADDR", 12...(capabilities.physicalAddressWidth - 1), "page or table address",
+          source: format)),
+      SPTEField(
+        .adKind, in: .present,
+        BitField(
+          "AD kind", 52...53, "0 A/D by hardware, 1 none, 2 write-protect only",
+          source: "software", whyFree: ignored)),
+      SPTEField(
+        .savedReadable, in: .leaf,
+        BitField(
+          "saved R", 54...54, "R of an access-tracked entry", source: "software", whyFree: ignored)
+      ),
+      SPTEField(
+        .savedExecutable, in: .leaf,
+        BitField(
+          "saved X", 56...56, "X of an access-tracked entry", source: "software", whyFree: ignored)
+      ),
+      SPTEField(
+        .hostWritable, in: .leaf,
+        BitField(
+          "host-writable", 57...57, "the host allows writes", source: "software",
+          whyFree: "ignored while guest-paging verification is off")),
+      SPTEField(
+        .mmuWritable, in: .leaf,
+        BitField(
+          "MMU-writable", 58...58, "the MMU may set W without asking", source: "software",
+          whyFree: "ignored while paging-write access is off")),
+      SPTEField(
+        .suppressVE, in: .present,
+        BitField(
+          "SVE", 63...63, "a violation is an exit and not a #VE",
+          source: "Intel SDM Vol. 3C, \"Convertible EPT Violations\"")),
+      SPTEField(
+        .mmioGenerationLow, in: .mmio,
+        BitField(
+          "MMIO generation 7:0", 3...10, "memslot generation when the entry was made",
+          source: "software", whyFree: "the entry is misconfigured whatever they hold")),
+      SPTEField(
+        .mmioGenerationHigh, in: .mmio,
+        BitField(
+          "MMIO generation 18:8", 52...62, "memslot generation when the entry was made",
+          source: "software", whyFree: "the entry is misconfigured whatever they hold")),
+    ]
+    if capabilities.accessedDirty {
+      let source = "Intel SDM Vol. 3C, \"Accessed and Dirty Flags for EPT\""
+      fields += [
+        SPTEField(.accessed, in: .present, BitField("A", 8...8, "has been used", source: source)),
+        SPTEField(.dirty, in: .leaf, BitField("D", 9...9, "has been written", source: source)),
+      ]
+    }
+    return fields
+  }
+}
