@@ -18,6 +18,7 @@ let package = Package(
     .library(name: "X86Guest", targets: ["X86Guest"]),
     .library(name: "X86EPT", targets: ["X86EPT"]),
     .library(name: "MMU", targets: ["MMU"]),
+    .library(name: "Machine", targets: ["Machine"]),
   ],
   targets: [
     // The protocols and the one walker; imports nothing of the project.
@@ -37,5 +38,9 @@ let package = Package(
 
     // Memslots, table pages, the fault handlers.
     .target(name: "MMU", dependencies: ["Paging"], swiftSettings: strict),
+
+    // vCPUs, TLB, MMIO bus, the life of an access.
+    .target(
+      name: "Machine", dependencies: ["Paging", "MMU", "X86", "X86Guest"], swiftSettings: strict),
   ]
 )

@@ -106,9 +106,11 @@ extension EPTEncoder {
       SPTEField(
         .memoryType, in: .leaf, BitField("MT", 3...5, "memory type of the page", source: format)),
       SPTEField(
-        .ignorePAT, in: .leaf, BitField("IPAT", 6...6, "MT wins over the guest's PAT", source: format)
+        .ignorePAT, in: .leaf,
+        BitField("IPAT", 6...6, "MT wins over the guest's PAT", source: format)
       ),
-      SPTEField(.pageSize, in: .present, BitField("PS", 7...7, "maps a large page", source: format)),
+      SPTEField(
+        .pageSize, in: .present, BitField("PS", 7...7, "maps a large page", source: format)),
       SPTEField(
         .mmuPresent, in: .present,
         BitField(

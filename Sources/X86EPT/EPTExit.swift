@@ -117,6 +117,10 @@ public struct EPTMisconfiguration: Hashable, Sendable {
 }
 
 extension EPTExit: SecondLevelExit {
+  /// `ept-violation` or `ept-misconfiguration`.
+  @inlinable
+  public var cause: ExitCause { isMalformed ? .eptMisconfiguration : .eptViolation }
+
   /// The linear address of a violation, where it is valid.
   @inlinable
   public var gva: GVA? {

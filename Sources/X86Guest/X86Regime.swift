@@ -126,6 +126,17 @@ public enum X86Regime: TranslationRegime {
   /// The rights as the formats share them.
   @inlinable
   public func permissions(of rights: X86Rights) -> Permissions { rights.permissions }
+
+  /// A page fault with P=0.
+  public func faultForUnreadableTable(
+    _ address: GVA, for access: X86Access, at level: Level
+  ) -> X86Fault {
+    X86Fault(
+      vector: X86Fault.pageFaultVector,
+      errorCode: controls.errorCode(
+        .notPresent, for: access, rights: X86Rights(granted: ~0), leaf: 0),
+      address: address, cause: .notPresent, level: level)
+  }
 }
 
 extension Address where Kind == GuestVirtual {

@@ -1,5 +1,39 @@
+/// The hardware causes by which a vCPU leaves the guest; each exit is counted once.
+public enum ExitCause: String, Sendable, Hashable, CaseIterable {
+  /// An EPT entry does not let an access through.
+  case eptViolation = "ept-violation"
+  /// An EPT entry is malformed.
+  case eptMisconfiguration = "ept-misconfiguration"
+  /// An NPT entry does not let an access through, or is malformed.
+  case nestedPageFault = "nested-page-fault"
+  /// A page fault under shadow paging.
+  case shadowPageFault = "shadow-page-fault"
+  /// A violation turned into a #VE.
+  case virtualizationException = "ve"
+  /// The page-modification log is full.
+  case pmlFull = "pml-full"
+  /// The dirty ring is full.
+  case dirtyRingFull = "dirty-ring-full"
+  /// An access to memory of the other kind, private or shared.
+  case memoryFault = "memory-fault"
+  /// INVLPG under shadow paging.
+  case invlpg = "invlpg"
+  /// A write of a control register under shadow paging.
+  case controlRegisterWrite = "cr-write"
+  /// An exit of a trust domain.
+  case tdxExit = "tdx-exit"
+  /// The run cannot go on.
+  case error = "error"
+}
+
+/// What the hardware reports when it leaves the guest.
+public protocol MMUExit: Error, Sendable {
+  /// Under which cause the exit is counted.
+  var cause: ExitCause { get }
+}
+
 /// What a second-level exit tells its handler, whatever the hardware.
-public protocol SecondLevelExit: Error, Sendable {
+public protocol SecondLevelExit: MMUExit {
   /// The address that was asked for.
   var gpa: GPA { get }
   /// The linear address, where hardware gives it.
@@ -65,7 +99,7 @@ extension FaultError: CustomStringConvertible {
 /// A handler is shared by all vCPUs; what one vCPU brings is its `CPU`, lent for the call.
 public protocol FaultHandler: Sendable {
   /// What the hardware reports.
-  associatedtype Exit: Error, Sendable
+  associatedtype Exit: MMUExit
   /// What one vCPU keeps for the handler: its root, caches and counters.
   associatedtype CPU
 

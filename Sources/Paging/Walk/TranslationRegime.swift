@@ -24,9 +24,28 @@ public protocol TranslationRegime: Sendable {
 
   /// The rights in the form that all formats share.
   func permissions(of rights: Rights) -> Permissions
+
+  /// What the guest is told where the memory that should hold a table entry is not there (SPEC W14).
+  func faultForUnreadableTable(
+    _ address: Address<Input>, for access: Access, at level: Level
+  ) -> Fault
+
+  /// Which address space TLB entries belong to: the PCID on x86; 0 where there is one alone.
+  var addressSpaceTag: UInt16 { get }
+
+  /// Whether a leaf's translation is shared by all address spaces.
+  func isGlobal(leaf: UInt64) -> Bool
 }
 
 extension TranslationRegime {
+  /// One address space.
+  @inlinable
+  public var addressSpaceTag: UInt16 { 0 }
+
+  /// Nothing is shared.
+  @inlinable
+  public func isGlobal(leaf: UInt64) -> Bool { false }
+
   /// Walks the tables for one address with a strategy that keeps nothing.
   @inlinable
   public func translate<Memory: EntryMemory & ~Copyable, Strategy: WalkStrategy>(
@@ -87,5 +106,13 @@ public struct FormatRegime<Format: PagingFormat>: TranslationRegime {
   @inlinable
   public func permissions(of rights: Format.Rights) -> Permissions {
     format.permissions(of: rights)
+  }
+
+  /// The fault of an entry that is not present.
+  public func faultForUnreadableTable(
+    _ address: Address<Format.Input>, for access: Format.Access, at level: Level
+  ) -> Format.Fault {
+    format.fault(
+      .notPresent, at: level, address, for: access, rights: format.unrestricted, entry: 0)
   }
 }

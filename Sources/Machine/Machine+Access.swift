@@ -1,0 +1,186 @@
+import MMU
+public import Paging
+
+extension Machine {
+  /// How often one access may exit before it is given up as not getting on.
+  static var exitBudget: Int { 64 }
+
+  /// Where the bytes of an access are.
+  enum Destination {
+    case memory(HPA, gpa: GPA?, isTLBHit: Bool)
+    case mmio(GPA)
+    case fault(Guest.Fault)
+    case injected(vector: UInt8, errorCode: UInt32)
+    case failed(FaultError)
+  }
+
+  /// Reads, writes or fetches 1 to 16 bytes as the guest would.
+  ///
+  /// An access that crosses a page is translated twice, the lower page first, and nothing is written
+  /// unless both succeed.
+  ///
+  /// - Parameters:
+  ///   - size: **Units** bytes, 1...16; clamped.
+  ///   - value: what is written, little-endian; ignored otherwise.
+  public func vcpu(
+    _ index: Int, access: Guest.Access, at gva: GVA, size: Int, value: UInt128 = 0
+  ) -> AccessReport<Guest.Fault> {
+    let vcpu = vcpus[index]
+    let size = min(max(size, 1), 16)
+    var exits = ExitCounters()
+    let report = perform(access, at: gva, size: size, value: value, on: vcpu, &exits)
+    vcpu.exits += exits
+    return report
+  }
+
+  private func perform(
+    _ access: Guest.Access, at gva: GVA, size: Int, value: UInt128, on vcpu: VCPU<Guest, MMU>,
+    _ exits: inout ExitCounters
+  ) -> AccessReport<Guest.Fault> {
+    if mmu.enter(&vcpu.context) { vcpu.tlb.invalidate(.everything) }
+    let first = destination(of: gva, for: access, on: vcpu, &exits)
+    let room = Int(4096 - gva.offset(in: .size4KiB))
+    if size <= room {
+      return finish(access, size, value, first, exits)
+    }
+    let lowReport = finish(access, 0, 0, first, exits)
+    guard case .done = lowReport.outcome else { return lowReport }
+    let upper = destination(
+      of: gva.wrappingAdd(UInt64(room)), for: access, on: vcpu, &exits)
+    let upperReport = finish(access, 0, 0, upper, exits)
+    guard case .done = upperReport.outcome else { return upperReport }
+    let shift = UInt128(room * 8)
+    var report = finish(access, room, value, first, exits)
+    let rest = finish(access, size - room, value >> shift, upper, exits)
+    if case .done(let low) = report.outcome, case .done(let high) = rest.outcome {
+      report.outcome = .done(low | high << shift)
+      report.mmio = report.mmio ?? rest.mmio
+      return report
+    }
+    return rest
+  }
+
+  /// Translates the address of one page's bytes, exiting to the MMU as often as it takes.
+  private func destination(
+    of gva: GVA, for access: Guest.Access, on vcpu: VCPU<Guest, MMU>, _ exits: inout ExitCounters
+  ) -> Destination {
+    let tag = vcpu.guest.addressSpaceTag
+    if let entry = vcpu.tlb.lookUp(gva, tag: tag) {
+      let cached = entry.translation
+      if cached.hostPermissions.contains(access.kind.permission),
+        access.kind != .write || cached.isDirty,
+        vcpu.guest.permits(
+          access, rights: cached.rights, tables: cached.tableRights, leaf: cached.leaf)
+      {
+        vcpu.tlbHits += 1
+        let offset = gva.offset(in: .size4KiB)
+        return .memory(
+          cached.hpa.wrappingAdd(offset), gpa: cached.gpa?.wrappingAdd(offset), isTLBHit: true)
+      }
+      // More is asked than is cached: what is cached goes, and the tables decide.
+      vcpu.tlb.invalidate(.page(gva, tag: tag))
+    }
+    vcpu.tlbMisses += 1
+    var lastGPA = GPA(0)
+    for _ in 0..<Self.exitBudget {
+      switch mmu.walk(gva, for: access, by: vcpu.guest, on: &vcpu.context) {
+      case .success(let found):
+        insert(found, for: gva, tag: tag, on: vcpu)
+        return .memory(found.hpa, gpa: found.gpa, isTLBHit: false)
+      case .failure(.guest(let fault)):
+        vcpu.tlb.invalidate(.page(gva, tag: tag))
+        return .fault(fault)
+      case .failure(.contended): continue
+      case .failure(.outside(let hpa)):
+        exits[.error] += 1
+        return .failed(.unbacked(GFN(hpa.frame.rawValue)))
+      case .failure(.exit(let exit)):
+        exits[exit.cause] += 1
+        let outcome = mmu.handle(exit, on: &vcpu.context, observer)
+        if mmu.enter(&vcpu.context) { vcpu.tlb.invalidate(.everything) }
+        switch outcome {
+        case .fixed, .spurious, .retry: continue
+        case .inject(let vector, let errorCode):
+          return .injected(vector: vector, errorCode: errorCode)
+        case .failed(let error):
+          exits[.error] += 1
+          return .failed(error)
+        case .emulate(let gpa):
+          lastGPA = gpa
+          if let result = emulate(gva, for: access, at: gpa, on: vcpu) { return result }
+        }
+      }
+    }
+    exits[.error] += 1
+    return .failed(.livelock(lastGPA))
+  }
+
+  /// Finds what an access that the MMU cannot map is about, by the guest's own tables: the bytes at
+  /// `gpa`, or a table entry there that nobody can read (SPEC W14).
+  ///
+  /// - Returns: `nil` where the tables lead elsewhere by now, so that the access is tried again.
+  private func emulate(
+    _ gva: GVA, for access: Guest.Access, at gpa: GPA, on vcpu: VCPU<Guest, MMU>
+  ) -> Destination? {
+    switch vcpu.guest.translate(gva, for: access, in: memory.view, Commit()) {
+    case .success(let translation):
+      return translation.address.frame == gpa.frame ? .mmio(translation.address) : nil
+    case .failure(.fault(let fault)): return .fault(fault)
+    case .failure(.unreadable(_, _, let level)):
+      return .fault(vcpu.guest.faultForUnreadableTable(gva, for: access, at: level))
+    case .failure(.contended): return nil
+    }
+  }
+
+  private func insert(
+    _ found: HardwareTranslation<Guest.Rights>, for gva: GVA, tag: UInt16,
+    on vcpu: VCPU<Guest, MMU>
+  ) {
+    vcpu.tlb.insert(
+      TLBEntry(
+        page: gva.rawValue >> 12, tag: tag, isGlobal: vcpu.guest.isGlobal(leaf: found.leaf),
+        translation: HardwareTranslation(
+          hpa: found.hpa.roundedDown(to: .size4KiB), gpa: found.gpa?.roundedDown(to: .size4KiB),
+          rights: found.rights, tableRights: found.tableRights, leaf: found.leaf,
+          hostPermissions: found.hostPermissions, isDirty: found.isDirty,
+          guestPageSize: found.guestPageSize)))
+  }
+
+  /// Moves the bytes; none where `size` is 0.
+  private func finish(
+    _ access: Guest.Access, _ size: Int, _ value: UInt128, _ destination: Destination,
+    _ exits: ExitCounters
+  ) -> AccessReport<Guest.Fault> {
+    var report = AccessReport<Guest.Fault>(
+      outcome: .done(0), gpa: nil, hpa: nil, isTLBHit: false, mmio: nil, exits: exits)
+    switch destination {
+    case .fault(let fault): report.outcome = .fault(fault)
+    case .injected(let vector, let errorCode):
+      report.outcome = .injected(vector: vector, errorCode: errorCode)
+    case .failed(let error): report.outcome = .failed(error)
+    case .mmio(let gpa):
+      report.gpa = gpa
+      guard size > 0 else { break }
+      let answer =
+        access.kind == .write
+        ? bus.write(value, to: gpa, size: size) : bus.read(gpa, size: size)
+      report.mmio = answer
+      report.outcome = .done(answer.value)
+    case .memory(let hpa, let gpa, let isTLBHit):
+      report.gpa = gpa
+      report.hpa = hpa
+      report.isTLBHit = isTLBHit
+      guard size > 0 else { break }
+      let host = memory.host.view
+      if access.kind == .write {
+        let isDone = host.writeValue(value, size: size, at: hpa)
+        report.outcome = isDone ? .done(value) : .failed(.unbacked(GFN(hpa.frame.rawValue)))
+      } else if let read = host.readValue(hpa, size: size) {
+        report.outcome = .done(read)
+      } else {
+        report.outcome = .failed(.unbacked(GFN(hpa.frame.rawValue)))
+      }
+    }
+    return report
+  }
+}

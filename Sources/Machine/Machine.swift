@@ -1,0 +1,50 @@
+public import MMU
+public import Paging
+
+/// A guest's machine: vCPUs, the MMU they were composed with, and the MMIO bus.
+///
+/// Generic over the guest's regime, the MMU and the observer, so a composed machine is specialised;
+/// `vcpu(_:access:)` is the whole life of an access.
+public final class Machine<Guest: TranslationRegime, MMU: VirtualMMU, Observer: MMUObserver>
+where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
+  /// The MMU.
+  public let mmu: MMU
+  /// The devices.
+  public let bus: MMIOBus
+  /// Who listens.
+  public let observer: Observer
+  /// The vCPUs.
+  public let vcpus: [VCPU<Guest, MMU>]
+
+  /// A machine.
+  ///
+  /// - Parameters:
+  ///   - guests: one translation state for each vCPU.
+  /// - Throws: `FaultError` where a vCPU's root cannot be made.
+  public init(
+    guests: [Guest], mmu: MMU, bus: MMIOBus = MMIOBus(), tlb: TLBGeometry = .standard,
+    observer: Observer = NoObserver()
+  ) throws(FaultError) {
+    self.mmu = mmu
+    self.bus = bus
+    self.observer = observer
+    var vcpus: [VCPU<Guest, MMU>] = []
+    for (index, guest) in guests.enumerated() {
+      vcpus.append(
+        VCPU(index: index, guest: guest, tlb: tlb, context: try mmu.makeCPU(index: index)))
+    }
+    self.vcpus = vcpus
+  }
+
+  deinit {
+    for vcpu in vcpus { mmu.leave(&vcpu.context) }
+  }
+
+  /// The guest's memory.
+  public var memory: GuestMemory { mmu.memory }
+
+  /// What all vCPUs' faults amounted to.
+  public var counters: MMUCounters {
+    vcpus.reduce(into: MMUCounters()) { $0 += mmu.counters(of: $1.context) }
+  }
+}

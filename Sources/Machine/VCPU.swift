@@ -1,0 +1,32 @@
+public import MMU
+public import Paging
+
+/// One virtual processor: its translation state, its TLB, and what the MMU keeps for it.
+///
+/// Used by one thread at a time.
+public final class VCPU<Guest: TranslationRegime, MMU: VirtualMMU>
+where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
+  /// The vCPU's number.
+  public let index: Int
+  /// Registers and what follows from them.
+  public internal(set) var guest: Guest
+  /// Cached translations.
+  var tlb: TLB<Guest.Rights>
+  /// What the MMU keeps.
+  var context: MMU.CPU
+  /// Exits so far.
+  public internal(set) var exits = ExitCounters()
+  /// Translations found in the TLB.
+  public internal(set) var tlbHits = 0
+  /// Translations walked for.
+  public internal(set) var tlbMisses = 0
+  /// Exceptions raised in the guest, by vector.
+  public internal(set) var faults: [UInt8: Int] = [:]
+
+  init(index: Int, guest: Guest, tlb: TLBGeometry, context: MMU.CPU) {
+    self.index = index
+    self.guest = guest
+    self.tlb = TLB(tlb)
+    self.context = context
+  }
+}

@@ -1,0 +1,132 @@
+public import Paging
+public import X86
+import X86PAE
+
+/// Why a register cannot be written: the instruction raises #GP(0) and nothing changes.
+public enum RegisterFault: Error, Sendable, Hashable {
+  /// Bits that must be zero are set.
+  case reservedBits(UInt64)
+  /// A PDPTE that the move would load has reserved bits.
+  case reservedPDPTE(index: Int, bits: UInt64)
+  /// The memory of the PDPTEs did not answer; hardware would read whatever the bus returns.
+  case unreadablePDPTEs(UInt64)
+}
+
+extension RegisterFault: CustomStringConvertible {
+  /// One line.
+  public var description: String {
+    switch self {
+    case .reservedBits(let bits): "#GP: reserved bits 0x\(String(bits, radix: 16))"
+    case .reservedPDPTE(let index, let bits):
+      "#GP: PDPTE \(index) has reserved bits 0x\(String(bits, radix: 16))"
+    case .unreadablePDPTEs(let address):
+      "the PDPTEs at 0x\(String(address, radix: 16)) cannot be read"
+    }
+  }
+}
+
+extension X86Processor {
+  /// MOV CR3 (SPEC W1, W3, W16).
+  ///
+  /// - Returns: what is dropped from the TLB; or why the move is #GP.
+  public mutating func moveToCR3<Memory: EntryMemory & ~Copyable>(
+    _ value: UInt64, in memory: borrowing Memory
+  ) -> Result<TLBInvalidation, RegisterFault> {
+    let isLong = registers.efer.contains(.longModeActive)
+    let keepsTranslations = usesPCID && value >> 63 != 0
+    let stored = usesPCID ? value & ~(1 << 63) : value
+    if isLong {
+      var reserved = ~features.physicalAddressMask
+      if features.lam { reserved &= ~(3 << 61) }
+      guard stored & reserved == 0 else { return .failure(.reservedBits(stored & reserved)) }
+    }
+    var next = registers
+    next.cr3 = isLong ? stored : stored & 0xFFFF_FFFF
+    if let fault = load(next, reloadsPDPTEs: next.mode == .pae, in: memory) {
+      return .failure(fault)
+    }
+    if keepsTranslations { return .success(.nothing) }
+    return .success(usesPCID ? .nonGlobals(tag: addressSpaceTag) : .allNonGlobals)
+  }
+
+  /// MOV CR0 (SPEC W3, W16).
+  public mutating func moveToCR0<Memory: EntryMemory & ~Copyable>(
+    _ value: CR0, in memory: borrowing Memory
+  ) -> Result<TLBInvalidation, RegisterFault> {
+    let changed = registers.cr0.symmetricDifference(value)
+    var next = registers
+    next.cr0 = value
+    if changed.contains(.paging) {
+      let isEntering = value.contains(.paging) && next.efer.contains(.longModeEnable)
+      if isEntering { next.efer.insert(.longModeActive) } else { next.efer.remove(.longModeActive) }
+    }
+    let reloads =
+      next.mode == .pae && !changed.isDisjoint(with: [.paging, .cacheDisable, .notWriteThrough])
+    if let fault = load(next, reloadsPDPTEs: reloads, in: memory) { return .failure(fault) }
+    let isLeaving = changed.contains(.paging) && !value.contains(.paging)
+    return .success(isLeaving ? .everything : .nothing)
+  }
+
+  /// MOV CR4 (SPEC W3, W16).
+  public mutating func moveToCR4<Memory: EntryMemory & ~Copyable>(
+    _ value: CR4, in memory: borrowing Memory
+  ) -> Result<TLBInvalidation, RegisterFault> {
+    let old = registers.cr4
+    let changed = old.symmetricDifference(value)
+    var next = registers
+    next.cr4 = value
+    let reloading: CR4 = [
+      .physicalAddressExtension, .globalPages, .pageSizeExtensions,
+      .supervisorExecutionPrevention,
+    ]
+    let reloads = next.mode == .pae && !changed.isDisjoint(with: reloading)
+    if let fault = load(next, reloadsPDPTEs: reloads, in: memory) { return .failure(fault) }
+    let losesPCIDs =
+      old.contains(.processContextIdentifiers) && !value.contains(.processContextIdentifiers)
+    if changed.contains(.globalPages) || losesPCIDs { return .success(.everything) }
+    let gainsSMEP =
+      !old.contains(.supervisorExecutionPrevention)
+      && value.contains(.supervisorExecutionPrevention)
+    if changed.contains(.physicalAddressExtension) || gainsSMEP {
+      return .success(usesPCID ? .nonGlobals(tag: addressSpaceTag) : .everything)
+    }
+    return .success(.nothing)
+  }
+
+  /// WRMSR to IA32_EFER; the TLB is kept, as hardware does.
+  public mutating func moveToEFER(_ value: EFER) {
+    var next = registers
+    next.efer = value
+    replace(next, pdptes: nil)
+  }
+
+  /// WRPKRU, and WRMSR to IA32_PKRS; keys are judged at each access, so nothing is dropped.
+  public mutating func moveToKeys(pkru: UInt32? = nil, pkrs: UInt32? = nil) {
+    var next = registers
+    if let pkru { next.pkru = pkru }
+    if let pkrs { next.pkrs = pkrs }
+    replace(next, pdptes: nil)
+  }
+
+  /// INVLPG: the page in the current address space, and its globals in all.
+  public func invalidatePage(_ address: GVA) -> TLBInvalidation {
+    .page(address, tag: addressSpaceTag)
+  }
+
+  private mutating func load<Memory: EntryMemory & ~Copyable>(
+    _ next: X86Registers, reloadsPDPTEs: Bool, in memory: borrowing Memory
+  ) -> RegisterFault? {
+    guard reloadsPDPTEs else {
+      replace(next, pdptes: nil)
+      return nil
+    }
+    switch PDPTERegisters.load(cr3: next.cr3, features: features, in: memory) {
+    case .success(let loaded):
+      replace(next, pdptes: loaded.registers)
+      return nil
+    case .failure(.reservedBits(let index, _, let bits)):
+      return .reservedPDPTE(index: index, bits: bits)
+    case .failure(.unreadable(_, let entry)): return .unreadablePDPTEs(entry)
+    }
+  }
+}
