@@ -16,6 +16,12 @@ let package = Package(
   products: [
     .library(name: "Paging", targets: ["Paging"]),
     .library(name: "X86Guest", targets: ["X86Guest"]),
+    .library(name: "GuestImage", targets: ["GuestImage"]),
+    .executable(name: "mmu", targets: ["MMUCommand"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
   ],
   targets: [
     // The protocols and the one walker; imports nothing of the project.
@@ -29,5 +35,44 @@ let package = Package(
     .target(
       name: "X86Guest",
       dependencies: ["Paging", "X86", "X86Legacy32", "X86PAE", "X86Long"], swiftSettings: strict),
+
+    // Memory images: ELF cores, LiME and raw files, read only and as untrusted.
+    .systemLibrary(name: "CELF"),
+    .target(name: "Notation", swiftSettings: strict),
+    .target(
+      name: "GuestImage",
+      dependencies: [
+        "CELF", "Notation", "Paging", "X86", "X86PAE", "X86Guest",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ], swiftSettings: strict),
+
+    // Scenarios and access cases; what the tools print; the command line.
+    .target(
+      name: "Scenario", dependencies: ["Notation", "Paging", "X86", "X86PAE", "X86Guest"],
+      swiftSettings: strict),
+    .target(name: "Report", dependencies: ["Paging"], swiftSettings: strict),
+    .executableTarget(
+      name: "MMUCommand",
+      dependencies: [
+        "GuestImage", "Notation", "Paging", "Report", "Scenario", "X86", "X86Guest", "X86PAE",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "SystemPackage", package: "swift-system"),
+      ], swiftSettings: strict),
+
+    // Tests; `SharedData` finds the recorded images and cases.
+    .target(
+      name: "SharedData", dependencies: ["Notation"], path: "Tests/SharedData",
+      swiftSettings: strict),
+    .testTarget(
+      name: "GuestImageTests",
+      dependencies: [
+        "CELF", "GuestImage", "Paging", "SharedData", "X86", "X86Guest", "X86PAE",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ], swiftSettings: strict),
+    .testTarget(
+      name: "ScenarioTests",
+      dependencies: ["Scenario", "SharedData", "Paging", "X86"], swiftSettings: strict),
+    .testTarget(
+      name: "CommandTests", dependencies: ["MMUCommand", "SharedData"], swiftSettings: strict),
   ]
 )
