@@ -66,13 +66,13 @@ let package = Package(
     .testTarget(
       name: "GuestImageTests",
       dependencies: [
-        "CELF", "GuestImage", "Paging", "SharedData", "X86", "X86Guest", "X86PAE",
+        "GuestImage", "Notation", "Paging", "SharedData", "X86",
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
     .testTarget(
       name: "ScenarioTests",
       dependencies: ["Scenario", "SharedData", "Paging", "X86"], swiftSettings: strict),
     .testTarget(
-      name: "CommandTests", dependencies: ["MMUCommand", "SharedData"], swiftSettings: strict),
+      name: "CommandTests", dependencies: ["MMUCommand", "Notation", "SharedData"], swiftSettings: strict),
   ]
 )

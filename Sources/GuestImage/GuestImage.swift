@@ -45,6 +45,16 @@ public final class GuestImage: Sendable {
     try self.init(ImageBytes(bytes), format)
   }
 
+  /// Reads an image from bytes, which are copied.
+  ///
+  /// - Throws: `ImageError`: the bytes are damaged.
+  public convenience init(
+    copying bytes: [UInt8], as format: ImageFormat? = nil
+  ) throws(ImageError) {
+    // SAFETY: any byte is a UInt8, and the array outlives the copy.
+    try self.init(copying: unsafe bytes.span.bytes, as: format)
+  }
+
   private init(_ bytes: ImageBytes, _ format: ImageFormat?) throws(ImageError) {
     let format = format ?? .told(by: bytes)
     let contents: ImageContents

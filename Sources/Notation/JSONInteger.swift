@@ -27,7 +27,9 @@ public struct JSONInteger: Decodable, Hashable, Sendable {
 
 extension KeyedDecodingContainer {
   /// A number in either form.
-  public func integer(_ key: Key) throws -> UInt64 { try decode(JSONInteger.self, forKey: key).value }
+  public func integer(_ key: Key) throws -> UInt64 {
+    try decode(JSONInteger.self, forKey: key).value
+  }
 
   /// A number in either form, or `nil` where the key is absent or null.
   public func integerIfPresent(_ key: Key) throws -> UInt64? {
