@@ -19,6 +19,12 @@ let package = Package(
     .library(name: "X86EPT", targets: ["X86EPT"]),
     .library(name: "MMU", targets: ["MMU"]),
     .library(name: "Machine", targets: ["Machine"]),
+    .library(name: "GuestImage", targets: ["GuestImage"]),
+    .executable(name: "mmu", targets: ["MMUCommand"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
   ],
   targets: [
     // The protocols and the one walker; imports nothing of the project.
@@ -42,5 +48,43 @@ let package = Package(
     // vCPUs, TLB, MMIO bus, the life of an access.
     .target(
       name: "Machine", dependencies: ["Paging", "MMU", "X86", "X86Guest"], swiftSettings: strict),
+    // Memory images: ELF cores, LiME and raw files, read only and as untrusted.
+    .systemLibrary(name: "CELF"),
+    .target(name: "Notation", swiftSettings: strict),
+    .target(
+      name: "GuestImage",
+      dependencies: [
+        "CELF", "Notation", "Paging", "X86", "X86PAE", "X86Guest",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ], swiftSettings: strict),
+
+    // Scenarios and access cases; what the tools print; the command line.
+    .target(
+      name: "Scenario", dependencies: ["Notation", "Paging", "X86", "X86PAE", "X86Guest"],
+      swiftSettings: strict),
+    .target(name: "Report", dependencies: ["Paging"], swiftSettings: strict),
+    .executableTarget(
+      name: "MMUCommand",
+      dependencies: [
+        "GuestImage", "Notation", "Paging", "Report", "Scenario", "X86", "X86Guest", "X86PAE",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "SystemPackage", package: "swift-system"),
+      ], swiftSettings: strict),
+
+    // Tests; `SharedData` finds the recorded images and cases.
+    .target(
+      name: "SharedData", dependencies: ["Notation"], path: "Tests/SharedData",
+      swiftSettings: strict),
+    .testTarget(
+      name: "GuestImageTests",
+      dependencies: [
+        "GuestImage", "Notation", "Paging", "SharedData", "X86",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ], swiftSettings: strict),
+    .testTarget(
+      name: "ScenarioTests",
+      dependencies: ["Scenario", "SharedData", "Paging", "X86"], swiftSettings: strict),
+    .testTarget(
+      name: "CommandTests", dependencies: ["MMUCommand", "Notation", "SharedData"], swiftSettings: strict),
   ]
 )

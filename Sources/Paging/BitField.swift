@@ -35,8 +35,13 @@ public struct BitField: Sendable, Hashable {
     guard mask != 0 else { return 0 }
     return (entry & mask) >> UInt64(bits.lowerBound)
   }
+}
 
-  /// `11`, or `10:3` for more than one bit.
+extension BitField: CustomStringConvertible {
+  /// The name and the bits, such as `PA 51:12`.
+  public var description: String { "\(name) \(bitsDescription)" }
+
+  /// The bits as manuals print them: `51:12`, or `7`.
   public var bitsDescription: String {
     bits.count == 1 ? "\(bits.lowerBound)" : "\(bits.upperBound):\(bits.lowerBound)"
   }
