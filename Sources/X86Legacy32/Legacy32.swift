@@ -65,3 +65,20 @@ public struct Legacy32: X86PagingFormat {
     return PageFrame(base: UInt64(entry & 0xFFC0_0000) | high &<< 32, size: .size4MiB)
   }
 }
+
+extension Legacy32: EditableX86Format {
+  /// 4 KiB, and 4 MiB with CR4.PSE; 4 MiB pages above 4 GiB have their high address bits moved.
+  public var leafSizes: [(level: Level, size: PageSize)] {
+    pageSizeExtensions
+      ? [(.pageTable, .size4KiB), (.directory, .size4MiB)] : [(.pageTable, .size4KiB)]
+  }
+
+  /// As the other modes, with address bits 39:32 of a 4 MiB page in bits 20:13.
+  public func leafEntry(_ page: UInt64, at level: Level, _ permissions: Permissions) -> UInt32 {
+    var raw = UInt32(truncatingIfNeeded: page) | 1
+    if permissions.contains(.write) { raw |= 2 }
+    if permissions.contains(.user) { raw |= 4 }
+    if level > .pageTable { raw |= 0x80 | UInt32(truncatingIfNeeded: page >> 32 & 0xFF) << 13 }
+    return raw
+  }
+}

@@ -113,3 +113,12 @@ public struct LongFormat<Depth: LongDepth>: X86PagingFormat {
     return PageFrame(base: entry & addressMask & ~size.offsetMask, size: size)
   }
 }
+
+extension LongFormat: EditableX86Format {
+  /// 4 KiB, 2 MiB, and 1 GiB where the processor has it.
+  public var leafSizes: [(level: Level, size: PageSize)] {
+    let small: [(Level, PageSize)] = [(.pageTable, .size4KiB), (.directory, .size2MiB)]
+    return reservedGigabyte & Self.pageSizeBit == 0
+      ? small + [(.directoryPointer, .size1GiB)] : small
+  }
+}

@@ -63,3 +63,10 @@ public struct PAE: X86PagingFormat {
     return PageFrame(base: entry & addressMask & ~size.offsetMask, size: size)
   }
 }
+
+extension PAE: EditableX86Format {
+  /// 4 KiB and 2 MiB.
+  public var leafSizes: [(level: Level, size: PageSize)] {
+    [(.pageTable, .size4KiB), (.directory, .size2MiB)]
+  }
+}
