@@ -25,6 +25,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
   ],
   targets: [
     // The protocols and the one walker; imports nothing of the project.
@@ -60,8 +61,11 @@ let package = Package(
 
     // Scenarios and access cases; what the tools print; the command line.
     .target(
-      name: "Scenario", dependencies: ["Notation", "Paging", "X86", "X86PAE", "X86Guest"],
-      swiftSettings: strict),
+      name: "Scenario",
+      dependencies: [
+        "GuestImage", "Machine", "MMU", "Notation", "Paging", "Report", "X86", "X86EPT",
+        "X86Guest", "X86PAE", .product(name: "SystemPackage", package: "swift-system"), "Yams",
+      ], swiftSettings: strict),
     .target(name: "Report", dependencies: ["Paging"], swiftSettings: strict),
     .executableTarget(
       name: "MMUCommand",

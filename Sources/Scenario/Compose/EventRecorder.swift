@@ -1,0 +1,33 @@
+import Paging
+import Synchronization
+
+/// Keeps the events of one step, up to a number that a reader can take in.
+final class EventRecorder: MMUObserver {
+  static var listens: Bool { true }
+
+  private struct State {
+    var events: [MMUEvent] = []
+    var dropped = 0
+  }
+
+  private let state = Mutex(State())
+  private static var most: Int { 64 }
+
+  func observe(_ event: MMUEvent) {
+    state.withLock { state in
+      if state.events.count < Self.most {
+        state.events.append(event)
+      } else {
+        state.dropped += 1
+      }
+    }
+  }
+
+  /// The events since the last call.
+  func take() -> [MMUEvent] {
+    state.withLock { state in
+      defer { state = State() }
+      return state.events
+    }
+  }
+}

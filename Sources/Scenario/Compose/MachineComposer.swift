@@ -1,0 +1,92 @@
+import GuestImage
+import MMU
+import Machine
+import Paging
+import SystemPackage
+import X86
+import X86EPT
+import X86Guest
+import X86PAE
+
+/// Makes a machine of what a scenario says.
+struct MachineComposer {
+  let spec: MachineSpec
+  /// The folder that paths are relative to.
+  let folder: FilePath
+  let extensions: MachineExtensions
+
+  /// What was composed.
+  struct Result {
+    var machine: any ScenarioMachine
+    var recorder: EventRecorder
+    var bus: MMIOBus
+    /// What was assumed or tolerated, for people.
+    var notes: [String]
+    /// One line that says what the machine is.
+    var summary: String
+  }
+
+  func compose() throws(ScenarioError) -> Result {
+    let images = try openImages()
+    var notes: [String] = []
+    let resolved = try registers(images, &notes)
+    let memory = try makeMemory(images)
+    let pool = TablePool(first: PFN(1), limit: spec.tablePageLimit)
+    try prepareEmptyTables(resolved, in: memory)
+    let processor: X86Processor
+    let strictness: PDPTERegisters.Strictness =
+      spec.guest == .fromImage ? .acceptingAccessedBit : .strict
+    let loaded = X86Processor.load(
+      resolved.registers, resolved.features, in: memory.view, strictness)
+    switch loaded {
+    case .success(let (loaded, clearedBit5)):
+      processor = loaded
+      if clearedBit5 { notes.append("bit 5 of the image's PDPTEs is cleared on loading") }
+    case .failure(.reservedBits(let index, _, let bits)):
+      throw error("PDPTE \(index) has reserved bits 0x\(String(bits, radix: 16))")
+    case .failure(.unreadable(let hole, _)): throw error("no memory holds the PDPTEs at \(hole.gpa)")
+    }
+    let recorder = EventRecorder()
+    let bus = try makeBus()
+    let machine = try makeMachine(processor, memory, pool, bus, recorder)
+    return Result(
+      machine: machine, recorder: recorder, bus: bus, notes: notes,
+      summary: "\(processor.regime.mode.rawValue) guest behind \(spec.mmu.rawValue),"
+        + " MAXPHYADDR \(resolved.features.physicalAddressWidth),"
+        + " \(spec.vcpuCount) vCPU\(spec.vcpuCount == 1 ? "" : "s")")
+  }
+
+  private func makeMachine(
+    _ processor: X86Processor, _ memory: GuestMemory, _ pool: TablePool, _ bus: MMIOBus,
+    _ recorder: EventRecorder
+  ) throws(ScenarioError) -> any ScenarioMachine {
+    var tlb = TLBGeometry.standard
+    if let (entries, ways) = spec.tlb {
+      guard let shape = TLBGeometry(entries: entries, ways: ways) else {
+        throw error(
+          "a TLB of \(entries) entries in \(ways) ways (entries / ways is a power of two)")
+      }
+      tlb = shape
+    }
+    let guests = Array(repeating: processor, count: spec.vcpuCount)
+    let policy = PolicyStack(extensions.policies)
+    let width = processor.features.physicalAddressWidth
+    do {
+      switch spec.mmu {
+      case .ept:
+        let capabilities = EPTCapabilities(
+          physicalAddressWidth: width, levels: width > 48 ? 5 : 4,
+          accessedDirty: spec.features?.contains("ad") ?? true)
+        let encoder = try EPTEncoder(capabilities, mmio: extensions.mmioMask ?? .ept)
+        let mmu = try TDPMMU(encoder: encoder, policy: policy, memory: memory, pool: pool)
+        return try Machine(guests: guests, mmu: mmu, bus: bus, tlb: tlb, observer: recorder)
+      }
+    } catch {
+      throw self.error("\(error)")
+    }
+  }
+
+  func error(_ message: String, line: Int? = nil) -> ScenarioError {
+    ScenarioError(line: line, message)
+  }
+}

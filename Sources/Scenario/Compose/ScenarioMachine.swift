@@ -1,0 +1,56 @@
+import MMU
+import Machine
+import Paging
+import X86
+import X86Guest
+
+/// A composed machine, whatever it was composed of: one indirect call an access.
+protocol ScenarioMachine: AnyObject {
+  func access(
+    _ vcpu: Int, _ access: X86Access, at gva: GVA, size: Int, value: UInt128
+  ) -> AccessReport<X86Fault>
+  func invalidatePage(_ vcpu: Int, _ gva: GVA)
+  func setRegister(_ vcpu: Int, _ name: String, _ value: UInt64) throws(RegisterFault)
+  func processor(_ vcpu: Int) -> X86Processor
+  func tlbCounts() -> (hits: Int, misses: Int)
+  func exitCounts() -> ExitCounters
+  var memory: GuestMemory { get }
+  var counters: MMUCounters { get }
+  var tablePages: Int { get }
+}
+
+extension Machine: ScenarioMachine where Guest == X86Processor {
+  func access(
+    _ vcpu: Int, _ access: X86Access, at gva: GVA, size: Int, value: UInt128
+  ) -> AccessReport<X86Fault> {
+    self.vcpu(vcpu, access: access, at: gva, size: size, value: value)
+  }
+
+  func invalidatePage(_ vcpu: Int, _ gva: GVA) { self.vcpu(vcpu, invalidatePage: gva) }
+
+  func setRegister(_ vcpu: Int, _ name: String, _ value: UInt64) throws(RegisterFault) {
+    switch name {
+    case "cr0": try self.vcpu(vcpu, moveToCR0: CR0(rawValue: value))
+    case "cr3": try self.vcpu(vcpu, moveToCR3: value)
+    case "cr4": try self.vcpu(vcpu, moveToCR4: CR4(rawValue: value))
+    case "efer": self.vcpu(vcpu, moveToEFER: EFER(rawValue: value))
+    case "pkru": self.vcpu(vcpu, moveToPKRU: UInt32(truncatingIfNeeded: value))
+    default: self.vcpu(vcpu, moveToPKRU: nil, pkrs: UInt32(truncatingIfNeeded: value))
+    }
+  }
+
+  func processor(_ vcpu: Int) -> X86Processor { vcpus[vcpu].guest }
+
+  func tlbCounts() -> (hits: Int, misses: Int) {
+    vcpus.reduce(into: (0, 0)) {
+      $0.0 += $1.tlbHits
+      $0.1 += $1.tlbMisses
+    }
+  }
+
+  func exitCounts() -> ExitCounters {
+    vcpus.reduce(into: ExitCounters()) { $0 += $1.exits }
+  }
+
+  var tablePages: Int { mmu.tablePages }
+}

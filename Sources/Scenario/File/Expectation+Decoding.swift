@@ -1,0 +1,37 @@
+import Paging
+
+extension Expectation {
+  init(_ value: YAMLValue) throws(ScenarioError) {
+    var map = try value.mapping()
+    line = value.line
+    ok = try map.take("ok")?.flag()
+    self.value = try map.take("value")?.wideNumber()
+    text = try map.take("text")?.string()
+    bytes = try map.take("bytes").map { value throws(ScenarioError) in
+      try PokeAction.bytes(value)
+    }
+    gpa = try map.take("gpa").map { value throws(ScenarioError) in GPA(try value.number()) }
+    if var fault = try map.take("fault")?.mapping() {
+      self.fault = (
+        try fault.need("vector").number(0...31), try fault.take("error")?.number() ?? 0
+      )
+      try fault.finish()
+    }
+    if let given = try map.take("exits")?.mapping() {
+      var counts: [ExitCause: Int] = [:]
+      for (name, count) in given.pairs {
+        guard let cause = ExitCause(rawValue: name) else {
+          throw count.error(
+            "unknown exit cause '\(name.prefix(40))' (allowed:"
+              + " \(ExitCause.allCases.map(\.rawValue).joined(separator: ", ")))")
+        }
+        counts[cause] = try count.number(0...1 << 40).asInt
+      }
+      exits = counts
+    }
+    exitsAtMost = try map.take("exits-at-most")?.number(0...1 << 40).asInt
+    tlbHit = try map.take("tlb")?.choice(["hit": true, "miss": false])
+    isMMIO = try map.take("mmio")?.flag()
+    try map.finish()
+  }
+}

@@ -1,0 +1,118 @@
+public import Paging
+public import X86
+
+/// A scenario file: a machine, plugins, and the steps of a guest.
+public struct Scenario: Sendable {
+  /// What it is called.
+  public var name: String
+  /// The machine it runs on.
+  public var machine: MachineSpec
+  /// The plugins, in the order of stacking.
+  public var plugins: [PluginSpec]
+  /// What the guest does.
+  public var steps: [Step]
+}
+
+/// How the machine is composed.
+public struct MachineSpec: Sendable {
+  /// Where the guest's mode and registers come from.
+  public enum Guest: Sendable, Hashable {
+    /// Empty tables of a mode, built by `map`.
+    case mode(X86Mode)
+    /// The mode and registers of the image.
+    case fromImage
+  }
+
+  /// What the hardware walks.
+  public enum MMUKind: String, Sendable, CaseIterable {
+    /// Extended page tables.
+    case ept
+  }
+
+  /// A memslot, or a device on the bus.
+  public struct Region: Sendable {
+    /// What is there.
+    public enum Content: Sendable, Hashable {
+      /// Zeroed memory.
+      case ram
+      /// The memory of an image file; holes are zeros.
+      case image(String)
+      /// A built-in device.
+      case device(DeviceKind)
+      /// A slot that nothing backs.
+      case none
+    }
+
+    /// The line of the region.
+    public var line: Int
+    /// The first byte.
+    public var gpa: GPA
+    /// **Units** bytes.
+    public var byteCount: UInt64
+    /// What is there.
+    public var content: Content
+    /// Whether the guest's writes become MMIO.
+    public var isReadOnly: Bool
+    /// The largest page that backs it.
+    public var backing: PageSize
+  }
+
+  /// The devices that need no plugin.
+  public enum DeviceKind: String, Sendable, CaseIterable {
+    /// A serial port that prints what is written to it.
+    case uart
+    /// Registers that keep what is written to them.
+    case scratch
+  }
+
+  /// Registers that the file sets; others follow from the mode and the features.
+  public struct Registers: Sendable {
+    /// As written, or `nil`.
+    public var cr0, cr3, cr4, efer: UInt64?
+    /// As written, or `nil`.
+    public var pkru: UInt32?
+  }
+
+  /// The guest.
+  public var guest: Guest
+  /// What the hardware walks.
+  public var mmu: MMUKind
+  /// MAXPHYADDR, or `nil` for the image's or 52... see `MachineComposer`.
+  public var physicalAddressWidth: Int?
+  /// The features that the file lists, or `nil` for all.
+  public var features: Set<String>?
+  /// Registers that the file sets.
+  public var registers: Registers
+  /// How many vCPUs.
+  public var vcpuCount: Int
+  /// TLB entries and ways.
+  public var tlb: (entries: Int, ways: Int)?
+  /// Slots and devices.
+  public var memory: [Region]
+  /// The most table pages.
+  public var tablePageLimit: Int
+}
+
+/// A plugin that a scenario names.
+public struct PluginSpec: Sendable {
+  /// A symbol bound to a hook by hand.
+  public struct Binding: Sendable {
+    /// The hook.
+    public var hook: String
+    /// The symbol of the shared object.
+    public var symbol: String
+    /// Its signature.
+    public var signature: String
+  }
+
+  /// The line of the plugin.
+  public var line: Int
+  /// The shared object, relative to the scenario file.
+  public var path: String
+  /// The hooks to use, or `nil` for all that it has.
+  public var hooks: [String]?
+  /// Handed to the plugin.
+  public var settings: [(key: String, value: String)]
+  /// Symbols bound by hand.
+  public var bindings: [Binding]
+}
