@@ -39,7 +39,7 @@ struct Translate: ParsableCommand {
       let line = TranslationLine(
         address: address, outcome: outcome, isJudged: access.judged != nil)
       isAllMapped = isAllMapped && line.isMapped
-      try output.write(json ? line.json.line : line.text)
+      if json { try output.write(line.json) } else { try output.write(line.text) }
     }
     try output.flush()
     if allMapped, !isAllMapped { throw ExitCode(1) }

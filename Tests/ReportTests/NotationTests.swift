@@ -28,6 +28,15 @@ struct NotationTests {
     #expect(NumberNotation.bytes(text) == value)
   }
 
+  @Test(
+    "hex in a line is as hex elsewhere",
+    arguments: [0, 1, 15, 16, 0xABCDEF, 1 << 63, ~0] as [UInt64])
+  func jsonHex(value: UInt64) {
+    var line = JSONLine()
+    line.add("v", hex: value)
+    #expect(line.line == "{\"v\":\"\(value.hex)\"}")
+  }
+
   @Test("a line keeps the order of its keys and escapes text")
   func jsonLine() {
     var inner = JSONLine()
