@@ -86,9 +86,13 @@ let package = Package(
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
     .testTarget(
+      name: "ReportTests", dependencies: ["Notation", "Paging", "Report", "X86", "X86Guest"],
+      swiftSettings: strict),
+    .testTarget(
       name: "ScenarioTests",
       dependencies: ["Scenario", "SharedData", "Paging", "X86"], swiftSettings: strict),
     .testTarget(
-      name: "CommandTests", dependencies: ["MMUCommand", "Notation", "SharedData"], swiftSettings: strict),
+      name: "CommandTests", dependencies: ["MMUCommand", "Notation", "SharedData"],
+      swiftSettings: strict),
   ]
 )

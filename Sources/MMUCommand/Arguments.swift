@@ -35,15 +35,18 @@ enum AddressArgument: ExpressibleByArgument {
       switch argument {
       case .address(let address): addresses.append(address)
       case .standardInput:
-        var number = 0
-        while let line = readLine() {
-          number += 1
-          let word = line.split(whereSeparator: \.isWhitespace)
+        let input = try InputFile.readStandardInput()
+        for (index, line) in input.split(
+          separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false
+        ).enumerated() {
+          let isBlank = { (byte: UInt8) in byte == 0x20 || byte == 0x09 || byte == 0x0D }
+          var word = line.drop(while: isBlank)
+          while let last = word.last, isBlank(last) { word.removeLast() }
           if word.isEmpty { continue }
-          guard word.count == 1, let value = NumberNotation.integer(word[0]) else {
+          guard let value = NumberNotation.integer(utf8: word) else {
+            let shown = String(decoding: word.prefix(40), as: UTF8.self)
             throw FileFailure(
-              "-", line: number,
-              "'\(line.prefix(40))' is not an address (hex with 0x, or decimal)")
+              "-", line: index + 1, "'\(shown)' is not an address (hex with 0x, or decimal)")
           }
           addresses.append(GVA(value))
         }

@@ -9,9 +9,27 @@ enum InputFile {
   ///
   /// - Throws: `FileFailure`: it cannot be read, or is too large.
   static func read(_ name: String) throws(FileFailure) -> [UInt8] {
+    let descriptor: FileDescriptor
     do {
-      let descriptor = try FileDescriptor.open(FilePath(name), .readOnly, options: .closeOnExec)
-      defer { try? descriptor.close() }
+      descriptor = try FileDescriptor.open(FilePath(name), .readOnly, options: .closeOnExec)
+    } catch {
+      throw FileFailure(name, "cannot be read: \(error)")
+    }
+    defer { try? descriptor.close() }
+    return try read(descriptor, named: name)
+  }
+
+  /// The bytes of standard input, to its end.
+  ///
+  /// - Throws: `FileFailure`: it cannot be read, or is too large.
+  static func readStandardInput() throws(FileFailure) -> [UInt8] {
+    try read(.standardInput, named: "-")
+  }
+
+  private static func read(
+    _ descriptor: FileDescriptor, named name: String
+  ) throws(FileFailure) -> [UInt8] {
+    do {
       var bytes: [UInt8] = []
       var piece = [UInt8](repeating: 0, count: 1 << 16)
       while true {

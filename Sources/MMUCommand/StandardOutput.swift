@@ -1,4 +1,5 @@
 import ArgumentParser
+import Report
 import SystemPackage
 
 /// Standard output, written in large pieces.
@@ -10,7 +11,14 @@ struct StandardOutput: ~Copyable {
 
   /// Adds a line.
   mutating func write(_ line: String) throws {
-    buffer.append(contentsOf: line.utf8)
+    try write(line.utf8)
+  }
+
+  /// Adds an object on a line of its own.
+  mutating func write(_ line: JSONLine) throws { try write(line.utf8) }
+
+  private mutating func write(_ bytes: some Collection<UInt8>) throws {
+    buffer.append(contentsOf: bytes)
     buffer.append(UInt8(ascii: "\n"))
     if buffer.count >= Self.pieceSize { try flush() }
   }

@@ -29,17 +29,19 @@ struct Translate: ParsableCommand {
     let space = try options.openAddressSpace(access.adjust)
     var output = StandardOutput()
     var isAllMapped = true
+    let judged = access.judged
+    let isJSON = json
     for address in try AddressArgument.resolve(addresses) {
       let outcome =
-        if let judged = access.judged {
+        if let judged {
           space.translate(address, for: judged, Judge())
         } else {
           space.translate(address, Probe())
         }
       let line = TranslationLine(
-        address: address, outcome: outcome, isJudged: access.judged != nil)
+        address: address, outcome: outcome, isJudged: judged != nil)
       isAllMapped = isAllMapped && line.isMapped
-      try output.write(json ? line.json.line : line.text)
+      if isJSON { try output.write(line.json) } else { try output.write(line.text) }
     }
     try output.flush()
     if allMapped, !isAllMapped { throw ExitCode(1) }

@@ -9,7 +9,12 @@ import X86Guest
 /// `mmu walk`.
 struct Walk: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Shows the walk of one address, entry by entry, each decoded.")
+    abstract: "Shows the walk of one address, entry by entry, each decoded.",
+    discussion: """
+      With --json one object an entry, root first: {"level","name","gpa","value","fields"}, each \
+      field {"name","bits","value","meaning"}; then the object that translate prints. In PAE the \
+      first is the PDPTE register, with the GPA that it was loaded from.
+      """)
 
   @OptionGroup var options: ImageOptions
   @OptionGroup var access: AccessOptions
@@ -64,7 +69,7 @@ struct Walk: ParsableCommand {
     let report = EntryReport(entry, fields: regime.fields(of: entry, at: level))
     guard json else {
       let place = isRegister ? "register, loaded from GPA \(gpa)" : "at GPA \(gpa)"
-      return "  level \(level)  \(name) \(place) is \(entry.hex): \(report.words)"
+      return "level \(level)  \(name) \(place) is \(entry.hex)\n    \(report.words)"
     }
     var line = JSONLine()
     line.add("level", level.rawValue)

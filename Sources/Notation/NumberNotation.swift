@@ -4,9 +4,16 @@ public enum NumberNotation {
   ///
   /// - Returns: the number; `nil` for anything else, also for one of more than 64 bits.
   public static func integer(_ text: some StringProtocol) -> UInt64? {
-    let bytes = text.utf8
-    let isHex = bytes.starts(with: "0x".utf8) || bytes.starts(with: "0X".utf8)
-    let digits = isHex ? bytes.dropFirst(2) : bytes[...]
+    integer(utf8: Array(text.utf8)[...])
+  }
+
+  /// Reads a number as above from the bytes of a text.
+  public static func integer(utf8 bytes: ArraySlice<UInt8>) -> UInt64? {
+    let second = bytes.dropFirst().first
+    let isHex =
+      bytes.first == UInt8(ascii: "0")
+      && (second == UInt8(ascii: "x") || second == UInt8(ascii: "X"))
+    let digits = isHex ? bytes.dropFirst(2) : bytes
     guard !digits.isEmpty else { return nil }
     var value: UInt64 = 0
     let radix: UInt64 = isHex ? 16 : 10

@@ -25,26 +25,23 @@ public struct EntryReport: Sendable {
     }
   }
 
-  /// The fields that are set, in words: `P R/W A, table 0x1000`.
+  /// The fields that are set, in words: `P present, R/W writable, address of the page 0x1000`.
   public var words: String {
-    var flags: [String] = []
-    var values: [String] = []
-    for field in fields where entry & field.mask != 0 {
-      if field.bits.count == 1 {
-        flags.append(field.name)
-      } else {
-        values.append("\(field.name)=\(shownValue(field).hex)")
-      }
-    }
-    if flags.isEmpty && values.isEmpty { return "nothing set" }
-    return (flags + values).joined(separator: " ")
+    let set = fields.filter { entry & $0.mask != 0 }
+    if set.isEmpty { return "nothing set" }
+    return set.map { field in
+      if field.bits.count == 1 { return "\(field.name) \(field.meaning)" }
+      let name = Self.isAddress(field) ? "" : "\(field.name) "
+      return "\(name)\(field.meaning) \(shownValue(field).hex)"
+    }.joined(separator: ", ")
   }
 
   /// An address field is shown in place, others moved down to bit 0.
   private func shownValue(_ field: BitField) -> UInt64 {
-    switch field.name {
-    case "TABLE", "PAGE": entry & field.mask
-    default: field.value(in: entry)
-    }
+    Self.isAddress(field) ? entry & field.mask : field.value(in: entry)
+  }
+
+  private static func isAddress(_ field: BitField) -> Bool {
+    field.name == "TABLE" || field.name == "PAGE"
   }
 }

@@ -3,36 +3,41 @@ public import Paging
 /// One JSON object, its keys in the order in which they are added.
 public struct JSONLine: Sendable {
   /// The object so far, without its closing brace.
-  private var text = "{"
+  private var bytes: [UInt8] = [UInt8(ascii: "{")]
 
   /// An object without keys.
   public init() {}
 
   /// The object on one line, without a line feed.
-  public var line: String { text + "}" }
+  public var line: String { String(decoding: utf8, as: UTF8.self) }
+
+  /// The bytes of `line`.
+  public var utf8: [UInt8] { bytes + [UInt8(ascii: "}")] }
 
   /// Adds a string.
   public mutating func add(_ key: String, _ value: String) {
     begin(key)
-    Self.quote(value, into: &text)
+    quote(value)
   }
 
   /// Adds a count.
   public mutating func add(_ key: String, _ value: Int) {
     begin(key)
-    text += String(value)
+    append(String(value))
   }
 
   /// Adds a flag.
   public mutating func add(_ key: String, _ value: Bool) {
     begin(key)
-    text += value ? "true" : "false"
+    append(value ? "true" : "false")
   }
 
   /// Adds an address or a raw value, as a hex string.
   public mutating func add(_ key: String, hex value: UInt64) {
     begin(key)
-    text += "\"" + value.hex + "\""
+    append("\"")
+    appendHex(value)
+    append("\"")
   }
 
   /// Adds an address, as a hex string.
@@ -43,53 +48,75 @@ public struct JSONLine: Sendable {
   /// Adds null.
   public mutating func addNull(_ key: String) {
     begin(key)
-    text += "null"
+    append("null")
   }
 
   /// Adds an object.
   public mutating func add(_ key: String, _ value: JSONLine) {
     begin(key)
-    text += value.line
+    bytes += value.utf8
   }
 
   /// Adds a list of objects.
   public mutating func add(_ key: String, _ values: [JSONLine]) {
     begin(key)
-    text += "[" + values.map(\.line).joined(separator: ",") + "]"
+    append("[")
+    for (index, value) in values.enumerated() {
+      if index > 0 { append(",") }
+      bytes += value.utf8
+    }
+    append("]")
   }
 
   /// Adds a list of strings.
   public mutating func add(_ key: String, _ values: [String]) {
     begin(key)
-    text += "["
+    append("[")
     for (index, value) in values.enumerated() {
-      if index > 0 { text += "," }
-      Self.quote(value, into: &text)
+      if index > 0 { append(",") }
+      quote(value)
     }
-    text += "]"
+    append("]")
   }
 
   private mutating func begin(_ key: String) {
-    if text.utf8.count > 1 { text += "," }
-    Self.quote(key, into: &text)
-    text += ":"
+    if bytes.count > 1 { append(",") }
+    quote(key)
+    append(":")
   }
 
-  private static func quote(_ value: String, into text: inout String) {
-    text += "\""
-    for scalar in value.unicodeScalars {
-      switch scalar {
-      case "\"": text += "\\\""
-      case "\\": text += "\\\\"
-      case "\n": text += "\\n"
-      case "\r": text += "\\r"
-      case "\t": text += "\\t"
-      case _ where scalar.value < 0x20:
-        let digits = String(scalar.value, radix: 16)
-        text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-      default: text.unicodeScalars.append(scalar)
+  private mutating func append(_ text: String) { bytes.append(contentsOf: text.utf8) }
+
+  /// `0x` and the digits without leading zeros, as `UInt64.hex`.
+  private mutating func appendHex(_ value: UInt64) {
+    append("0x")
+    var shift = (max(64 - value.leadingZeroBitCount, 1) + 3) / 4 * 4
+    while shift > 0 {
+      shift -= 4
+      bytes.append(Self.hexDigit(UInt8(truncatingIfNeeded: value >> UInt64(shift)) & 15))
+    }
+  }
+
+  private static func hexDigit(_ value: UInt8) -> UInt8 {
+    value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
+  }
+
+  private mutating func quote(_ value: String) {
+    append("\"")
+    for byte in value.utf8 {
+      switch byte {
+      case UInt8(ascii: "\""): append("\\\"")
+      case UInt8(ascii: "\\"): append("\\\\")
+      case UInt8(ascii: "\n"): append("\\n")
+      case UInt8(ascii: "\r"): append("\\r")
+      case UInt8(ascii: "\t"): append("\\t")
+      case 0..<0x20:
+        append("\\u00")
+        bytes.append(Self.hexDigit(byte >> 4))
+        bytes.append(Self.hexDigit(byte & 15))
+      default: bytes.append(byte)
       }
     }
-    text += "\""
+    append("\"")
   }
 }

@@ -66,13 +66,15 @@ struct TranslateTests {
     }
     #expect(
       try line("0x4eda6a", "--access", "write", "--user")
-        == #"{"va":"0x4eda6a","pa":null,"reason":"permission","level":1,"vector":14,"error":"0x7"}"#)
+        == #"{"va":"0x4eda6a","pa":null,"reason":"permission","level":1,"vector":14,"error":"0x7"}"#
+    )
     #expect(try line("0x4eda6a", "--access", "fetch", "--user")?.contains("0x9e2da6a") == true)
     // SMAP is on in this guest.
     #expect(try line("0x4eda6a", "--access", "read")?.contains(#""error":"0x1""#) == true)
     #expect(try line("0x4eda6a", "--access", "read", "--ac")?.contains("0x9e2da6a") == true)
     #expect(
-      try line("0x4eda6a", "--access", "read", "--ac", "--implicit")?.contains("permission") == true)
+      try line("0x4eda6a", "--access", "read", "--ac", "--implicit")?.contains("permission") == true
+    )
     #expect(
       try line("0x800000000000", "--access", "read")
         == #"{"va":"0x800000000000","pa":null,"reason":"non-canonical","level":4,"#
@@ -173,7 +175,8 @@ struct TranslateTests {
     #expect(strict.status == 2)
     #expect(strict.error.contains("PDPTE 0, 0x2109021, has reserved bits 0x20"))
     let text = try Command(["walk", core, "0xc1000000"]).output
-    #expect(text.contains("level 2  PDE at GPA 0x3e94040 is 0x11bc063: P R/W A"))
+    #expect(
+      text.contains("level 2  PDE at GPA 0x3e94040 is 0x11bc063\n    P present, R/W writable, A"))
   }
 
   @Test("a reader that goes away is no error", .enabled(if: isHere, "no recorded images"))

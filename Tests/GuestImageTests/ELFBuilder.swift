@@ -30,7 +30,8 @@ struct ELFBuilder {
     let sections = sectionCount == nil ? 0 : sectionSize
     let table = headerSize + sections
     var dataOffset = UInt64(table + entrySize * segments.count + gap)
-    var file: [UInt8] = [0x7F, 0x45, 0x4C, 0x46, is64 ? 2 : 1, 1, 1] + [UInt8](repeating: 0, count: 9)
+    var file: [UInt8] =
+      [0x7F, 0x45, 0x4C, 0x46, is64 ? 2 : 1, 1, 1] + [UInt8](repeating: 0, count: 9)
     file += Self.little(type) + Self.little(machine) + Self.little(UInt32(1))
     file += word(0) + word(UInt64(table)) + word(sectionCount == nil ? 0 : UInt64(headerSize))
     file += Self.little(UInt32(0)) + Self.little(UInt16(8))

@@ -35,8 +35,10 @@ struct ELFCoreTests {
   @Test("reads and entries run across segments that touch")
   func touchingSegmentsAreOne() throws {
     let image = try GuestImage(
-      ELFBuilder(segments: [.init(gpa: 4, bytes: [5, 6, 7, 8]), .init(gpa: 0, bytes: [1, 2, 3, 4])])
-        .bytes)
+      ELFBuilder(segments: [
+        .init(gpa: 4, bytes: [5, 6, 7, 8]), .init(gpa: 0, bytes: [1, 2, 3, 4]),
+      ])
+      .bytes)
     #expect(image.load(GPA(0), as: UInt64.self) == .success(0x0807_0605_0403_0201))
     #expect(image.read(GPA(1), count: 6) == .success([2, 3, 4, 5, 6, 7]))
   }
@@ -69,7 +71,8 @@ struct ELFCoreTests {
     var held: [UInt64: UInt8] = [:]
     for index in 0..<500 {
       let size = 1 + index % 7
-      elf.segments.append(.init(gpa: gpa, bytes: [UInt8](repeating: UInt8(index & 0xFF), count: size)))
+      elf.segments.append(
+        .init(gpa: gpa, bytes: [UInt8](repeating: UInt8(index & 0xFF), count: size)))
       for offset in 0..<UInt64(size) { held[gpa + offset] = UInt8(index & 0xFF) }
       gpa += UInt64(size) + (index % 50 == 49 ? 0x12_3456_7000 : UInt64(index % 3))
     }
@@ -110,8 +113,9 @@ struct ELFCoreTests {
       refusal(ELFBuilder(segments: [.init(gpa: 0, bytes: [1])], programHeaderSize: 55).bytes)?
         .description.contains("size of a program header is 55 (56)") == true)
     #expect(refusal(ELFBuilder().bytes) == .noSegments)
-    #expect(refusal(Array(sound.dropLast())) ==
-      .segmentCutShort(number: 0, gpa: GPA(0), offset: 123, size: 64, fileSize: 186))
+    #expect(
+      refusal(Array(sound.dropLast()))
+        == .segmentCutShort(number: 0, gpa: GPA(0), offset: 123, size: 64, fileSize: 186))
     #expect(
       refusal(
         ELFBuilder(segments: [

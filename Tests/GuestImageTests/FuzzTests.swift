@@ -1,3 +1,4 @@
+import FoundationEssentials
 import GuestImage
 import Notation
 import Paging
@@ -36,8 +37,9 @@ struct FuzzTests {
     .enabled(if: SharedData.images != nil, "the recorded images are not here"))
   func damagedImagesNeverTrap() throws {
     let folder = try #require(SharedData.images)
-    let seed = UInt64.random(in: 0...UInt64.max)
-    print("fuzz seed of the images: \(seed)")
+    let said = ProcessInfo.processInfo.environment["MMU_FUZZ_SEED"].flatMap { UInt64($0) }
+    let seed = said ?? UInt64.random(in: 0...UInt64.max)
+    print("fuzz seed of the images: \(seed) (MMU_FUZZ_SEED=\(seed) repeats it)")
     var generator = SeededGenerator(state: seed)
     let images = (SharedData.guests.map { "\($0).core" } + ["linux64.lime"])
     var refused = 0

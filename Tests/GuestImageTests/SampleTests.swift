@@ -108,6 +108,10 @@ struct SampleTests {
     let text = Array("Linux version 6.1.0-56-amd64".utf8)
     #expect(image.read(GPA(0x68001A0), count: text.count) == .success(text))
     #expect(image.read(GPA(0x9E2DA6A), count: 2) == .success([0xF3, 0xAA]))
+    let banner = try #require(
+      image.segments.first { $0.gpa <= GPA(0x68001A0) && GPA(0x68001A0) < $0.end })
+    let size = image.withFileBytes(of: banner) { $0.byteCount }
+    #expect(UInt64(size) == banner.size)
     let last = try #require(image.segments.last)
     #expect(image.read(last.end.wrappingAdd(~0), count: 4) == .failure(ImageHole(last.end)))
     #expect(image.load(last.end, as: UInt64.self) == .failure(ImageHole(last.end)))

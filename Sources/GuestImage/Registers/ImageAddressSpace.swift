@@ -14,12 +14,13 @@ public struct ImageAddressSpace: Sendable {
   /// What was assumed or tolerated, for people; one line each.
   public let notes: [String]
 
-  private enum State: Sendable {
+  @usableFromInline
+  enum State: Sendable {
     case ready(X86Regime)
     /// PAE whose PDPTEs are not in the image.
     case hole(ImageHole, entry: UInt64)
   }
-  private let state: State
+  @usableFromInline let state: State
 
   /// An address space.
   ///
@@ -56,6 +57,7 @@ public struct ImageAddressSpace: Sendable {
   }
 
   /// Walks the image's tables for one address; 32-bit modes look at its low half.
+  @inlinable
   public func translate<Strategy: WalkStrategy>(
     _ address: GVA, for access: X86Access = .read, _ strategy: inout Strategy
   ) -> Result<
@@ -69,6 +71,7 @@ public struct ImageAddressSpace: Sendable {
   }
 
   /// Walks the image's tables for one address; 32-bit modes look at its low half.
+  @inlinable
   public func translate<Strategy: WalkStrategy>(
     _ address: GVA, for access: X86Access = .read, _ strategy: Strategy
   ) -> Result<
