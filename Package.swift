@@ -29,5 +29,17 @@ let package = Package(
     .target(
       name: "X86Guest",
       dependencies: ["Paging", "X86", "X86Legacy32", "X86PAE", "X86Long"], swiftSettings: strict),
+
+    // What the tests share: a memory that fails on demand, seeded numbers, the literal walk.
+    .target(
+      name: "TestSupport", dependencies: ["Paging"], path: "Tests/TestSupport",
+      swiftSettings: strict),
+    .testTarget(
+      name: "WalkTests",
+      dependencies: [
+        "Paging", "X86", "X86Legacy32", "X86PAE", "X86Long", "X86Guest", "TestSupport",
+      ], swiftSettings: strict),
+    .testTarget(
+      name: "StructureTests", dependencies: ["TestSupport"], swiftSettings: strict),
   ]
 )
