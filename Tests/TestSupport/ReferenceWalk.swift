@@ -61,7 +61,8 @@ package struct ReferenceWalk {
       }
       steps.append(Step(address: place, value: value, level: level))
       if isLeaf(value, level) { break }
-      table = machine.mode == .legacy32
+      table =
+        machine.mode == .legacy32
         ? bits(value, 31, 12) << 12 : bits(value, machine.width - 1, 12) << 12
       level -= 1
     }

@@ -10,9 +10,9 @@ struct ReferencePropertyTests {
   /// Walks per table set: each one judged, committed and probed.
   private static let walksPerTables = 24
   #if DEBUG
-    private static let walks = 20_000
+  private static let walks = 20_000
   #else
-    private static let walks = 240_000
+  private static let walks = 240_000
   #endif
 
   @Test(
