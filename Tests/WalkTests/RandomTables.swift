@@ -77,30 +77,39 @@ struct RandomTables {
     machine.pdptes = (0..<4).map { _ in
       random.oneIn(8) ? random.next() & ~1 : random.pick(frames) << 12 | 0xE19
     }
-    for frame in frames {
+    for (number, frame) in frames.enumerated() {
       for index in indices {
-        reference.entries[(frame << 12) + index * entryBytes] = entry(frameMask, &random)
+        reference.entries[(frame << 12) + index * entryBytes] =
+          entry(at: max(levels - number, 1), number, frameMask, &random)
       }
     }
   }
 
-  private func entry(_ frameMask: UInt64, _ random: inout SeededGenerator) -> UInt64 {
-    var entry: UInt64 = random.oneIn(12) ? 0 : 1
-    if !random.oneIn(6) { entry |= 2 }
-    if !random.oneIn(3) { entry |= 4 }
-    entry |= random.next() & (0x60 | 0x18 | 0xF00 & (random.oneIn(8) ? 0xF00 : 0xE00))
-    if random.oneIn(3) { entry |= 0x80 }
-    // Large pages need clean low address bits, tables a frame that exists.
-    let frame = random.oneIn(24) ? random.next() & frameMask : random.pick(frames)
-    entry |= entry & 0x80 != 0 && random.flip() ? frame << 12 & ~0x3FFF_F000 : frame << 12
+  /// An entry that mostly is legal at its level and leads to the next frame.
+  private func entry(
+    at level: Int, _ number: Int, _ frameMask: UInt64, _ random: inout SeededGenerator
+  ) -> UInt64 {
+    var entry: UInt64 = random.oneIn(20) ? 0 : 1
+    if !random.oneIn(8) { entry |= 2 }
+    if !random.oneIn(4) { entry |= 4 }
+    entry |= random.next() & 0xE78
+    let isLarge = level == 2 || level == 3 ? random.oneIn(3) : random.oneIn(level == 1 ? 2 : 60)
+    if isLarge { entry |= 0x80 }
+    if level < 4 ? random.flip() : random.oneIn(30) { entry |= 0x100 }
+    let next = number + 1 < frames.count ? frames[number + 1] : frames[number]
+    var frame = random.oneIn(8) ? random.pick(frames) : next
+    if random.oneIn(24) { frame = random.next() & frameMask }
+    // Large pages need clean low address bits.
+    let isClean = isLarge && level > 1 && !random.oneIn(16)
+    entry |= isClean ? frame << 12 & ~0x3FFF_F000 : frame << 12
     if mode == .legacy32 {
-      if random.oneIn(4) { entry = entry & ~0x3FF000 | random.next() & 0x1F_F000 }
+      if isLarge && level == 2 { entry |= random.next() & (random.oneIn(6) ? 0x3F_F000 : 0x1_F000) }
     } else {
-      if random.oneIn(5) { entry |= 1 << 63 }
-      if random.oneIn(2), mode != .pae { entry |= random.next() & 0x7FF0_0000_0000_0000 }
+      if random.oneIn(machine.nxe ? 6 : 60) { entry |= 1 << 63 }
+      if mode != .pae && random.flip() { entry |= random.next() & 0x7FF0_0000_0000_0000 }
     }
     let bits: UInt64 = mode == .legacy32 ? 32 : 64
-    if random.oneIn(10) { entry ^= 1 << (random.next() % bits) }
+    if random.oneIn(16) { entry ^= 1 << (random.next() % bits) }
     return mode == .legacy32 ? entry & 0xFFFF_FFFF : entry
   }
 
