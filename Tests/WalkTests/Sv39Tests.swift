@@ -130,12 +130,12 @@ struct Sv39Tests {
 
   @Test(
     "every sample of a real guest has the address, size, rights or reason that QEMU gave",
-    .enabled(if: SharedData.has("arch/sv39.core"), "the shared data is not there"),
+    .enabled(if: SharedFiles.has("arch/sv39.core"), "the shared data is not there"),
     arguments: ["sv39", "sv39r", "sv39n", "linux-sv39"])
   func samples(name: String) throws {
-    let core = try #require(SharedData.bytes("arch/\(name).core"))
+    let core = try #require(SharedFiles.bytes("arch/\(name).core"))
     let memory = try #require(ELFSegments<GuestPhysical>(core))
-    let text = try #require(SharedData.bytes("arch/\(name).json"))
+    let text = try #require(SharedFiles.bytes("arch/\(name).json"))
     let manifest = try JSONDecoder().decode(Manifest.self, from: Data(text))
     let root = (try Self.number(manifest.satp) & 0xFFF_FFFF_FFFF) << 12
     let format = Sv39(sum: true, hasNAPOT: manifest.svnapot, hasPBMT: manifest.svpbmt)

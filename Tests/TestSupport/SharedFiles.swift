@@ -1,7 +1,7 @@
 import Foundation
 
 /// The data that lies beside the package and is not part of it.
-package enum SharedData {
+package enum SharedFiles {
   /// The package's directory.
   package static var packageRoot: String {
     let parts = #filePath.split(separator: "/", omittingEmptySubsequences: false)
