@@ -19,7 +19,7 @@ struct MarkTests {
       let found = path.walk(access).found
       #expect(path.entries[0] == before[0] | bits)
       #expect(path.entries.dropFirst().elementsEqual(before.dropFirst().map { $0 | 0x20 }))
-      #expect(path.memory.exchanges == before.count)
+      #expect(path.memory.stores == (1...path.levels).reversed().map(path.place))
       #expect(found?.leaf == path.entries[0])
     }
   }

@@ -42,6 +42,41 @@ struct ReferencePropertyTests {
     #expect(counts.marked * 100 > done, "few walks set A or D: \(counts)")
   }
 
+  @Test(
+    "rights kept from a probe judge later accesses as a walk would (W12, W15)",
+    arguments: [ReferenceMachine.Mode.legacy32, .pae, .long4, .long5])
+  func keptRights(mode: ReferenceMachine.Mode) {
+    let memory = GuestTestMemory()
+    var ends = [0, 0]
+    for seed in 1...200 as ClosedRange<UInt64> {
+      var random = SeededGenerator(seed: seed)
+      let tables = RandomTables(mode, &random)
+      let regime = X86Regime(tables.machine)
+      tables.write(to: memory)
+      for _ in 0..<Self.walksPerTables {
+        let address = GVA(tables.address(&random))
+        let access = X86Access(tables.access(&random))
+        guard case .success(let kept) = regime.translate(address, for: access, in: memory, Probe())
+        else { continue }
+        let isPermitted = regime.permits(
+          access, rights: kept.rights, tables: kept.tableRights, leaf: kept.leaf)
+        let isWalked: Bool
+        switch regime.translate(address, for: access, in: memory, Judge()) {
+        case .success: isWalked = true
+        case .failure: isWalked = false
+        }
+        ends[isWalked ? 1 : 0] += 1
+        #expect(isPermitted == isWalked, "seed \(seed), \(address), \(access)")
+        let permissions = regime.permissions(of: kept.rights)
+        #expect(permissions.contains(.read))
+        #expect(permissions.contains(.write) == kept.rights.isWritable)
+        #expect(permissions.contains(.user) == kept.rights.isUser)
+        #expect(permissions.contains(.execute) == kept.rights.isExecutable)
+      }
+    }
+    #expect(ends[0] > 100 && ends[1] > 100, "refused and permitted: \(ends)")
+  }
+
   /// One address and access, walked in the three ways.
   private func check(
     _ tables: inout RandomTables, _ regime: X86Regime, _ memory: GuestTestMemory, _ seed: UInt64,
