@@ -1,5 +1,23 @@
 #include "twin_format.h"
 
+static bool grants(const twin_format *f, uint8_t access, bool write, bool user, bool execute) {
+  if ((access & CBT_USER) && !user) return false;
+  if ((access & CBT_FETCH) && !execute) return false;
+  if ((access & CBT_WRITE) && ((access & CBT_USER) || f->write_protect) && !write) return false;
+  if (!user || (access & CBT_USER)) return true;
+  if (access & CBT_FETCH) return !f->smep;
+  return !f->smap || ((access & CBT_ALIGNMENT_CHECK) && !(access & CBT_IMPLICIT));
+}
+
+static uint16_t verdict(const twin_format *f, uint8_t access) {
+  unsigned row = 0;
+  for (unsigned i = 0; i < 8; i++)
+    if (grants(f, access, i & 1, i & 2, i & 4)) row |= 1u << i;
+  if (!(access & CBT_FETCH)) row |= 1u << 8;
+  if ((access & CBT_WRITE) && ((access & CBT_USER) || f->write_protect)) row |= 2u << 8;
+  return (uint16_t)row;
+}
+
 twin_format twin_make_format(const cbt_setup *setup) {
   bool is_long = setup->mode == CBT_LONG4 || setup->mode == CBT_LONG5;
   bool nx = setup->efer >> 11 & 1;
@@ -13,9 +31,10 @@ twin_format twin_make_format(const cbt_setup *setup) {
       .supervisor_keys = is_long && (setup->cr4 >> 24 & 1),
       .lass = setup->cr4 >> 27 & 1,
       .pse = setup->cr4 >> 4 & 1,
-      .pkru = setup->pkru,
-      .pkrs = setup->pkrs,
   };
+  f.pkru = f.user_keys ? setup->pkru : 0;
+  f.pkrs = f.supervisor_keys ? setup->pkrs : 0;
+  for (uint8_t access = 0; access < 32; access++) f.verdicts[access] = verdict(&f, access);
   f.reports_fetch = (nx && (setup->cr4 >> 5 & 1)) || f.smep;
   for (int i = 0; i < 4; i++) f.pdptes[i] = setup->pdptes[i];
   uint64_t no_execute = nx ? 0 : EXECUTE;
@@ -48,5 +67,8 @@ twin_format twin_make_format(const cbt_setup *setup) {
       break;
     }
   }
+  f.plain_top = f.reserved_top | PRESENT;
+  f.plain_table = f.reserved_always | LARGE | PRESENT;
+  f.plain_leaf = f.reserved_always | PRESENT;
   return f;
 }

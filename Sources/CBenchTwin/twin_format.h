@@ -16,6 +16,8 @@ typedef struct twin_format {
   uint64_t root;
   uint64_t address_mask;
   uint64_t reserved_always;
+  /// What a plain entry has clear once P is inverted.
+  uint64_t plain_top, plain_table, plain_leaf;
   uint64_t reserved_top;
   uint64_t reserved_gigabyte;
   uint64_t reserved_directory;
@@ -26,6 +28,9 @@ typedef struct twin_format {
   bool write_protect, smep, smap, reports_fetch, pse;
   bool user_keys, supervisor_keys, shadow_stacks;
   uint32_t pkru, pkrs;
+  /// By the low five bits of an access: in 7:0 the combinations of rights that grant it, in 9:8 the
+  /// protection-key bits that deny it.
+  uint16_t verdicts[32];
 } twin_format;
 
 twin_format twin_make_format(const cbt_setup *setup);

@@ -40,11 +40,8 @@ typedef struct twin_path {
 } twin_path;
 
 INLINE bool key_denies(const twin_format *f, uint8_t access, uint64_t rights, uint64_t leaf) {
-  bool user_page = rights & USER;
-  if ((access & CBT_FETCH) || !(user_page ? f->user_keys : f->supervisor_keys)) return false;
-  uint32_t bits = (user_page ? f->pkru : f->pkrs) >> (2 * (leaf >> 59 & 15));
-  if (bits & 1) return true;
-  return (access & CBT_WRITE) && (bits & 2) && ((access & CBT_USER) || f->write_protect);
+  uint32_t bits = (rights & USER ? f->pkru : f->pkrs) >> (leaf >> 58 & 30);
+  return bits & (f->verdicts[access & 31] >> 8) & 3;
 }
 
 COLD static bool permits_shadow_stack(
@@ -58,19 +55,9 @@ INLINE bool permits(
     const twin_format *f, uint8_t access, uint64_t rights, uint64_t tables, uint64_t leaf) {
   if (UNLIKELY(access & CBT_SHADOW_STACK))
     return permits_shadow_stack(f, access, rights, tables, leaf);
-  uint64_t needed = access & CBT_USER;
-  if ((access & CBT_WRITE) && ((access & CBT_USER) || f->write_protect)) needed |= WRITABLE;
-  if (access & CBT_FETCH) needed |= EXECUTE;
-  if (needed & ~rights) return false;
-  if ((rights & USER) && !(access & CBT_USER)) {
-    if (access & CBT_FETCH) {
-      if (f->smep) return false;
-    } else if (f->smap && ((access & CBT_IMPLICIT) || !(access & CBT_ALIGNMENT_CHECK))) {
-      return false;
-    }
-  }
-  if (f->user_keys || f->supervisor_keys) return !key_denies(f, access, rights, leaf);
-  return true;
+  unsigned index = (unsigned)(rights >> 1 & 3) | (unsigned)(rights >> 63) << 2;
+  if (!(f->verdicts[access & 31] >> index & 1)) return false;
+  return !(f->pkru | f->pkrs) || !key_denies(f, access, rights, leaf);
 }
 
 COLD static twin_result twin_fault(
@@ -155,15 +142,17 @@ COLD static twin_marking mark_path(
 
 /// What an entry at a level is: 0 not present, 1 reserved, 2 a table, 3 a leaf.
 INLINE int entry_kind(const twin_format *f, cbt_mode mode, uint64_t e, int level) {
-  if (UNLIKELY(!(e & PRESENT))) return 0;
   if (mode == CBT_LEGACY32) {
+    if (UNLIKELY(!(e & PRESENT))) return 0;
     if (level == 1) return 3;
     if (!f->pse || !(e & LARGE)) return 2;
     return e & f->reserved_directory ? 1 : 3;
   }
-  if (level > 3) return UNLIKELY(e & f->reserved_top) ? 1 : 2;
-  if (level == 1) return UNLIKELY(e & f->reserved_always) ? 1 : 3;
-  if (LIKELY(!(e & LARGE))) return UNLIKELY(e & f->reserved_always) ? 1 : 2;
+  uint64_t inverted = e ^ PRESENT;
+  if (level == 1) return LIKELY(!(inverted & f->plain_leaf)) ? 3 : e & PRESENT ? 1 : 0;
+  if (LIKELY(!(inverted & (level > 3 ? f->plain_top : f->plain_table)))) return 2;
+  if (!(e & PRESENT)) return 0;
+  if (level > 3 || !(e & LARGE)) return 1;
   uint64_t reserved = level == 2 ? f->reserved_directory : f->reserved_gigabyte;
   return e & reserved ? 1 : 3;
 }

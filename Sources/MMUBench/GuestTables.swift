@@ -42,7 +42,9 @@ struct GuestTables: ~Copyable {
     registers = X86Registers(
       cr0: [.protectionEnable, .paging, .writeProtect], cr3: 0, cr4: cr4,
       efer: isLong
-        ? [.longModeEnable, .longModeActive, .noExecuteEnable] : [.noExecuteEnable])
+        ? [.longModeEnable, .longModeActive, .noExecuteEnable] : [.noExecuteEnable],
+      // Every key but the first denied: what Linux gives a process.
+      pkru: 0x5555_5554)
     let indexBits = shape.mode == .legacy32 ? 10 : 9
     var tables = 1
     for level in 1...Self.levels(shape.mode) {

@@ -7,25 +7,31 @@ public import Paging
 @frozen
 public struct X86Controls: Hashable, Sendable {
   /// CR0.WP.
-  public var writeProtect: Bool
+  public let writeProtect: Bool
   /// EFER.NXE.
-  public var executeDisable: Bool
+  public let executeDisable: Bool
   /// CR4.SMEP.
-  public var smep: Bool
+  public let smep: Bool
   /// CR4.SMAP.
-  public var smap: Bool
+  public let smap: Bool
   /// Whether a fetch is told in the error code: (NXE and PAE) or SMEP.
-  public var reportsFetch: Bool
+  public let reportsFetch: Bool
   /// CR4.PKE in a long mode.
-  public var userKeys: Bool
+  public let userKeys: Bool
   /// CR4.PKS in a long mode.
-  public var supervisorKeys: Bool
+  public let supervisorKeys: Bool
   /// CR4.CET: read-only dirty pages are shadow stacks.
-  public var shadowStacks: Bool
+  public let shadowStacks: Bool
   /// PKRU.
-  public var pkru: UInt32
+  public let pkru: UInt32
   /// IA32_PKRS.
-  public var pkrs: UInt32
+  public let pkrs: UInt32
+  /// PKRU where it is looked at, else 0, which denies nothing.
+  @usableFromInline let livePKRU: UInt32
+  /// IA32_PKRS where it is looked at, else 0.
+  @usableFromInline let livePKRS: UInt32
+  /// The rules that need the folded rights alone.
+  @usableFromInline let verdicts: X86Verdicts
 
   /// The rules under the given registers on the given processor.
   public init(_ registers: X86Registers, _ features: X86Features) {
@@ -41,6 +47,9 @@ public struct X86Controls: Hashable, Sendable {
     shadowStacks = features.shadowStacks && cr4.contains(.controlFlowEnforcement)
     pkru = registers.pkru
     pkrs = registers.pkrs
+    livePKRU = userKeys ? pkru : 0
+    livePKRS = supervisorKeys ? pkrs : 0
+    verdicts = X86Verdicts(writeProtect: writeProtect, smep: smep, smap: smap)
   }
 
   /// Whether a walk that arrived grants the access (SPEC W8–W10, W19).
@@ -54,23 +63,18 @@ public struct X86Controls: Hashable, Sendable {
     if access.isShadowStack {
       return permitShadowStack(access, rights: rights, tables: tables, leaf: leaf)
     }
-    var needed: UInt64 = 0
-    if access.isUser { needed |= X86Rights.userBit }
-    switch access.kind {
-    case .read: break
-    case .write: if access.isUser || writeProtect { needed |= X86Rights.writeBit }
-    case .fetch: needed |= X86Rights.executeBit
-    }
-    if rights.granted & needed != needed { return false }
-    if rights.isUser && !access.isUser {
-      if access.kind == .fetch {
-        if smep { return false }
-      } else if smap && (access.isImplicit || !access.alignmentCheck) {
-        return false
-      }
-    }
-    if userKeys || supervisorKeys { return !keyDenies(access, rights: rights, leaf: leaf) }
-    return true
+    let row = verdicts[access]
+    guard (row &>> rights.tableIndex) & 1 != 0 else { return false }
+    guard livePKRU | livePKRS != 0 else { return true }
+    return (row &>> 8) & keyBits(rights: rights, leaf: leaf) == 0
+  }
+
+  /// The pair of bits (AD, WD) that the page's protection key selects; 0 where keys are off.
+  @inlinable
+  @inline(__always)
+  func keyBits(rights: X86Rights, leaf: UInt64) -> UInt64 {
+    let register = UInt64(rights.isUser ? livePKRU : livePKRS)
+    return (register &>> ((leaf &>> 58) & 0b11110)) & 3
   }
 
   /// Whether the page's protection key denies a data access (SPEC W10).
@@ -78,11 +82,7 @@ public struct X86Controls: Hashable, Sendable {
   /// **Source** Intel SDM Vol. 3A, "Protection Keys".
   @inlinable
   public func keyDenies(_ access: X86Access, rights: X86Rights, leaf: UInt64) -> Bool {
-    guard access.kind != .fetch, rights.isUser ? userKeys : supervisorKeys else { return false }
-    let key = UInt32(truncatingIfNeeded: leaf &>> 59) & 15
-    let bits = (rights.isUser ? pkru : pkrs) &>> (2 &* key)
-    if bits & 1 != 0 { return true }
-    return access.kind == .write && bits & 2 != 0 && (access.isUser || writeProtect)
+    (verdicts[access] &>> 8) & keyBits(rights: rights, leaf: leaf) != 0
   }
 
   /// Whether a shadow-stack access is granted (SPEC W19): writable above, a read-only dirty leaf, of
