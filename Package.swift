@@ -39,7 +39,8 @@ let package = Package(
       name: "MMUBench",
       dependencies: ["Paging", "X86", "X86Guest", "X86Long", "X86PAE", "CBenchTwin"],
       swiftSettings: strict),
-    .executableTarget(name: "mmu-bench", dependencies: ["MMUBench"], path: "Sources/MMUBenchTool",
+    .executableTarget(
+      name: "mmu-bench", dependencies: ["MMUBench"], path: "Sources/MMUBenchTool",
       swiftSettings: strict),
   ]
 )

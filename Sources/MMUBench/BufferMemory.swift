@@ -12,7 +12,7 @@ struct BufferMemory: ~Copyable, EntryMemory {
   typealias Failure = Hole
 
   /// An address that the buffer does not hold.
-   struct Hole: Error, Hashable {
+  struct Hole: Error, Hashable {
     /// The address.
     let address: GPA
   }

@@ -5,7 +5,7 @@ public import Paging
 public struct X86Access: Hashable, Sendable {
   /// All of the access. **Bits** 1:0 the kind, 2 user, 3 implicit, 4 RFLAGS.AC, 5 stack, 6 shadow
   /// stack.
-  // PERF: walk.checked.random; one byte travels in one register and indexes `X86Verdicts`.
+  // PERF: walk.checked.random; one register carries it and selects bits of `X86Verdicts`.
   @usableFromInline var code: UInt8
 
   /// An access.

@@ -63,26 +63,19 @@ public struct X86Controls: Hashable, Sendable {
     if access.isShadowStack {
       return permitShadowStack(access, rights: rights, tables: tables, leaf: leaf)
     }
-    let row = verdicts[access]
-    guard (row &>> rights.tableIndex) & 1 != 0 else { return false }
-    guard livePKRU | livePKRS != 0 else { return true }
-    return (row &>> 8) & keyBits(rights: rights, leaf: leaf) == 0
-  }
-
-  /// The pair of bits (AD, WD) that the page's protection key selects; 0 where keys are off.
-  @inlinable
-  @inline(__always)
-  func keyBits(rights: X86Rights, leaf: UInt64) -> UInt64 {
-    let register = UInt64(rights.isUser ? livePKRU : livePKRS)
-    return (register &>> ((leaf &>> 58) & 0b11110)) & 3
+    guard verdicts.grants(access, rights) else { return false }
+    return livePKRU | livePKRS == 0 || !keyDenies(access, rights: rights, leaf: leaf)
   }
 
   /// Whether the page's protection key denies a data access (SPEC W10).
   ///
   /// **Source** Intel SDM Vol. 3A, "Protection Keys".
   @inlinable
+  @inline(__always)
   public func keyDenies(_ access: X86Access, rights: X86Rights, leaf: UInt64) -> Bool {
-    (verdicts[access] &>> 8) & keyBits(rights: rights, leaf: leaf) != 0
+    let register = rights.isUser ? livePKRU : livePKRS
+    let pair = register &>> UInt32(truncatingIfNeeded: (leaf &>> 58) & 0b11110)
+    return pair & verdicts.keyBits(access) != 0
   }
 
   /// Whether a shadow-stack access is granted (SPEC W19): writable above, a read-only dirty leaf, of

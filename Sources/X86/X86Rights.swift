@@ -32,14 +32,6 @@ public struct X86Rights: Hashable, Sendable {
   @inlinable
   public var isExecutable: Bool { granted & Self.executeBit != 0 }
 
-  /// The three bits side by side: 0 R/W, 1 U/S, 2 not XD.
-  @inlinable
-  @inline(__always)
-  var tableIndex: UInt64 { ((granted &>> 1) & 3) | ((granted &>> 63) &<< 2) }
-
-  /// Rights with the given three bits.
-  init(tableIndex: UInt64) { granted = ((tableIndex & 3) &<< 1) | ((tableIndex &>> 2) &<< 63) }
-
   /// The rights as the formats share them; x86 entries that are present are readable.
   @inlinable
   public var permissions: Permissions {

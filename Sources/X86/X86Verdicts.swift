@@ -1,61 +1,50 @@
-/// The access rules that need nothing but the folded rights, tabulated: WP, SMEP, SMAP and
-/// execute-disable (SPEC W8, W9), and what protection keys have to look at (W10).
-///
-/// One row for each kind of access, made when the registers change.
+/// The access rules that need nothing but the folded rights, tabulated by the kind of access: WP,
+/// SMEP, SMAP and execute-disable (SPEC W8, W9), and which key bits concern it (W10).
 @frozen
 @usableFromInline
-struct X86Verdicts: Sendable {
-  /// **Bits** 7:0 one for each combination of rights, set where the access is granted; 9:8 the bits
-  /// of a protection key's pair (AD, WD) that deny the access.
-  // PERF: walk.checked.random; a load and a shift where the rules were nine branches.
-  @usableFromInline var rows: InlineArray<32, UInt16>
+struct X86Verdicts: Hashable, Sendable {
+  // PERF: walk.checked.random; two masks replace nine branches, and as plain numbers they stay in
+  // registers, which an array does not.
+  /// One bit for each access code: whether the access needs R/W=1 (and respects a key's WD).
+  @usableFromInline let needsWrite: UInt32
+  /// One bit for each access code: whether the access is refused on user pages.
+  @usableFromInline let refusesUserPages: UInt32
 
   /// Tabulates the rules.
   init(writeProtect: Bool, smep: Bool, smap: Bool) {
-    rows = .init(repeating: 0)
+    var needsWrite: UInt32 = 0
+    var refusesUserPages: UInt32 = 0
     for code in UInt8(0)..<32 {
       let access = X86Access(code: code)
-      var row: UInt16 = 0
-      for index in UInt64(0)..<8 {
-        let rights = X86Rights(tableIndex: index)
-        if Self.grants(
-          access, rights, writeProtect: writeProtect, smep: smep, smap: smap)
-        {
-          row |= 1 << UInt16(index)
-        }
-      }
-      if !access.isFetch { row |= 1 << 8 }
-      if access.isWrite, access.isUser || writeProtect { row |= 2 << 8 }
-      rows[Int(code)] = row
+      if access.isWrite, access.isUser || writeProtect { needsWrite |= 1 << UInt32(code) }
+      let refuses =
+        access.isFetch ? smep : smap && (access.isImplicit || !access.alignmentCheck)
+      if !access.isUser, refuses { refusesUserPages |= 1 << UInt32(code) }
     }
+    self.needsWrite = needsWrite
+    self.refusesUserPages = refusesUserPages
   }
 
+  /// Whether folded rights grant an access that is not a shadow-stack one.
+  ///
   /// **Source** Intel SDM Vol. 3A, "Determination of Access Rights".
-  private static func grants(
-    _ access: X86Access, _ rights: X86Rights, writeProtect: Bool, smep: Bool, smap: Bool
-  ) -> Bool {
-    if access.isUser && !rights.isUser { return false }
-    if access.isFetch && !rights.isExecutable { return false }
-    if access.isWrite && (access.isUser || writeProtect) && !rights.isWritable { return false }
-    guard rights.isUser && !access.isUser else { return true }
-    if access.isFetch { return !smep }
-    return !smap || (access.alignmentCheck && !access.isImplicit)
-  }
-
-  /// The row of an access; what it says of a shadow-stack access is not for use.
   @inlinable
   @inline(__always)
-  subscript(access: X86Access) -> UInt64 { UInt64(rows[Int(access.code & 31)]) }
-}
-
-extension X86Verdicts: Hashable {
-  @usableFromInline
-  static func == (left: X86Verdicts, right: X86Verdicts) -> Bool {
-    left.rows.indices.allSatisfy { left.rows[$0] == right.rows[$0] }
+  func grants(_ access: X86Access, _ rights: X86Rights) -> Bool {
+    let code = UInt32(access.code)
+    // The user bit of an access stands where U/S stands in an entry.
+    let user = UInt64(access.code) & X86Rights.userBit
+    let write = UInt64((needsWrite &>> code) & 1) &<< 1
+    let execute = UInt64(access.code & 2) &<< 62
+    let refused = UInt64((refusesUserPages &>> code) & 1) &<< 2
+    let needed = user | write | execute
+    return (rights.granted ^ needed) & (needed | refused) == 0
   }
 
-  @usableFromInline
-  func hash(into hasher: inout Hasher) {
-    for index in rows.indices { hasher.combine(rows[index]) }
+  /// The bits of a key's pair (0 AD, 1 WD) that deny an access.
+  @inlinable
+  @inline(__always)
+  func keyBits(_ access: X86Access) -> UInt32 {
+    access.isFetch ? 0 : 1 | (needsWrite &>> UInt32(access.code) & 1) &<< 1
   }
 }

@@ -92,6 +92,7 @@ public enum X86Regime: TranslationRegime {
 
   /// Walks in the selected mode; 32-bit modes look at bits 31:0 of the address alone (SPEC W13).
   @inlinable
+  @inline(__always)  // PERF: walk.regime.random; out of line the format is copied for each walk.
   public func translate<Memory: EntryMemory & ~Copyable, Strategy: WalkStrategy>(
     _ address: GVA, for access: X86Access, in memory: borrowing Memory,
     _ strategy: inout Strategy
