@@ -69,6 +69,7 @@ twin_format twin_make_format(const cbt_setup *setup) {
   }
   f.plain_top = f.reserved_top | PRESENT;
   f.plain_table = f.reserved_always | LARGE | PRESENT;
+  if (setup->mode == CBT_LEGACY32) f.plain_table = f.pse ? LARGE | PRESENT : PRESENT;
   f.plain_leaf = f.reserved_always | PRESENT;
   return f;
 }

@@ -143,9 +143,9 @@ COLD static twin_marking mark_path(
 /// What an entry at a level is: 0 not present, 1 reserved, 2 a table, 3 a leaf.
 INLINE int entry_kind(const twin_format *f, cbt_mode mode, uint64_t e, int level) {
   if (mode == CBT_LEGACY32) {
-    if (UNLIKELY(!(e & PRESENT))) return 0;
-    if (level == 1) return 3;
-    if (!f->pse || !(e & LARGE)) return 2;
+    if (level == 1) return LIKELY(e & PRESENT) ? 3 : 0;
+    if (LIKELY(!((e ^ PRESENT) & f->plain_table))) return 2;
+    if (!(e & PRESENT)) return 0;
     return e & f->reserved_directory ? 1 : 3;
   }
   uint64_t inverted = e ^ PRESENT;

@@ -17,25 +17,24 @@ struct BufferMemory: ~Copyable, EntryMemory {
     let address: GPA
   }
 
-  let bytes: UnsafeMutableRawBufferPointer
+  let bytes: UnsafeMutableRawPointer
+  /// **Units** bytes.
+  let byteCount: Int
 
   /// A zeroed buffer.
   ///
   /// - Parameter byteCount: **Units** bytes; at least one page.
   init(byteCount: Int) {
     precondition(byteCount >= 4096)
+    self.byteCount = byteCount
     unsafe bytes = .allocate(byteCount: byteCount, alignment: 4096)
     clear()
   }
 
-  /// **Units** bytes.
-  @inline(__always)
-  var byteCount: Int { unsafe bytes.count }
-
   deinit { unsafe bytes.deallocate() }
 
   /// Zeroes the buffer.
-  func clear() { unsafe bytes.initializeMemory(as: UInt8.self, repeating: 0) }
+  func clear() { unsafe bytes.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount) }
 
   /// Reads one entry.
   @inline(__always)
@@ -45,7 +44,7 @@ struct BufferMemory: ~Copyable, EntryMemory {
     let limit = UInt64(truncatingIfNeeded: byteCount &- MemoryLayout<Entry>.size)
     guard address.rawValue <= limit else { return .failure(Hole(address: address)) }
     // SAFETY: the entry lies wholly inside the buffer, by the check above and the buffer's minimum.
-    let entry = unsafe bytes.baseAddress.unsafelyUnwrapped.loadUnaligned(
+    let entry = unsafe bytes.loadUnaligned(
       fromByteOffset: Int(truncatingIfNeeded: address.rawValue), as: Entry.self)
     return .success(Entry(littleEndian: entry))
   }
@@ -59,7 +58,7 @@ struct BufferMemory: ~Copyable, EntryMemory {
     guard address.rawValue <= limit, address.rawValue % size == 0
     else { return .failure(Hole(address: address)) }
     // SAFETY: inside the buffer and aligned, by the checks above; `Atomic` is laid out as its value.
-    let place = unsafe bytes.baseAddress.unsafelyUnwrapped + Int(address.rawValue)
+    let place = unsafe bytes + Int(address.rawValue)
     let stored: Bool
     if size == 8 {
       stored = unsafe place.assumingMemoryBound(to: Atomic<UInt64>.self).pointee.compareExchange(

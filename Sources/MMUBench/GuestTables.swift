@@ -96,7 +96,7 @@ struct GuestTables: ~Copyable {
     let isLegacy = shape.mode == .legacy32
     let indexBits = isLegacy ? 10 : 9
     let entrySize: UInt64 = isLegacy ? 4 : 8
-    let pageCount = UInt64(unsafe memory.bytes.count / 4096) - 1
+    let pageCount = UInt64(memory.byteCount / 4096) - 1
     // Page 0 stays empty; the others are handed out in steps of a number prime to their count.
     var step: UInt64 = 0x9E37_79B1
     while Self.commonDivisor(step, pageCount) != 1 { step += 2 }

@@ -75,8 +75,8 @@ struct WalkLoop {
   ) -> Tally {
     var setup = setup
     var loop = unsafe cbt_loop(
-      work: work, pattern: pattern, bytes: memory.bytes.baseAddress,
-      size: UInt64(memory.bytes.count), base: base, bits: UInt32(bits),
+      work: work, pattern: pattern, bytes: memory.bytes,
+      size: UInt64(memory.byteCount), base: base, bits: UInt32(bits),
       accesses: (
         Self.twin(accesses[0]), Self.twin(accesses[1]), Self.twin(accesses[2]),
         Self.twin(accesses[3]), Self.twin(accesses[4]), Self.twin(accesses[5]),

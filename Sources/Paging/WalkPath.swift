@@ -1,4 +1,4 @@
-/// The entries of one walk, kept until the access is judged (SPEC W11).
+/// The entries of one walk above its leaf, kept until the access is judged (SPEC W11).
 ///
 /// Where they are follows from what they hold, so their addresses are not kept.
 @frozen
@@ -38,15 +38,16 @@ extension Walker {
   @inlinable
   @inline(never)  // PERF: walk.checked.random; the first access to a page pays, the others do not.
   func mark<Memory: EntryMemory & ~Copyable>(
-    _ path: WalkPath<Format.Entry>, from top: Level, to bottom: Level, _ root: UInt64,
-    _ address: Address<Format.Input>, _ access: Format.Access, in memory: borrowing Memory
+    _ path: WalkPath<Format.Entry>, leaf: Format.Entry, at bottom: Level, from top: Level,
+    _ root: UInt64, _ address: Address<Format.Input>, _ access: Format.Access,
+    in memory: borrowing Memory
   ) -> WalkMarking<Format.Entry, Memory.Failure> {
     precondition(top <= WalkPath<Format.Entry>.highest, "a format with more than seven levels")
     var table = root
     var level = top
     while true {
-      let entry = path[level]
       let isLeaf = level == bottom
+      let entry = isLeaf ? leaf : path[level]
       let desired = format.marked(entry, at: level, isLeaf: isLeaf, by: access)
       var held = entry
       if desired != entry {

@@ -93,8 +93,9 @@ public struct Walker<Format: PagingFormat>: Sendable {
           unmarked |= entry ^ format.marked(entry, at: level, isLeaf: true, by: access)
           // PERF: walk.checked.random; one test for the usual walk, whose bits are set already.
           if unmarked != 0 {
-            path[level] = entry
-            switch mark(path, from: top, to: level, rootTable, address, access, in: memory) {
+            switch mark(
+              path, leaf: entry, at: level, from: top, rootTable, address, access, in: memory)
+            {
             case .done(let marked): leaf = marked
             case .lost:
               attempts &+= 1

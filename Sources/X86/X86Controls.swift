@@ -83,6 +83,7 @@ public struct X86Controls: Hashable, Sendable {
   ///
   /// **Source** Intel SDM Vol. 3A, "Determination of Access Rights", shadow-stack accesses.
   @inlinable
+  @inline(never)  // PERF: walk.checked.random; rare, so it stays out of the loop's code.
   public func permitShadowStack(
     _ access: X86Access, rights: X86Rights, tables: X86Rights, leaf: UInt64
   ) -> Bool {
