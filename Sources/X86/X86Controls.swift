@@ -6,30 +6,13 @@ public import Paging
 /// W19); all x86 guest formats judge by it.
 @frozen
 public struct X86Controls: Hashable, Sendable {
-  /// CR0.WP.
-  public let writeProtect: Bool
-  /// EFER.NXE.
-  public let executeDisable: Bool
-  /// CR4.SMEP.
-  public let smep: Bool
-  /// CR4.SMAP.
-  public let smap: Bool
-  /// Whether a fetch is told in the error code: (NXE and PAE) or SMEP.
-  public let reportsFetch: Bool
-  /// CR4.PKE in a long mode.
-  public let userKeys: Bool
-  /// CR4.PKS in a long mode.
-  public let supervisorKeys: Bool
-  /// CR4.CET: read-only dirty pages are shadow stacks.
-  public let shadowStacks: Bool
+  // PERF: walk.regime.random; five numbers. A format of more than fifteen fields is copied to the
+  // stack wherever it is handed on.
+  @usableFromInline let flags: X86ControlFlags
   /// PKRU.
   public let pkru: UInt32
   /// IA32_PKRS.
   public let pkrs: UInt32
-  /// PKRU where it is looked at, else 0, which denies nothing.
-  @usableFromInline let livePKRU: UInt32
-  /// IA32_PKRS where it is looked at, else 0.
-  @usableFromInline let livePKRS: UInt32
   /// The rules that need the folded rights alone.
   @usableFromInline let verdicts: X86Verdicts
 
@@ -37,20 +20,54 @@ public struct X86Controls: Hashable, Sendable {
   public init(_ registers: X86Registers, _ features: X86Features) {
     let cr4 = registers.cr4
     let isLong = registers.mode == .long4 || registers.mode == .long5
-    writeProtect = registers.cr0.contains(.writeProtect)
-    executeDisable = features.nx && registers.efer.contains(.noExecuteEnable)
-    smep = features.smep && cr4.contains(.supervisorExecutionPrevention)
-    smap = features.smap && cr4.contains(.supervisorAccessPrevention)
-    reportsFetch = (executeDisable && cr4.contains(.physicalAddressExtension)) || smep
-    userKeys = isLong && features.pku && cr4.contains(.userProtectionKeys)
-    supervisorKeys = isLong && features.pks && cr4.contains(.supervisorProtectionKeys)
-    shadowStacks = features.shadowStacks && cr4.contains(.controlFlowEnforcement)
+    var flags: X86ControlFlags = []
+    if registers.cr0.contains(.writeProtect) { flags.insert(.writeProtect) }
+    if features.nx, registers.efer.contains(.noExecuteEnable) { flags.insert(.executeDisable) }
+    if features.smep, cr4.contains(.supervisorExecutionPrevention) { flags.insert(.smep) }
+    if features.smap, cr4.contains(.supervisorAccessPrevention) { flags.insert(.smap) }
+    let hasPAE = cr4.contains(.physicalAddressExtension)
+    if flags.contains(.smep) || (flags.contains(.executeDisable) && hasPAE) {
+      flags.insert(.reportsFetch)
+    }
+    if isLong, features.pku, cr4.contains(.userProtectionKeys) { flags.insert(.userKeys) }
+    if isLong, features.pks, cr4.contains(.supervisorProtectionKeys) {
+      flags.insert(.supervisorKeys)
+    }
+    if features.shadowStacks, cr4.contains(.controlFlowEnforcement) {
+      flags.insert(.shadowStacks)
+    }
+    self.flags = flags
     pkru = registers.pkru
     pkrs = registers.pkrs
-    livePKRU = userKeys ? pkru : 0
-    livePKRS = supervisorKeys ? pkrs : 0
-    verdicts = X86Verdicts(writeProtect: writeProtect, smep: smep, smap: smap)
+    verdicts = X86Verdicts(
+      writeProtect: flags.contains(.writeProtect), smep: flags.contains(.smep),
+      smap: flags.contains(.smap))
   }
+
+  /// CR0.WP.
+  @inlinable
+  public var writeProtect: Bool { flags.contains(.writeProtect) }
+  /// EFER.NXE.
+  @inlinable
+  public var executeDisable: Bool { flags.contains(.executeDisable) }
+  /// CR4.SMEP.
+  @inlinable
+  public var smep: Bool { flags.contains(.smep) }
+  /// CR4.SMAP.
+  @inlinable
+  public var smap: Bool { flags.contains(.smap) }
+  /// Whether a fetch is told in the error code: (NXE and PAE) or SMEP.
+  @inlinable
+  public var reportsFetch: Bool { flags.contains(.reportsFetch) }
+  /// CR4.PKE in a long mode.
+  @inlinable
+  public var userKeys: Bool { flags.contains(.userKeys) }
+  /// CR4.PKS in a long mode.
+  @inlinable
+  public var supervisorKeys: Bool { flags.contains(.supervisorKeys) }
+  /// CR4.CET: read-only dirty pages are shadow stacks.
+  @inlinable
+  public var shadowStacks: Bool { flags.contains(.shadowStacks) }
 
   /// Whether a walk that arrived grants the access (SPEC W8–W10, W19).
   ///
@@ -64,7 +81,7 @@ public struct X86Controls: Hashable, Sendable {
       return permitShadowStack(access, rights: rights, tables: tables, leaf: leaf)
     }
     guard verdicts.grants(access, rights) else { return false }
-    return livePKRU | livePKRS == 0 || !keyDenies(access, rights: rights, leaf: leaf)
+    return flags.isDisjoint(with: .keys) || !keyDenies(access, rights: rights, leaf: leaf)
   }
 
   /// Whether the page's protection key denies a data access (SPEC W10).
@@ -73,7 +90,7 @@ public struct X86Controls: Hashable, Sendable {
   @inlinable
   @inline(__always)
   public func keyDenies(_ access: X86Access, rights: X86Rights, leaf: UInt64) -> Bool {
-    let register = rights.isUser ? livePKRU : livePKRS
+    let register = rights.isUser ? (userKeys ? pkru : 0) : (supervisorKeys ? pkrs : 0)
     let pair = register &>> UInt32(truncatingIfNeeded: (leaf &>> 58) & 0b11110)
     return pair & verdicts.keyBits(access) != 0
   }

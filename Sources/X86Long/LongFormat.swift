@@ -45,13 +45,6 @@ public struct LongFormat<Depth: LongDepth>: X86PagingFormat {
   /// Reserved in PML4E and PML5E: bit 7, on AMD bit 8 too.
   @usableFromInline let reservedTop: UInt64
 
-  /// What a plain entry has clear once bit 0 is inverted: in PML4E and PML5E, in PDPTE and PDE that
-  /// point to a table, and in PTE.
-  // PERF: walk.plain.random; one test a level in place of three.
-  @usableFromInline let plainTop: UInt64
-  @usableFromInline let plainTable: UInt64
-  @usableFromInline let plainLeaf: UInt64
-
   /// The format under the given registers on the given processor.
   public init(_ registers: X86Registers, _ features: X86Features) {
     controls = X86Controls(registers, features)
@@ -63,9 +56,6 @@ public struct LongFormat<Depth: LongDepth>: X86PagingFormat {
     reservedGigabyte =
       reservedAlways | 0x3FFF_E000 | (features.gigabytePages ? 0 : Self.pageSizeBit)
     reservedTop = reservedAlways | Self.pageSizeBit | (features.vendor == .amd ? 0x100 : 0)
-    plainTop = reservedTop | 1
-    plainTable = reservedAlways | Self.pageSizeBit | 1
-    plainLeaf = reservedAlways | 1
   }
 
   /// Bit 7: the entry maps a large page.
@@ -101,11 +91,13 @@ public struct LongFormat<Depth: LongDepth>: X86PagingFormat {
   @inlinable
   @inline(__always)
   public func kind(of entry: UInt64, at level: Level) -> EntryKind {
+    // PERF: walk.plain.random; with P inverted, one test a level tells a plain entry.
     let inverted = entry ^ 1
     if level.rawValue == 1 {
-      if inverted & plainLeaf == 0 { return .leaf }
+      if inverted & (reservedAlways | 1) == 0 { return .leaf }
     } else {
-      if inverted & (level.rawValue > 3 ? plainTop : plainTable) == 0 { return .table }
+      let reserved = level.rawValue > 3 ? reservedTop : reservedAlways | Self.pageSizeBit
+      if inverted & (reserved | 1) == 0 { return .table }
       if level.rawValue <= 3 && entry & 1 != 0 && entry & Self.pageSizeBit != 0 {
         let reserved =
           level.rawValue == 2 ? reservedAlways | Self.reservedMegabytes : reservedGigabyte
