@@ -42,5 +42,9 @@ let package = Package(
     .executableTarget(
       name: "mmu-bench", dependencies: ["MMUBench"], path: "Sources/MMUBenchTool",
       swiftSettings: strict),
+    .testTarget(
+      name: "MMUBenchTests",
+      dependencies: ["MMUBench", "CBenchTwin", "Paging", "X86", "X86Guest"],
+      swiftSettings: strict),
   ]
 )

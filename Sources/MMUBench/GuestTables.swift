@@ -24,12 +24,12 @@ struct GuestTables: ~Copyable {
     static let legacy32 = Shape(mode: .legacy32, bits: 32, base: 0)
   }
 
-  let shape: Shape
+  var shape: Shape
   let memory: BufferMemory
   /// The registers of a processor that uses the tables.
-  private(set) var registers: X86Registers
-  private(set) var pdptes: [UInt64] = [0, 0, 0, 0]
-  let features: X86Features
+  var registers: X86Registers
+  var pdptes: [UInt64] = [0, 0, 0, 0]
+  var features: X86Features
 
   init(_ shape: Shape) {
     self.shape = shape
@@ -64,7 +64,7 @@ struct GuestTables: ~Copyable {
   /// The same for the twin, which derives its own masks.
   var setup: cbt_setup {
     cbt_setup(
-      mode: Self.twinMode(shape.mode), amd: false, gigabyte_pages: true,
+      mode: Self.twinMode(shape.mode), amd: features.vendor == .amd, gigabyte_pages: features.gigabytePages,
       physical_width: UInt8(features.physicalAddressWidth), cr0: registers.cr0.rawValue,
       cr3: registers.cr3, cr4: registers.cr4.rawValue, efer: registers.efer.rawValue,
       pkru: registers.pkru, pkrs: registers.pkrs,
