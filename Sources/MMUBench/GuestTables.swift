@@ -64,7 +64,8 @@ struct GuestTables: ~Copyable {
   /// The same for the twin, which derives its own masks.
   var setup: cbt_setup {
     cbt_setup(
-      mode: Self.twinMode(shape.mode), amd: features.vendor == .amd, gigabyte_pages: features.gigabytePages,
+      mode: Self.twinMode(shape.mode), amd: features.vendor == .amd,
+      gigabyte_pages: features.gigabytePages,
       physical_width: UInt8(features.physicalAddressWidth), cr0: registers.cr0.rawValue,
       cr3: registers.cr3, cr4: registers.cr4.rawValue, efer: registers.efer.rawValue,
       pkru: registers.pkru, pkrs: registers.pkrs,

@@ -34,9 +34,12 @@ struct WalkLoop {
     var pattern = Pattern()
     var last: UInt64 = 0
     let bits = UInt64(bits)
+    // An index into the array itself would copy it to the stack at each step.
+    let accesses = self.accesses
+    let kinds = accesses.span
     for step in 0..<count {
       let address = GVA(base &+ pattern.next(after: last, bits: bits))
-      let access = accesses[step & 7]
+      let access = kinds[step & 7]
       switch regime.translate(address, for: access, in: memory, strategy) {
       case .success(let translation):
         let rights = translation.rights.granted & Self.rightsBits

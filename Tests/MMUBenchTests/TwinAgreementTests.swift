@@ -14,7 +14,12 @@ struct TwinAgreementTests {
     "damaged tables under random registers: same results, faults, A and D bits (W4–W13, W19, W20)",
     arguments: [X86Mode.long4, .long5, .pae, .legacy32])
   func damagedTables(mode: X86Mode) {
-    let base: UInt64 = mode == .long5 ? 0x0012_7A00_0000_0000 : mode == .long4 ? 0x7A00_0000_0000 : 0
+    let base: UInt64 =
+      switch mode {
+      case .none, .legacy32, .pae: 0
+      case .long4: 0x7A00_0000_0000
+      case .long5: 0x0012_7A00_0000_0000
+      }
     var translated: UInt64 = 0
     var refused: UInt64 = 0
     for seed in UInt64(1)...150 {
