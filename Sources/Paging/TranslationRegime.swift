@@ -29,6 +29,7 @@ public protocol TranslationRegime: Sendable {
 extension TranslationRegime {
   /// Walks the tables for one address with a strategy that keeps nothing.
   @inlinable
+  @inline(__always)  // PERF: walk.checked.random; a result that crosses a call goes through memory.
   public func translate<Memory: EntryMemory & ~Copyable, Strategy: WalkStrategy>(
     _ address: Address<Input>, for access: Access, in memory: borrowing Memory,
     _ strategy: Strategy
