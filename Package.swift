@@ -94,5 +94,34 @@ let package = Package(
     .testTarget(
       name: "CommandTests", dependencies: ["MMUCommand", "Notation", "SharedData"],
       swiftSettings: strict),
+
+    // What the tests share: a memory that fails on demand, seeded numbers, the literal walk.
+    .target(
+      name: "TestSupport", dependencies: ["Paging"], path: "Tests/TestSupport",
+      swiftSettings: strict),
+    .testTarget(
+      name: "WalkTests",
+      dependencies: [
+        "Paging", "X86", "X86Legacy32", "X86PAE", "X86Long", "X86Guest", "TestSupport",
+      ], swiftSettings: strict),
+    .testTarget(
+      name: "StructureTests", dependencies: ["TestSupport"], swiftSettings: strict),
+
+    // What `make bench` runs. The C twin alone is tuned to the machine; the Swift side is built as a
+    // user of the package gets it.
+    .target(
+      name: "CBenchTwin",
+      cSettings: [.unsafeFlags(["-std=c11", "-O3", "-march=native", "-Wall", "-Wextra"])]),
+    .target(
+      name: "MMUBench",
+      dependencies: ["Paging", "X86", "X86Guest", "X86Long", "X86PAE", "CBenchTwin"],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "mmu-bench", dependencies: ["MMUBench"], path: "Sources/MMUBenchTool",
+      swiftSettings: strict),
+    .testTarget(
+      name: "MMUBenchTests",
+      dependencies: ["MMUBench", "CBenchTwin", "Paging", "X86", "X86Guest"],
+      swiftSettings: strict),
   ]
 )

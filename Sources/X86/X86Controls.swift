@@ -6,42 +6,68 @@ public import Paging
 /// W19); all x86 guest formats judge by it.
 @frozen
 public struct X86Controls: Hashable, Sendable {
-  /// CR0.WP.
-  public var writeProtect: Bool
-  /// EFER.NXE.
-  public var executeDisable: Bool
-  /// CR4.SMEP.
-  public var smep: Bool
-  /// CR4.SMAP.
-  public var smap: Bool
-  /// Whether a fetch is told in the error code: (NXE and PAE) or SMEP.
-  public var reportsFetch: Bool
-  /// CR4.PKE in a long mode.
-  public var userKeys: Bool
-  /// CR4.PKS in a long mode.
-  public var supervisorKeys: Bool
-  /// CR4.CET: read-only dirty pages are shadow stacks.
-  public var shadowStacks: Bool
+  // PERF: walk.regime.random; five numbers. A format of more than fifteen fields is copied to the
+  // stack wherever it is handed on.
+  @usableFromInline let flags: X86ControlFlags
   /// PKRU.
-  public var pkru: UInt32
+  public let pkru: UInt32
   /// IA32_PKRS.
-  public var pkrs: UInt32
+  public let pkrs: UInt32
+  /// The rules that need the folded rights alone.
+  @usableFromInline let verdicts: X86Verdicts
 
   /// The rules under the given registers on the given processor.
   public init(_ registers: X86Registers, _ features: X86Features) {
     let cr4 = registers.cr4
     let isLong = registers.mode == .long4 || registers.mode == .long5
-    writeProtect = registers.cr0.contains(.writeProtect)
-    executeDisable = features.nx && registers.efer.contains(.noExecuteEnable)
-    smep = features.smep && cr4.contains(.supervisorExecutionPrevention)
-    smap = features.smap && cr4.contains(.supervisorAccessPrevention)
-    reportsFetch = (executeDisable && cr4.contains(.physicalAddressExtension)) || smep
-    userKeys = isLong && features.pku && cr4.contains(.userProtectionKeys)
-    supervisorKeys = isLong && features.pks && cr4.contains(.supervisorProtectionKeys)
-    shadowStacks = features.shadowStacks && cr4.contains(.controlFlowEnforcement)
+    var flags: X86ControlFlags = []
+    if registers.cr0.contains(.writeProtect) { flags.insert(.writeProtect) }
+    if features.nx, registers.efer.contains(.noExecuteEnable) { flags.insert(.executeDisable) }
+    if features.smep, cr4.contains(.supervisorExecutionPrevention) { flags.insert(.smep) }
+    if features.smap, cr4.contains(.supervisorAccessPrevention) { flags.insert(.smap) }
+    let hasPAE = cr4.contains(.physicalAddressExtension)
+    if flags.contains(.smep) || (flags.contains(.executeDisable) && hasPAE) {
+      flags.insert(.reportsFetch)
+    }
+    if isLong, features.pku, cr4.contains(.userProtectionKeys) { flags.insert(.userKeys) }
+    if isLong, features.pks, cr4.contains(.supervisorProtectionKeys) {
+      flags.insert(.supervisorKeys)
+    }
+    if features.shadowStacks, cr4.contains(.controlFlowEnforcement) {
+      flags.insert(.shadowStacks)
+    }
+    self.flags = flags
     pkru = registers.pkru
     pkrs = registers.pkrs
+    verdicts = X86Verdicts(
+      writeProtect: flags.contains(.writeProtect), smep: flags.contains(.smep),
+      smap: flags.contains(.smap))
   }
+
+  /// CR0.WP.
+  @inlinable
+  public var writeProtect: Bool { flags.contains(.writeProtect) }
+  /// EFER.NXE.
+  @inlinable
+  public var executeDisable: Bool { flags.contains(.executeDisable) }
+  /// CR4.SMEP.
+  @inlinable
+  public var smep: Bool { flags.contains(.smep) }
+  /// CR4.SMAP.
+  @inlinable
+  public var smap: Bool { flags.contains(.smap) }
+  /// Whether a fetch is told in the error code: (NXE and PAE) or SMEP.
+  @inlinable
+  public var reportsFetch: Bool { flags.contains(.reportsFetch) }
+  /// CR4.PKE in a long mode.
+  @inlinable
+  public var userKeys: Bool { flags.contains(.userKeys) }
+  /// CR4.PKS in a long mode.
+  @inlinable
+  public var supervisorKeys: Bool { flags.contains(.supervisorKeys) }
+  /// CR4.CET: read-only dirty pages are shadow stacks.
+  @inlinable
+  public var shadowStacks: Bool { flags.contains(.shadowStacks) }
 
   /// Whether a walk that arrived grants the access (SPEC W8–W10, W19).
   ///
@@ -54,35 +80,21 @@ public struct X86Controls: Hashable, Sendable {
     if access.isShadowStack {
       return permitShadowStack(access, rights: rights, tables: tables, leaf: leaf)
     }
-    var needed: UInt64 = 0
-    if access.isUser { needed |= X86Rights.userBit }
-    switch access.kind {
-    case .read: break
-    case .write: if access.isUser || writeProtect { needed |= X86Rights.writeBit }
-    case .fetch: needed |= X86Rights.executeBit
-    }
-    if rights.granted & needed != needed { return false }
-    if rights.isUser && !access.isUser {
-      if access.kind == .fetch {
-        if smep { return false }
-      } else if smap && (access.isImplicit || !access.alignmentCheck) {
-        return false
-      }
-    }
-    if userKeys || supervisorKeys { return !keyDenies(access, rights: rights, leaf: leaf) }
-    return true
+    guard verdicts.grants(access, rights) else { return false }
+    return flags.isDisjoint(with: .keys) || !keyDenies(access, rights: rights, leaf: leaf)
   }
 
   /// Whether the page's protection key denies a data access (SPEC W10).
   ///
   /// **Source** Intel SDM Vol. 3A, "Protection Keys".
   @inlinable
+  @inline(__always)
   public func keyDenies(_ access: X86Access, rights: X86Rights, leaf: UInt64) -> Bool {
-    guard access.kind != .fetch, rights.isUser ? userKeys : supervisorKeys else { return false }
-    let key = UInt32(truncatingIfNeeded: leaf &>> 59) & 15
-    let bits = (rights.isUser ? pkru : pkrs) &>> (2 &* key)
-    if bits & 1 != 0 { return true }
-    return access.kind == .write && bits & 2 != 0 && (access.isUser || writeProtect)
+    let register = rights.isUser ? (userKeys ? pkru : 0) : (supervisorKeys ? pkrs : 0)
+    let pair = register &>> UInt32(truncatingIfNeeded: (leaf &>> 58) & 0b11110)
+    // On supervisor pages WD needs CR0.WP=1 whoever writes; on user pages user mode does not ask.
+    let deniable: UInt32 = rights.isUser || writeProtect ? 0b11 : 0b01
+    return pair & verdicts.keyBits(access) & deniable != 0
   }
 
   /// Whether a shadow-stack access is granted (SPEC W19): writable above, a read-only dirty leaf, of
@@ -90,6 +102,7 @@ public struct X86Controls: Hashable, Sendable {
   ///
   /// **Source** Intel SDM Vol. 3A, "Determination of Access Rights", shadow-stack accesses.
   @inlinable
+  @inline(never)  // PERF: walk.checked.random; rare, so it stays out of the loop's code.
   public func permitShadowStack(
     _ access: X86Access, rights: X86Rights, tables: X86Rights, leaf: UInt64
   ) -> Bool {

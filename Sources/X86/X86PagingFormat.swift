@@ -38,7 +38,7 @@ extension X86PagingFormat {
   public func marked(
     _ entry: Entry, at level: Level, isLeaf: Bool, by access: X86Access
   ) -> Entry {
-    isLeaf && access.kind == .write ? entry | 0x60 : entry | 0x20
+    isLeaf && access.isWrite ? entry | 0x60 : entry | 0x20
   }
 
   /// Builds #PF, #GP or #SS.

@@ -92,25 +92,28 @@ public enum X86Regime: TranslationRegime {
 
   /// Walks in the selected mode; 32-bit modes look at bits 31:0 of the address alone (SPEC W13).
   @inlinable
+  @inline(__always)  // PERF: walk.regime.random; out of line the format is copied for each walk.
   public func translate<Memory: EntryMemory & ~Copyable, Strategy: WalkStrategy>(
     _ address: GVA, for access: X86Access, in memory: borrowing Memory,
     _ strategy: inout Strategy
   ) -> Result<Translation<Memory.Space, X86Rights>, WalkFailure<X86Fault, Memory.Failure>> {
+    // PERF: walk.regime.random; the optimiser inlines until a function is too large, so the mode that
+    // matters most comes first.
     switch self {
+    case .long4(let regime):
+      return regime.translate(address, for: access, in: memory, &strategy)
+    case .long5(let regime):
+      return regime.translate(address, for: access, in: memory, &strategy)
+    case .legacy32(let regime):
+      return regime.translate(address.wrapped32, for: access, in: memory, &strategy)
+    case .pae(let regime):
+      return regime.translate(address.wrapped32, for: access, in: memory, &strategy)
     case .none:
       let rights = X86Rights(granted: ~0)
       return .success(
         Translation(
           address: Address(address.wrapped32.rawValue), pageSize: .size4KiB, level: .pageTable,
           rights: rights, tableRights: rights, leaf: 0))
-    case .legacy32(let regime):
-      return regime.translate(address.wrapped32, for: access, in: memory, &strategy)
-    case .pae(let regime):
-      return regime.translate(address.wrapped32, for: access, in: memory, &strategy)
-    case .long4(let regime):
-      return regime.translate(address, for: access, in: memory, &strategy)
-    case .long5(let regime):
-      return regime.translate(address, for: access, in: memory, &strategy)
     }
   }
 

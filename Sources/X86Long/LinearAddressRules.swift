@@ -7,37 +7,48 @@ public import X86
 public struct LinearAddressRules: Hashable, Sendable {
   /// 64 minus the width of a linear address: 16 or 7.
   @usableFromInline let signShift: UInt64
-  /// Whether LASS or any LAM mode is on; the common case pays one test.
-  @usableFromInline let isSpecial: Bool
-  @usableFromInline let lass: Bool
-  @usableFromInline let smap: Bool
-  /// The pointer width under LAM for bit 63 = 0 and = 1: 48, 57, or 0 where LAM is off.
-  @usableFromInline let userMaskingWidth: UInt64
-  @usableFromInline let supervisorMaskingWidth: UInt64
+  /// 0 where neither LASS nor LAM is on, so that the common case pays one test. **Bits** 7:0 and 15:8
+  /// the pointer width under LAM for bit 63 = 0 and = 1 (48, 57, or 0 where LAM is off), 16 LASS, 17
+  /// SMAP under LASS.
+  @usableFromInline let special: UInt64
 
   /// The rules under the given registers.
   public init(_ registers: X86Registers, _ features: X86Features, width: Int) {
     signShift = UInt64(64 - width)
-    lass = features.lass && registers.cr4.contains(.linearAddressSpaceSeparation)
-    smap = features.smap && registers.cr4.contains(.supervisorAccessPrevention)
+    var special: UInt64 = 0
+    if features.lass, registers.cr4.contains(.linearAddressSpaceSeparation) {
+      special |= 1 << 16
+      if features.smap, registers.cr4.contains(.supervisorAccessPrevention) {
+        special |= 1 << 17
+      }
+    }
     if features.lam {
       // CR3.LAM_U57 (bit 61) wins over LAM_U48 (bit 62).
-      userMaskingWidth =
-        registers.cr3 & 1 << 61 != 0 ? 57 : registers.cr3 & 1 << 62 != 0 ? 48 : 0
-      supervisorMaskingWidth =
-        registers.cr4.contains(.supervisorLinearAddressMasking) ? UInt64(width) : 0
-    } else {
-      userMaskingWidth = 0
-      supervisorMaskingWidth = 0
+      special |= registers.cr3 & 1 << 61 != 0 ? 57 : registers.cr3 & 1 << 62 != 0 ? 48 : 0
+      if registers.cr4.contains(.supervisorLinearAddressMasking) { special |= UInt64(width) << 8 }
     }
-    isSpecial = lass || userMaskingWidth != 0 || supervisorMaskingWidth != 0
+    self.special = special
   }
 
-  /// Why the address is refused, or `nil`.
+  private var lass: Bool { special & 1 << 16 != 0 }
+  private var smap: Bool { special & 1 << 17 != 0 }
+
+  /// The address with the bits that masking ignores replaced by copies of the highest kept bit.
+  ///
+  /// Bit 63 stays and must equal that bit: the canonical check that follows sees to it.
+  ///
+  /// **Source** Intel SDM Vol. 3A, "Linear-Address Masking".
+  @inlinable
+  @inline(__always)
+  public func untagged(_ address: GVA, for access: X86Access) -> GVA {
+    special & 0xFFFF != 0 ? GVA(masked(address.rawValue, for: access)) : address
+  }
+
+  /// Why an address that is no longer tagged is refused, or `nil`.
   @inlinable
   @inline(__always)
   public func refusal(of address: GVA, for access: X86Access) -> FaultCause? {
-    if isSpecial { return specialRefusal(of: address.rawValue, for: access) }
+    if special >> 16 != 0, lassForbids(address.rawValue, for: access) { return .forbiddenAddress }
     return isCanonical(address.rawValue) ? nil : .nonCanonical
   }
 
@@ -48,26 +59,25 @@ public struct LinearAddressRules: Hashable, Sendable {
   }
 
   @usableFromInline
-  func specialRefusal(of address: UInt64, for access: X86Access) -> FaultCause? {
-    if lass, lassForbids(address, for: access) { return .forbiddenAddress }
-    var address = address
-    let width = address &>> 63 == 0 ? userMaskingWidth : supervisorMaskingWidth
-    if width != 0, access.kind != .fetch {
-      // The bits from the width up to 62 are ignored; bit 63 must equal the highest bit kept.
-      guard address &>> 63 == (address &>> (width &- 1)) & 1 else { return .nonCanonical }
-      let shift = 64 &- width
-      address = UInt64(bitPattern: Int64(bitPattern: address &<< shift) &>> Int64(shift))
-    }
-    return isCanonical(address) ? nil : .nonCanonical
+  func masked(_ address: UInt64, for access: X86Access) -> UInt64 {
+    let width = (address &>> 63 == 0 ? special : special &>> 8) & 0xFF
+    guard width != 0, access.kind != .fetch else { return address }
+    let shift = 64 &- width
+    let extended = UInt64(bitPattern: Int64(bitPattern: address &<< shift) &>> Int64(shift))
+    return extended & ~(1 << 63) | address & 1 << 63
   }
 
+  /// Whether address-space separation refuses; an implicit access acts as if RFLAGS.AC were clear,
+  /// and supervisor data is only looked at while CR4.SMAP=1.
+  ///
   /// **Source** Intel SDM Vol. 3A, "Linear-Address Space Separation".
-  private func lassForbids(_ address: UInt64, for access: X86Access) -> Bool {
+  @usableFromInline
+  func lassForbids(_ address: UInt64, for access: X86Access) -> Bool {
+    guard lass else { return false }
     let isUpper = address >> 63 != 0
     if access.isUser { return isUpper }
     if isUpper { return false }
     if access.kind == .fetch { return true }
-    if access.isImplicit { return true }
-    return smap && !access.alignmentCheck
+    return smap && (access.isImplicit || !access.alignmentCheck)
   }
 }

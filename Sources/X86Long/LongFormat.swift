@@ -70,6 +70,13 @@ public struct LongFormat<Depth: LongDepth>: X86PagingFormat {
   @inlinable
   public func root(cr3: UInt64) -> TableRoot { TableRoot(cr3 & addressMask) }
 
+  /// The address as linear-address masking leaves it (SPEC W1); CR2 gets this one too.
+  @inlinable
+  @inline(__always)
+  public func untagged(_ address: GVA, for access: X86Access) -> GVA {
+    linear.untagged(address, for: access)
+  }
+
   /// Refuses what is not canonical, or what LASS forbids.
   @inlinable
   @inline(__always)
@@ -91,13 +98,20 @@ public struct LongFormat<Depth: LongDepth>: X86PagingFormat {
   @inlinable
   @inline(__always)
   public func kind(of entry: UInt64, at level: Level) -> EntryKind {
-    if entry & 1 == 0 { return .notPresent }
-    if level.rawValue == 1 { return entry & reservedAlways == 0 ? .leaf : .reserved }
-    if level.rawValue > 3 { return entry & reservedTop == 0 ? .table : .reserved }
-    if entry & Self.pageSizeBit == 0 { return entry & reservedAlways == 0 ? .table : .reserved }
-    let reserved =
-      level.rawValue == 2 ? reservedAlways | Self.reservedMegabytes : reservedGigabyte
-    return entry & reserved == 0 ? .leaf : .reserved
+    // PERF: walk.plain.random; with P inverted, one test a level tells a plain entry.
+    let inverted = entry ^ 1
+    if level.rawValue == 1 {
+      if inverted & (reservedAlways | 1) == 0 { return .leaf }
+    } else {
+      let reserved = level.rawValue > 3 ? reservedTop : reservedAlways | Self.pageSizeBit
+      if inverted & (reserved | 1) == 0 { return .table }
+      if level.rawValue <= 3 && entry & 1 != 0 && entry & Self.pageSizeBit != 0 {
+        let reserved =
+          level.rawValue == 2 ? reservedAlways | Self.reservedMegabytes : reservedGigabyte
+        return entry & reserved == 0 ? .leaf : .reserved
+      }
+    }
+    return entry & 1 == 0 ? .notPresent : .reserved
   }
 
   /// Bits M-1:12.

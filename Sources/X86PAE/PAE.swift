@@ -43,11 +43,14 @@ public struct PAE: X86PagingFormat {
   @inlinable
   @inline(__always)
   public func kind(of entry: UInt64, at level: Level) -> EntryKind {
-    if entry & 1 == 0 { return .notPresent }
-    if entry & reservedAlways != 0 { return .reserved }
-    if level.rawValue == 1 { return .leaf }
-    if entry & 0x80 == 0 { return .table }
-    return entry & 0x1F_E000 == 0 ? .leaf : .reserved
+    let refused = (entry ^ 1) & (reservedAlways | 1)
+    if level.rawValue == 1 {
+      if refused == 0 { return .leaf }
+    } else if refused == 0 {
+      if entry & 0x80 == 0 { return .table }
+      return entry & 0x1F_E000 == 0 ? .leaf : .reserved
+    }
+    return entry & 1 == 0 ? .notPresent : .reserved
   }
 
   /// Bits M-1:12.

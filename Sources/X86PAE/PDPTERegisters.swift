@@ -9,17 +9,29 @@ public import X86
 /// **Source** Intel SDM Vol. 3A, "PDPTE Registers".
 @frozen
 public struct PDPTERegisters: Sendable {
-  @usableFromInline var values: InlineArray<4, UInt64>
+  // PERF: walk.pae.random; an array would be copied to memory before each look.
+  @usableFromInline let first: UInt64
+  @usableFromInline let second: UInt64
+  @usableFromInline let third: UInt64
+  @usableFromInline let fourth: UInt64
 
   /// Registers with the given values, not checked.
   @inlinable
   public init(_ first: UInt64, _ second: UInt64, _ third: UInt64, _ fourth: UInt64) {
-    values = [first, second, third, fourth]
+    self.first = first
+    self.second = second
+    self.third = third
+    self.fourth = fourth
   }
 
   /// One register. **Requires** an index in 0...3; higher bits are ignored.
   @inlinable
-  public subscript(index: Int) -> UInt64 { values[index & 3] }
+  @inline(__always)
+  public subscript(index: Int) -> UInt64 {
+    let low = index & 1 == 0 ? first : second
+    let high = index & 1 == 0 ? third : fourth
+    return index & 2 == 0 ? low : high
+  }
 
   /// The address that CR3 names: bits 31:5.
   @inlinable
@@ -46,7 +58,7 @@ public struct PDPTERegisters: Sendable {
     cr3: UInt64, features: X86Features, in memory: borrowing Memory,
     _ strictness: Strictness = .strict
   ) -> Result<(registers: PDPTERegisters, clearedBit5: Bool), PDPTELoadFailure<Memory.Failure>> {
-    var loaded = PDPTERegisters(0, 0, 0, 0)
+    var loaded: InlineArray<4, UInt64> = .init(repeating: 0)
     var clearedBit5 = false
     let reserved = reservedBits(features)
     for index in 0..<4 {
@@ -65,9 +77,10 @@ public struct PDPTERegisters: Sendable {
           return .failure(.reservedBits(index: index, entry: entry, bits: entry & reserved))
         }
       }
-      loaded.values[index] = entry
+      loaded[index] = entry
     }
-    return .success((loaded, clearedBit5))
+    let registers = PDPTERegisters(loaded[0], loaded[1], loaded[2], loaded[3])
+    return .success((registers, clearedBit5))
   }
 }
 

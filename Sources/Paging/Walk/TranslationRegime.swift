@@ -48,6 +48,7 @@ extension TranslationRegime {
 
   /// Walks the tables for one address with a strategy that keeps nothing.
   @inlinable
+  @inline(__always)  // PERF: walk.checked.random; a result that crosses a call goes through memory.
   public func translate<Memory: EntryMemory & ~Copyable, Strategy: WalkStrategy>(
     _ address: Address<Input>, for access: Access, in memory: borrowing Memory,
     _ strategy: Strategy

@@ -35,15 +35,14 @@ public struct Walker<Format: PagingFormat>: Sendable {
   ) -> Result<
     Translation<Memory.Space, Format.Rights>, WalkFailure<Format.Fault, Memory.Failure>
   > {
+    let address = format.untagged(address, for: access)
     var table: UInt64
     let top: Level
     switch format.start(address, for: access, at: root) {
     case .table(let base, let level): (table, top) = (base, level)
     case .refused(let cause, let level):
       return .failure(
-        .fault(
-          format.fault(
-            cause, at: level, address, for: access, rights: format.unrestricted, entry: 0)))
+        refusal(cause, at: level, address, for: access, rights: format.unrestricted, entry: 0))
     }
     let rootTable = table
     var path = WalkPath<Format.Entry>()
@@ -51,6 +50,7 @@ public struct Walker<Format: PagingFormat>: Sendable {
     restart: while true {
       var level = top
       var rights = format.unrestricted
+      var unmarked: Format.Entry = 0
       while true {
         let index = format.index(of: address.rawValue, at: level)
         let entryAddress = table &+ index &* UInt64(MemoryLayout<Format.Entry>.size)
@@ -63,55 +63,58 @@ public struct Walker<Format: PagingFormat>: Sendable {
         let kind = format.kind(of: entry, at: level)
         strategy.read(
           WalkStep(level: level, entryAddress: entryAddress, entry: UInt64(entry), kind: kind))
-        if Strategy.marks { path.append(entryAddress, entry) }
-        switch kind {
-        case .table:
-          format.narrow(&rights, by: entry, at: level)
+        let tableRights = rights
+        format.narrow(&rights, by: entry, at: level)
+        if kind == .table {
+          if Strategy.marks {
+            unmarked |= entry ^ format.marked(entry, at: level, isLeaf: false, by: access)
+            path[level] = entry
+          }
           table = format.table(in: entry, at: level)
           level = level.below
           continue
-        case .leaf:
-          let tableRights = rights
-          format.narrow(&rights, by: entry, at: level)
-          if Strategy.judges,
-            !format.permits(access, rights: rights, tables: tableRights, leaf: entry)
-          {
-            return .failure(
-              .fault(
-                format.fault(
-                  .permission, at: level, address, for: access, rights: rights, entry: entry)))
-          }
-          var leaf = entry
-          if Strategy.marks {
-            switch path.mark(format, access, from: top, in: memory, leaf: &leaf) {
-            case .done: break
+        }
+        // Rights narrow even by the entry that ends the walk: the EPT qualification and `explain`
+        // report what it granted.
+        guard kind == .leaf else {
+          return .failure(
+            refusal(
+              kind == .notPresent ? .notPresent : .reservedBit, at: level, address, for: access,
+              rights: rights, entry: entry))
+        }
+        if Strategy.judges,
+          !format.permits(access, rights: rights, tables: tableRights, leaf: entry)
+        {
+          return .failure(
+            refusal(
+              .permission, at: level, address, for: access, rights: rights, entry: entry))
+        }
+        var leaf = entry
+        if Strategy.marks {
+          unmarked |= entry ^ format.marked(entry, at: level, isLeaf: true, by: access)
+          // PERF: walk.checked.random; one test for the usual walk, whose bits are set already.
+          if unmarked != 0 {
+            switch mark(
+              path, leaf: entry, at: level, from: top, rootTable, address, access, in: memory)
+            {
+            case .done(let marked): leaf = marked
             case .lost:
               attempts &+= 1
               if attempts > Self.restartBudget { return .failure(.contended) }
               strategy.restart()
-              path.removeAll()
               table = rootTable
               continue restart
             case .unwritable(let failure, let entry, let level):
               return .failure(.unreadable(failure, entry: entry, level: level))
             }
           }
-          let page = format.page(in: entry, at: level)
-          return .success(
-            Translation(
-              address: Address(page.base | (address.rawValue & page.size.offsetMask)),
-              pageSize: page.size, level: level, rights: rights, tableRights: tableRights,
-              leaf: UInt64(leaf)))
-        case .notPresent, .reserved:
-          // Rights narrow even by the entry that ends the walk: the EPT qualification and
-          // `explain` report what it granted.
-          format.narrow(&rights, by: entry, at: level)
-          return .failure(
-            .fault(
-              format.fault(
-                kind == .notPresent ? .notPresent : .reservedBit, at: level, address, for: access,
-                rights: rights, entry: entry)))
         }
+        let page = format.page(in: entry, at: level)
+        return .success(
+          Translation(
+            address: Address(page.base | (address.rawValue & page.size.offsetMask)),
+            pageSize: page.size, level: level, rights: rights, tableRights: tableRights,
+            leaf: UInt64(leaf)))
       }
     }
   }
@@ -127,65 +130,5 @@ public struct Walker<Format: PagingFormat>: Sendable {
   > {
     var strategy = strategy
     return walk(address, for: access, at: root, in: memory, &strategy)
-  }
-}
-
-/// The entries of one walk, kept until the access is judged.
-@frozen
-@usableFromInline
-struct WalkPath<Entry: TableEntry> {
-  @usableFromInline var addresses: InlineArray<5, UInt64> = .init(repeating: 0)
-  @usableFromInline var entries: InlineArray<5, Entry> = .init(repeating: 0)
-  @usableFromInline var count = 0
-
-  @inlinable
-  init() {}
-
-  @inlinable
-  @inline(__always)
-  mutating func append(_ address: UInt64, _ entry: Entry) {
-    precondition(count < 5, "a format with more than five levels")
-    addresses[count] = address
-    entries[count] = entry
-    count &+= 1
-  }
-
-  @inlinable
-  mutating func removeAll() { count = 0 }
-
-  @usableFromInline
-  enum Outcome<Failure: Error> {
-    case done
-    case lost
-    case unwritable(Failure, entry: UInt64, level: Level)
-  }
-
-  /// Sets A on the way down and D in the leaf, root first, as hardware does.
-  @inlinable
-  @inline(__always)
-  func mark<Format: PagingFormat, Memory: EntryMemory & ~Copyable>(
-    _ format: Format, _ access: Format.Access, from top: Level, in memory: borrowing Memory,
-    leaf: inout Entry
-  ) -> Outcome<Memory.Failure> where Format.Entry == Entry {
-    var level = top
-    for step in 0..<count {
-      let isLeaf = step == count &- 1
-      let entry = entries[step]
-      let desired = format.marked(entry, at: level, isLeaf: isLeaf, by: access)
-      if desired != entry {
-        switch memory.compareExchange(
-          Address<Memory.Space>(addresses[step]), expected: entry, desired: desired)
-        {
-        case .success(.stored):
-          if isLeaf { leaf = desired }
-        case .success(.lost): return .lost
-        case .success(.readOnly): break
-        case .failure(let failure):
-          return .unwritable(failure, entry: addresses[step], level: level)
-        }
-      }
-      level = level.below
-    }
-    return .done
   }
 }

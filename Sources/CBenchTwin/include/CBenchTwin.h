@@ -1,0 +1,80 @@
+/// The C side of the benchmarks: walks with the same checks as the library's, written to be fast.
+#ifndef CBENCHTWIN_H
+#define CBENCHTWIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/// The paging modes that have a twin.
+typedef enum cbt_mode { CBT_LONG4, CBT_LONG5, CBT_PAE, CBT_LEGACY32 } cbt_mode;
+
+/// How the addresses of a loop follow each other.
+typedef enum cbt_pattern {
+  CBT_RANDOM,
+  CBT_SEQUENTIAL,
+  /// Random, and each address depends on the last result.
+  CBT_LATENCY,
+} cbt_pattern;
+
+/// What the timed function does per address.
+typedef enum cbt_work {
+  /// Follows the entries, checks them, folds rights; judges and marks nothing.
+  CBT_PLAIN,
+  /// Judges the access, then sets A and D.
+  CBT_CHECKED,
+  /// As checked, through a call that the compiler may not inline.
+  CBT_CHECKED_CALL,
+  /// Loads the entries and checks nothing: the limit of any four-level walk.
+  CBT_LOADS,
+} cbt_work;
+
+/// Bits of an access.
+enum {
+  CBT_WRITE = 1,
+  CBT_FETCH = 2,
+  CBT_USER = 4,
+  CBT_IMPLICIT = 8,
+  CBT_ALIGNMENT_CHECK = 16,
+  CBT_STACK = 32,
+  CBT_SHADOW_STACK = 64,
+};
+
+/// Registers and processor features; all features but the ones named here are present.
+typedef struct cbt_setup {
+  cbt_mode mode;
+  bool amd;
+  bool gigabyte_pages;
+  uint8_t physical_width;
+  uint64_t cr0, cr3, cr4, efer;
+  uint32_t pkru, pkrs;
+  /// The PDPTE registers, for PAE.
+  uint64_t pdptes[4];
+} cbt_setup;
+
+/// One timed loop.
+typedef struct cbt_loop {
+  cbt_work work;
+  cbt_pattern pattern;
+  /// The tables: `size` bytes whose first byte is address 0.
+  void *bytes;
+  uint64_t size;
+  /// The addresses are `base` plus an offset of `bits` bits.
+  uint64_t base;
+  unsigned bits;
+  /// Eight accesses, used in turn.
+  uint8_t accesses[8];
+  /// Number of walks.
+  uint64_t count;
+} cbt_loop;
+
+/// What a loop found: equal for equal loops, whatever the language.
+typedef struct cbt_tally {
+  uint64_t checksum;
+  uint64_t failures;
+} cbt_tally;
+
+/// Runs one loop.
+cbt_tally cbt_run(const cbt_setup *setup, const cbt_loop *loop);
+
+#endif

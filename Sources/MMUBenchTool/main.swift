@@ -1,0 +1,12 @@
+import MMUBench
+
+var arguments = Array(CommandLine.arguments.dropFirst())
+let wantsJSON = arguments.contains("--json")
+arguments.removeAll { $0 == "--json" }
+
+do throws(BenchmarkError) {
+  if !wantsJSON { print(BenchmarkResult.tableHeading) }
+  try BenchmarkRunner.run(arguments) { print(wantsJSON ? $0.json : $0.tableRow) }
+} catch {
+  print(error)
+}
