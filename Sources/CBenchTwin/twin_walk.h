@@ -88,8 +88,8 @@ INLINE twin_result twin_fault(
   };
 }
 
-INLINE bool is_canonical(const twin_format *f, uint64_t va) {
-  return (uint64_t)((int64_t)(va << f->sign_shift) >> f->sign_shift) == va;
+INLINE bool is_canonical(unsigned sign_shift, uint64_t va) {
+  return (uint64_t)((int64_t)(va << sign_shift) >> sign_shift) == va;
 }
 
 COLD static twin_cause special_address(const twin_format *f, uint64_t va, uint8_t access) {
@@ -107,7 +107,7 @@ COLD static twin_cause special_address(const twin_format *f, uint64_t va, uint8_
     if (va >> 63 != (va >> (width - 1) & 1)) return NON_CANONICAL;
     va = (uint64_t)((int64_t)(va << (64 - width)) >> (64 - width));
   }
-  return is_canonical(f, va) ? TRANSLATED : NON_CANONICAL;
+  return is_canonical(f->sign_shift, va) ? TRANSLATED : NON_CANONICAL;
 }
 
 INLINE bool load_entry(const twin_memory *m, uint64_t address, bool wide, uint64_t *entry) {
@@ -175,7 +175,7 @@ INLINE twin_result twin_walk(
   if (mode == CBT_LONG4 || mode == CBT_LONG5) {
     twin_cause cause = TRANSLATED;
     if (UNLIKELY(f->special)) cause = special_address(f, va, access);
-    else if (UNLIKELY(!is_canonical(f, va))) cause = NON_CANONICAL;
+    else if (UNLIKELY(!is_canonical(mode == CBT_LONG4 ? 16 : 7, va))) cause = NON_CANONICAL;
     if (UNLIKELY(cause)) return twin_fault(f, cause, top, access, 0, 0);
   } else if (mode == CBT_PAE) {
     uint64_t pdpte = f->pdptes[va >> 30 & 3];

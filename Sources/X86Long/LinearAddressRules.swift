@@ -35,16 +35,23 @@ public struct LinearAddressRules: Hashable, Sendable {
 
   /// Why the address is refused, or `nil`.
   @inlinable
-  @inline(__always)
   public func refusal(of address: GVA, for access: X86Access) -> FaultCause? {
+    refusal(of: address, for: access, signShift: signShift)
+  }
+
+  // PERF: walk.plain.random; a format knows its width where the walk is compiled.
+  @inlinable
+  @inline(__always)
+  func refusal(of address: GVA, for access: X86Access, signShift: UInt64) -> FaultCause? {
     if special != 0 { return specialRefusal(of: address.rawValue, for: access) }
-    return isCanonical(address.rawValue) ? nil : .nonCanonical
+    return Self.isCanonical(address.rawValue, signShift) ? nil : .nonCanonical
   }
 
   @inlinable
   @inline(__always)
-  func isCanonical(_ address: UInt64) -> Bool {
-    UInt64(bitPattern: Int64(bitPattern: address &<< signShift) &>> Int64(signShift)) == address
+  static func isCanonical(_ address: UInt64, _ signShift: UInt64) -> Bool {
+    let shifted = Int64(bitPattern: address &<< signShift)
+    return UInt64(bitPattern: shifted &>> Int64(truncatingIfNeeded: signShift)) == address
   }
 
   @usableFromInline
@@ -58,7 +65,7 @@ public struct LinearAddressRules: Hashable, Sendable {
       let shift = 64 &- width
       address = UInt64(bitPattern: Int64(bitPattern: address &<< shift) &>> Int64(shift))
     }
-    return isCanonical(address) ? nil : .nonCanonical
+    return Self.isCanonical(address, signShift) ? nil : .nonCanonical
   }
 
   /// **Source** Intel SDM Vol. 3A, "Linear-Address Space Separation".
