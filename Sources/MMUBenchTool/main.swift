@@ -1,9 +1,9 @@
 import MMUBench
 
 #if canImport(Darwin)
-  import Darwin
+import Darwin
 #else
-  import Glibc
+import Glibc
 #endif
 
 var arguments = Array(CommandLine.arguments.dropFirst())
