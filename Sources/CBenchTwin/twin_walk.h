@@ -25,9 +25,9 @@ typedef enum twin_cause {
 
 typedef struct twin_result {
   twin_cause cause;
-  uint8_t level;
-  uint8_t page_shift;
-  uint8_t vector;
+  uint32_t level;
+  uint32_t page_shift;
+  uint32_t vector;
   uint32_t error_code;
   uint64_t address;
   uint64_t rights, table_rights;
@@ -60,27 +60,36 @@ INLINE bool permits(
   return !(f->pkru | f->pkrs) || !key_denies(f, access, rights, leaf);
 }
 
-COLD static twin_result twin_fault(
-    const twin_format *f, twin_cause cause, int level, uint8_t access, uint64_t rights,
-    uint64_t entry) {
-  twin_result r = {.cause = cause, .level = (uint8_t)level, .leaf = entry};
-  if (cause == NON_CANONICAL || cause == FORBIDDEN) {
-    r.vector = access & CBT_STACK ? 12 : 13;
-    return r;
-  }
-  if (cause == UNREADABLE || cause == CONTENDED) return r;
-  r.vector = 14;
-  if (access & CBT_WRITE) r.error_code |= 2;
-  if (access & CBT_USER) r.error_code |= 4;
-  if ((access & CBT_FETCH) && f->reports_fetch) r.error_code |= 16;
-  if (access & CBT_SHADOW_STACK) r.error_code |= 64;
-  if (cause == RESERVED_BIT) r.error_code |= 9;
-  if (cause == PERMISSION) r.error_code |= key_denies(f, access, rights, entry) ? 33 : 1;
-  return r;
+/// Vector and error code, as `error code << 8 | vector`: a number, so that results stay in registers.
+COLD static uint64_t fault_code(
+    const twin_format *f, twin_cause cause, uint8_t access, uint64_t rights, uint64_t entry) {
+  if (cause == NON_CANONICAL || cause == FORBIDDEN) return access & CBT_STACK ? 12 : 13;
+  if (cause == UNREADABLE || cause == CONTENDED) return 0;
+  uint64_t code = 0;
+  if (access & CBT_WRITE) code |= 2;
+  if (access & CBT_USER) code |= 4;
+  if ((access & CBT_FETCH) && f->reports_fetch) code |= 16;
+  if (access & CBT_SHADOW_STACK) code |= 64;
+  if (cause == RESERVED_BIT) code |= 9;
+  if (cause == PERMISSION) code |= key_denies(f, access, rights, entry) ? 33 : 1;
+  return code << 8 | 14;
 }
 
-INLINE bool is_canonical(const twin_format *f, uint64_t va) {
-  return (uint64_t)((int64_t)(va << f->sign_shift) >> f->sign_shift) == va;
+INLINE twin_result twin_fault(
+    const twin_format *f, twin_cause cause, int level, uint8_t access, uint64_t rights,
+    uint64_t entry) {
+  uint64_t code = fault_code(f, cause, access, rights, entry);
+  return (twin_result){
+      .cause = cause,
+      .level = (uint32_t)level,
+      .vector = code & 0xFF,
+      .error_code = (uint32_t)(code >> 8),
+      .leaf = entry,
+  };
+}
+
+INLINE bool is_canonical(unsigned sign_shift, uint64_t va) {
+  return (uint64_t)((int64_t)(va << sign_shift) >> sign_shift) == va;
 }
 
 COLD static twin_cause special_address(const twin_format *f, uint64_t va, uint8_t access) {
@@ -98,7 +107,7 @@ COLD static twin_cause special_address(const twin_format *f, uint64_t va, uint8_
     if (va >> 63 != (va >> (width - 1) & 1)) return NON_CANONICAL;
     va = (uint64_t)((int64_t)(va << (64 - width)) >> (64 - width));
   }
-  return is_canonical(f, va) ? TRANSLATED : NON_CANONICAL;
+  return is_canonical(f->sign_shift, va) ? TRANSLATED : NON_CANONICAL;
 }
 
 INLINE bool load_entry(const twin_memory *m, uint64_t address, bool wide, uint64_t *entry) {
@@ -166,7 +175,7 @@ INLINE twin_result twin_walk(
   if (mode == CBT_LONG4 || mode == CBT_LONG5) {
     twin_cause cause = TRANSLATED;
     if (UNLIKELY(f->special)) cause = special_address(f, va, access);
-    else if (UNLIKELY(!is_canonical(f, va))) cause = NON_CANONICAL;
+    else if (UNLIKELY(!is_canonical(mode == CBT_LONG4 ? 16 : 7, va))) cause = NON_CANONICAL;
     if (UNLIKELY(cause)) return twin_fault(f, cause, top, access, 0, 0);
   } else if (mode == CBT_PAE) {
     uint64_t pdpte = f->pdptes[va >> 30 & 3];
@@ -216,8 +225,8 @@ INLINE twin_result twin_walk(
       page = entry & f->address_mask & ~offset_mask;
     return (twin_result){
         .cause = TRANSLATED,
-        .level = (uint8_t)level,
-        .page_shift = (uint8_t)shift,
+        .level = (uint32_t)level,
+        .page_shift = (uint32_t)shift,
         .address = page | (va & offset_mask),
         .rights = rights,
         .table_rights = tables,

@@ -16,7 +16,7 @@ public enum BenchmarkRunner {
   ///   - emit: called with each result as it is known.
   /// - Throws: `BenchmarkError` for a name that does not exist or sides that disagree.
   public static func run(
-    _ names: [String] = [], rounds: Int = 15, emit: (BenchmarkResult) -> Void
+    _ names: [String] = [], rounds: Int = 41, emit: (BenchmarkResult) -> Void
   ) throws(BenchmarkError) {
     let all = WalkBenchmark.all
     for name in names where !all.contains(where: { $0.name == name }) {

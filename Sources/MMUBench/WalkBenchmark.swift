@@ -19,7 +19,7 @@ struct WalkBenchmark {
   var twin: Side
 
   private init(
-    _ name: String, _ shape: GuestTables.Shape, count: Int = 1 << 20, _ work: cbt_work,
+    _ name: String, _ shape: GuestTables.Shape, count: Int = 1 << 18, _ work: cbt_work,
     _ pattern: cbt_pattern, _ program: @escaping Side
   ) {
     self.name = name
@@ -54,7 +54,7 @@ struct WalkBenchmark {
     let plainRandom = specialised(Probe(), RandomPattern.self)
     let plainLatency = specialised(Probe(), LatencyPattern.self)
     let checkedRandom = specialised(Commit(), RandomPattern.self)
-    let long = 1 << 18
+    let long = 1 << 16
     return [
       WalkBenchmark("walk.plain.random", .long4, CBT_PLAIN, CBT_RANDOM, plainRandom),
       WalkBenchmark(

@@ -1,5 +1,11 @@
 import MMUBench
 
+#if canImport(Darwin)
+import Darwin
+#else
+import Glibc
+#endif
+
 var arguments = Array(CommandLine.arguments.dropFirst())
 let wantsJSON = arguments.contains("--json")
 arguments.removeAll { $0 == "--json" }
@@ -9,4 +15,5 @@ do throws(BenchmarkError) {
   try BenchmarkRunner.run(arguments) { print(wantsJSON ? $0.json : $0.tableRow) }
 } catch {
   print(error)
+  exit(2)
 }

@@ -46,16 +46,23 @@ public struct LinearAddressRules: Hashable, Sendable {
 
   /// Why an address that is no longer tagged is refused, or `nil`.
   @inlinable
-  @inline(__always)
   public func refusal(of address: GVA, for access: X86Access) -> FaultCause? {
-    if special >> 16 != 0, lassForbids(address.rawValue, for: access) { return .forbiddenAddress }
-    return isCanonical(address.rawValue) ? nil : .nonCanonical
+    refusal(of: address, for: access, signShift: signShift)
+  }
+
+  // PERF: walk.plain.random; a format knows its width where the walk is compiled.
+  @inlinable
+  @inline(__always)
+  func refusal(of address: GVA, for access: X86Access, signShift: UInt64) -> FaultCause? {
+    if special &>> 16 != 0, lassForbids(address.rawValue, for: access) { return .forbiddenAddress }
+    return Self.isCanonical(address.rawValue, signShift) ? nil : .nonCanonical
   }
 
   @inlinable
   @inline(__always)
-  func isCanonical(_ address: UInt64) -> Bool {
-    UInt64(bitPattern: Int64(bitPattern: address &<< signShift) &>> Int64(signShift)) == address
+  static func isCanonical(_ address: UInt64, _ signShift: UInt64) -> Bool {
+    let shifted = Int64(bitPattern: address &<< signShift)
+    return UInt64(bitPattern: shifted &>> Int64(truncatingIfNeeded: signShift)) == address
   }
 
   @usableFromInline

@@ -81,7 +81,8 @@ public struct LongFormat<Depth: LongDepth>: X86PagingFormat {
   @inlinable
   @inline(__always)
   public func start(_ address: GVA, for access: X86Access, at root: TableRoot) -> WalkStart {
-    if let cause = linear.refusal(of: address, for: access) {
+    let signShift = UInt64(truncatingIfNeeded: 52 &- 9 &* Depth.levels)
+    if let cause = linear.refusal(of: address, for: access, signShift: signShift) {
       return .refused(cause, Level(Depth.levels))
     }
     return .table(root.address, Level(Depth.levels))
