@@ -75,6 +75,15 @@ let package = Package(
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
 
+    // The README's programs, which tests run.
+    .executableTarget(
+      name: "WalkImage", dependencies: ["GuestImage", "Paging"], path: "Examples/WalkImage",
+      swiftSettings: strict),
+    .executableTarget(
+      name: "ComposeMachine",
+      dependencies: ["MMU", "Machine", "Paging", "X86", "X86EPT", "X86Guest"],
+      path: "Examples/ComposeMachine", swiftSettings: strict),
+
     // Tests; `SharedData` finds the recorded images and cases.
     .target(
       name: "SharedData", dependencies: ["Notation"], path: "Tests/SharedData",
@@ -92,8 +101,10 @@ let package = Package(
       name: "ScenarioTests",
       dependencies: ["Scenario", "SharedData", "Paging", "X86"], swiftSettings: strict),
     .testTarget(
-      name: "CommandTests", dependencies: ["MMUCommand", "Notation", "SharedData"],
-      swiftSettings: strict),
+      name: "CommandTests",
+      dependencies: [
+        "ComposeMachine", "MMUCommand", "Notation", "SharedData", "TestSupport", "WalkImage",
+      ], swiftSettings: strict),
 
     // What the tests share: a memory that fails on demand, seeded numbers, the literal walk.
     .target(
