@@ -77,8 +77,10 @@ let package = Package(
 
     // The README's programs, which tests run.
     .executableTarget(
-      name: "WalkImage", dependencies: ["GuestImage", "Paging"], path: "Examples/WalkImage",
-      swiftSettings: strict),
+      name: "WalkImage",
+      dependencies: [
+        "GuestImage", "Paging", .product(name: "SystemPackage", package: "swift-system"),
+      ], path: "Examples/WalkImage", swiftSettings: strict),
     .executableTarget(
       name: "ComposeMachine",
       dependencies: ["MMU", "Machine", "Paging", "X86", "X86EPT", "X86Guest"],

@@ -1,5 +1,6 @@
 import GuestImage
 import Paging
+import SystemPackage
 
 // The memory of a real Linux guest, and the registers that its dump recorded.
 let image = try GuestImage(contentsOf: "Examples/images/showcase.core")
