@@ -16,6 +16,7 @@ let package = Package(
   products: [
     .library(name: "Paging", targets: ["Paging"]),
     .library(name: "X86Guest", targets: ["X86Guest"]),
+    .library(name: "PluginHost", targets: ["PluginHost"]),
   ],
   targets: [
     // The protocols and the one walker; imports nothing of the project.
@@ -29,5 +30,18 @@ let package = Package(
     .target(
       name: "X86Guest",
       dependencies: ["Paging", "X86", "X86Legacy32", "X86PAE", "X86Long"], swiftSettings: strict),
+
+    .systemLibrary(name: "CELF"),
+
+    // Plugins: the public C header, libffi, and the host that loads and calls them.
+    .systemLibrary(name: "CMMUPlugin", path: "Plugins/include"),
+    .systemLibrary(
+      name: "CFFI", path: "Sources/CFFI", pkgConfig: "libffi",
+      providers: [.apt(["libffi-dev"]), .brew(["libffi"])]),
+    .target(
+      name: "PluginHost", dependencies: ["Paging", "CELF", "CFFI", "CMMUPlugin"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "PluginTests", dependencies: ["Paging", "PluginHost"], swiftSettings: strict),
   ]
 )
