@@ -64,7 +64,8 @@ final class FFIType {
     let ours = type.layout
     return unsafe withUnsafeTemporaryAllocation(of: Int.self, capacity: fields.count) { offsets in
       let status = unsafe ffi_get_struct_offsets(
-        FFI_DEFAULT_ABI, pointer, UnsafeMutableRawPointer(offsets.baseAddress)?
+        FFI_DEFAULT_ABI, pointer,
+        UnsafeMutableRawPointer(offsets.baseAddress)?
           .assumingMemoryBound(to: size_t.self))
       guard status == FFI_OK else { return "libffi cannot lay out \(type) (\(status.name))" }
       let isSame =

@@ -54,8 +54,8 @@ extension HookDescriptor {
 
   static let faultPolicy = HookDescriptor(
     "fault_policy", asked: "per fault",
-    answer: "0 proceed, 1 emulate, 2 inject vector with error, 3 deny, 4 exit; the short form cannot"
-      + " inject",
+    answer: "0 proceed, 1 emulate, 2 inject vector with error, 3 deny, 4 exit; the short form"
+      + " cannot inject",
     returns: [
       .structure([
         CType.Field("verdict", .u32), CType.Field("vector", .u32), CType.Field("error", .u32),

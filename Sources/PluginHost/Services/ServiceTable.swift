@@ -33,7 +33,7 @@ final class ServiceTable: @unchecked Sendable {
   }
 
   deinit {
-    for unsafe value in unsafe settings.values { unsafe free(value) }
+    unsafe settings.values.forEach { unsafe free($0) }
     unsafe table.deallocate()
   }
 
