@@ -17,6 +17,12 @@ let package = Package(
     .library(name: "Paging", targets: ["Paging"]),
     .library(name: "X86Guest", targets: ["X86Guest"]),
     .library(name: "PluginHost", targets: ["PluginHost"]),
+    .library(name: "GuestImage", targets: ["GuestImage"]),
+    .executable(name: "mmu", targets: ["MMUCommand"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
   ],
   targets: [
     // The protocols and the one walker; imports nothing of the project.
@@ -31,7 +37,15 @@ let package = Package(
       name: "X86Guest",
       dependencies: ["Paging", "X86", "X86Legacy32", "X86PAE", "X86Long"], swiftSettings: strict),
 
+    // Memory images: ELF cores, LiME and raw files, read only and as untrusted.
     .systemLibrary(name: "CELF"),
+    .target(name: "Notation", swiftSettings: strict),
+    .target(
+      name: "GuestImage",
+      dependencies: [
+        "CELF", "Notation", "Paging", "X86", "X86PAE", "X86Guest",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ], swiftSettings: strict),
 
     // Plugins: the public C header, libffi, and the host that loads and calls them.
     .systemLibrary(name: "CMMUPlugin", path: "Plugins/include"),
@@ -40,6 +54,39 @@ let package = Package(
       providers: [.apt(["libffi-dev"]), .brew(["libffi"])]),
     .target(
       name: "PluginHost", dependencies: ["Paging", "CELF", "CFFI", "CMMUPlugin"],
+      swiftSettings: strict),
+
+    // Scenarios and access cases; what the tools print; the command line.
+    .target(
+      name: "Scenario", dependencies: ["Notation", "Paging", "X86", "X86PAE", "X86Guest"],
+      swiftSettings: strict),
+    .target(name: "Report", dependencies: ["Paging"], swiftSettings: strict),
+    .executableTarget(
+      name: "MMUCommand",
+      dependencies: [
+        "GuestImage", "Notation", "Paging", "PluginHost", "Report", "Scenario", "X86", "X86Guest",
+        "X86PAE", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "SystemPackage", package: "swift-system"),
+      ], swiftSettings: strict),
+
+    // Tests; `SharedData` finds the recorded images and cases.
+    .target(
+      name: "SharedData", dependencies: ["Notation"], path: "Tests/SharedData",
+      swiftSettings: strict),
+    .testTarget(
+      name: "GuestImageTests",
+      dependencies: [
+        "GuestImage", "Notation", "Paging", "SharedData", "X86",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ], swiftSettings: strict),
+    .testTarget(
+      name: "ReportTests", dependencies: ["Notation", "Paging", "Report", "X86", "X86Guest"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "ScenarioTests",
+      dependencies: ["Scenario", "SharedData", "Paging", "X86"], swiftSettings: strict),
+    .testTarget(
+      name: "CommandTests", dependencies: ["MMUCommand", "Notation", "SharedData"],
       swiftSettings: strict),
     .testTarget(
       name: "PluginTests", dependencies: ["Paging", "PluginHost"], swiftSettings: strict),

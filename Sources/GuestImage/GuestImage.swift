@@ -1,0 +1,75 @@
+import Paging
+public import SystemPackage
+
+/// The memory of a guest, as a file holds it: an ELF core, a LiME capture or raw bytes.
+///
+/// Read-only and safe to share between threads: everything in it is constant after `init`, which is
+/// why it is a class of constants and not an owner that must be lent. As an `EntryMemory` it answers
+/// walks; a walk that would set A or D bits is told `.readOnly`.
+///
+/// **Not modelled** compressed dumps (kdump, `virsh dump` with compression), cores of processes.
+@safe
+public final class GuestImage: Sendable {
+  /// How the file is laid out.
+  public let format: ImageFormat
+  /// The memory that the image holds, by ascending address.
+  public let segments: [ImageSegment]
+  /// The vCPUs that the image describes, in the file's order.
+  public let vCPUs: [VCPUState]
+  /// The processor that the image names: `e_machine` of an ELF core.
+  public let machine: UInt16?
+
+  @usableFromInline let table: SegmentTable
+  let bytes: ImageBytes
+  /// The first byte of `bytes`, which lives as long as this.
+  @usableFromInline nonisolated(unsafe) let start: UnsafeRawPointer
+
+  /// Opens an image file.
+  ///
+  /// - Parameters:
+  ///   - path: the file; it is mapped, not read.
+  ///   - format: how it is laid out; by default its first bytes tell.
+  /// - Throws: `ImageError`: the file cannot be opened, or is damaged.
+  public convenience init(
+    contentsOf path: FilePath, as format: ImageFormat? = nil
+  ) throws(ImageError) {
+    try self.init(ImageBytes(path), format)
+  }
+
+  /// Reads an image from bytes, which are copied.
+  ///
+  /// - Throws: `ImageError`: the bytes are damaged.
+  public convenience init(
+    copying bytes: borrowing RawSpan, as format: ImageFormat? = nil
+  ) throws(ImageError) {
+    try self.init(ImageBytes(bytes), format)
+  }
+
+  /// Reads an image from bytes, which are copied.
+  ///
+  /// - Throws: `ImageError`: the bytes are damaged.
+  public convenience init(
+    copying bytes: [UInt8], as format: ImageFormat? = nil
+  ) throws(ImageError) {
+    // SAFETY: any byte is a UInt8, and the array outlives the copy.
+    try self.init(copying: unsafe bytes.span.bytes, as: format)
+  }
+
+  private init(_ bytes: ImageBytes, _ format: ImageFormat?) throws(ImageError) {
+    let format = format ?? .told(by: bytes)
+    let contents: ImageContents
+    switch format {
+    case .elfCore: contents = try ELFCore.read(bytes)
+    case .lime: contents = try LiME.read(bytes)
+    case .raw(let base): contents = try ImageContents(raw: bytes, base: base)
+    }
+    self.format = format
+    segments = try contents.checkedSegments(fileSize: UInt64(bytes.count))
+    vCPUs = contents.vCPUs
+    machine = contents.machine
+    table = SegmentTable(segments)
+    self.bytes = bytes
+    // SAFETY: `bytes` is kept, so the pointer is good for the life of this object.
+    unsafe start = bytes.start
+  }
+}

@@ -1,0 +1,87 @@
+import SystemPackage
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// The bytes of an image: a file mapped read-only, or a copy of bytes in memory; never empty.
+///
+/// Pages of a mapped file are read on first touch, so a file larger than memory works. A file that
+/// somebody shortens while it is mapped ends the process (SIGBUS), as with any mapping.
+@safe
+final class ImageBytes: @unchecked Sendable {
+  // SAFETY (Sendable): the bytes are never written after `init` and live until `deinit`.
+  let start: UnsafeRawPointer
+  let count: Int
+  private let isMapped: Bool
+
+  /// Maps a file.
+  init(_ path: FilePath) throws(ImageError) {
+    let descriptor: FileDescriptor
+    do {
+      // Without waiting: a FIFO is refused below, not waited for.
+      descriptor = try FileDescriptor.open(path, .readOnly, options: [.nonBlocking, .closeOnExec])
+    } catch {
+      throw .unusableFile("cannot be opened: \(error)")
+    }
+    defer { try? descriptor.close() }
+    var status = stat()
+    // SAFETY: `status` lives across the call.
+    guard unsafe fstat(descriptor.rawValue, &status) == 0 else {
+      throw .unusableFile("cannot be examined: \(Errno(rawValue: errno))")
+    }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw .notRegular }
+    guard status.st_size > 0 else { throw .empty }
+    count = Int(status.st_size)
+    // SAFETY: a fresh mapping of the whole file, checked before use, unmapped in `deinit`.
+    let mapping = unsafe mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor.rawValue, 0)
+    guard let mapping = unsafe mapping, unsafe mapping != MAP_FAILED else {
+      throw .unusableFile("cannot be mapped: \(Errno(rawValue: errno))")
+    }
+    unsafe start = UnsafeRawPointer(mapping)
+    isMapped = true
+  }
+
+  /// Copies bytes.
+  init(_ bytes: borrowing RawSpan) throws(ImageError) {
+    guard bytes.byteCount > 0 else { throw .empty }
+    count = bytes.byteCount
+    // SAFETY: allocated here with `count` bytes, filled at once, freed in `deinit`.
+    let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 8)
+    unsafe bytes.withUnsafeBytes { source in unsafe copy.copyMemory(from: source) }
+    guard let address = copy.baseAddress else { throw .empty }
+    unsafe start = UnsafeRawPointer(address)
+    isMapped = false
+  }
+
+  deinit {
+    // SAFETY: what `init` mapped or allocated, released once.
+    if isMapped {
+      unsafe munmap(UnsafeMutableRawPointer(mutating: start), count)
+    } else {
+      unsafe start.deallocate()
+    }
+  }
+
+  /// Whether the bytes lie in the file.
+  func holds(offset: UInt64, size: UInt64) -> Bool {
+    let (end, overflow) = offset.addingReportingOverflow(size)
+    return !overflow && end <= UInt64(count)
+  }
+
+  /// One structure of plain bytes at any alignment, or `nil` unless it lies in the file.
+  func load<Value: BitwiseCopyable>(_ type: Value.Type, at offset: UInt64) -> Value? {
+    guard holds(offset: offset, size: UInt64(MemoryLayout<Value>.size)) else { return nil }
+    // SAFETY: range checked; every pattern of bytes is a value of the C structures and integers read.
+    return unsafe start.loadUnaligned(fromByteOffset: Int(offset), as: Value.self)
+  }
+
+  /// Whether the file begins with the bytes.
+  func starts(with magic: [UInt8]) -> Bool {
+    magic.indices.allSatisfy { load(UInt8.self, at: UInt64($0)) == magic[$0] }
+  }
+}

@@ -1,0 +1,29 @@
+public import Paging
+
+/// How an image file is laid out.
+public enum ImageFormat: Hashable, Sendable {
+  /// An ELF core of 32 or 64 bits whose segments are placed by physical address.
+  case elfCore
+  /// A LiME capture.
+  case lime
+  /// Nothing but bytes; the first is at the given GPA.
+  case raw(base: GPA)
+
+  /// The format that the first bytes of a file tell: raw at 0 where no magic is known.
+  static func told(by bytes: borrowing ImageBytes) -> ImageFormat {
+    if bytes.starts(with: [0x7F, 0x45, 0x4C, 0x46]) { return .elfCore }
+    if bytes.starts(with: LiME.magic) { return .lime }
+    return .raw(base: GPA(0))
+  }
+}
+
+extension ImageFormat: CustomStringConvertible {
+  /// `ELF core`, `LiME` or `raw`.
+  public var description: String {
+    switch self {
+    case .elfCore: "ELF core"
+    case .lime: "LiME"
+    case .raw: "raw"
+    }
+  }
+}

@@ -1,0 +1,75 @@
+import GuestImage
+import Paging
+import Report
+import X86
+
+/// What one address came to, as a line.
+struct TranslationLine {
+  typealias Outcome = Result<
+    Translation<GuestPhysical, X86Rights>, WalkFailure<X86Fault, ImageHole>
+  >
+
+  let address: GVA
+  let outcome: Outcome
+  /// Whether an access was judged, so that a fault has a vector and an error code.
+  let isJudged: Bool
+
+  /// Whether the address has a translation.
+  var isMapped: Bool { if case .success = outcome { true } else { false } }
+
+  /// The object that `mmu translate --json` prints.
+  var json: JSONLine {
+    var line = JSONLine()
+    line.add("va", address)
+    switch outcome {
+    case .success(let translation):
+      line.add("pa", translation.address)
+      line.add("pageSize", hex: translation.pageSize.bytes)
+      line.add("level", translation.level.rawValue)
+      line.add("permissions", translation.rights.permissions.description)
+      for (name, bit) in Self.leafFlags { line.add(name, translation.leaf & bit != 0) }
+    case .failure(let failure):
+      line.addNull("pa")
+      switch failure {
+      case .fault(let fault):
+        line.add("reason", fault.cause.description)
+        line.add("level", fault.level.rawValue)
+        if isJudged {
+          line.add("vector", Int(fault.vector))
+          line.add("error", hex: UInt64(fault.errorCode.rawValue))
+        }
+      case .unreadable(let hole, _, let level):
+        line.add("reason", "table unreadable")
+        line.add("level", level.rawValue)
+        line.add("gpa", hole.gpa)
+      case .contended: line.add("reason", "contended")
+      }
+    }
+    return line
+  }
+
+  /// The line for people.
+  var text: String {
+    switch outcome {
+    case .success(let translation):
+      let flags = Self.leafFlags.filter { translation.leaf & $0.bit != 0 }.map(\.name)
+      let words = ["\(translation.rights.permissions)"] + flags
+      return "\(address) -> \(translation.address)  \(translation.pageSize) page"
+        + "  \(words.joined(separator: " "))"
+    case .failure(.fault(let fault)):
+      var line = "\(address) unmapped: \(fault.cause) at level \(fault.level)"
+      if fault.cause == .permission { line = "\(address) refused: permission" }
+      if isJudged {
+        line += ", vector \(fault.vector) error \(UInt64(fault.errorCode.rawValue).hex)"
+      }
+      return line
+    case .failure(.unreadable(let hole, _, let level)):
+      return "\(address) unknown: the table of level \(level) is not in the image (GPA \(hole.gpa))"
+    case .failure(.contended): return "\(address) unknown: contended"
+    }
+  }
+
+  private static var leafFlags: [(name: String, bit: UInt64)] {
+    [("global", 1 << 8), ("accessed", 1 << 5), ("dirty", 1 << 6)]
+  }
+}

@@ -1,0 +1,58 @@
+import Notation
+import X86
+
+/// What a case says of its processor; each feature is there unless it is said not to be.
+struct CaseProcessor: Decodable {
+  private enum CodingKeys: String, CodingKey, CaseIterable {
+    case vendor, nx, pse, pse36, gbpages, la57, smep, smap, pcid, pku, pks, lam, lass, cet
+  }
+
+  private var said = X86Features()
+
+  /// A processor that can do everything.
+  init() {}
+
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    if let name = try container.decodeIfPresent(String.self, forKey: .vendor) {
+      switch name {
+      case "intel": said.vendor = .intel
+      case "amd": said.vendor = .amd
+      default:
+        throw DecodingError.dataCorruptedError(
+          forKey: .vendor, in: container,
+          debugDescription: "'\(name.prefix(40))' is not a vendor (intel or amd)")
+      }
+    }
+    for key in CodingKeys.allCases {
+      guard let feature = Self.feature(key) else { continue }
+      if let isThere = try container.flagIfPresent(key) { said[keyPath: feature] = isThere }
+    }
+  }
+
+  /// The features, with a MAXPHYADDR in 32...52.
+  func features(physicalAddressWidth: Int) -> X86Features {
+    var features = said
+    features.physicalAddressWidth = physicalAddressWidth
+    return features
+  }
+
+  private static func feature(_ key: CodingKeys) -> WritableKeyPath<X86Features, Bool>? {
+    switch key {
+    case .vendor: nil
+    case .nx: \.nx
+    case .pse: \.pse
+    case .pse36: \.pse36
+    case .gbpages: \.gigabytePages
+    case .la57: \.la57
+    case .smep: \.smep
+    case .smap: \.smap
+    case .pcid: \.pcid
+    case .pku: \.pku
+    case .pks: \.pks
+    case .lam: \.lam
+    case .lass: \.lass
+    case .cet: \.shadowStacks
+    }
+  }
+}

@@ -1,0 +1,84 @@
+import GuestImage
+import Notation
+import Paging
+import SharedData
+import Testing
+import X86
+
+@Suite("Damaged images")
+struct FuzzTests {
+  /// Half of the changes fall into the headers, where most of what can go wrong is.
+  private func damage(
+    _ bytes: inout [UInt8], headers: Int, _ generator: inout SeededGenerator
+  ) {
+    for _ in 0..<Int.random(in: 1...6, using: &generator) {
+      let limit = Bool.random(using: &generator) ? min(headers, bytes.count) : bytes.count
+      let offset = Int.random(in: 0..<limit, using: &generator)
+      switch Int.random(in: 0..<4, using: &generator) {
+      case 0: bytes[offset] = .random(in: 0...255, using: &generator)
+      case 1: bytes[offset] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
+      case 2:
+        let odd: [UInt64] = [0, 1, ~0, 1 << 63, 0x7FFF_FFFF_FFFF_F000, 0xFFFF]
+        let value = ELFBuilder.little(odd.randomElement(using: &generator) ?? 0)
+        for (index, byte) in value.enumerated() where offset + index < bytes.count {
+          bytes[offset + index] = byte
+        }
+      default: bytes[offset] = bytes[Int.random(in: 0..<bytes.count, using: &generator)]
+      }
+    }
+    if Int.random(in: 0..<8, using: &generator) == 0 {
+      bytes.removeLast(Int.random(in: 1..<bytes.count, using: &generator))
+    }
+  }
+
+  @Test(
+    "10,000 damaged images are refused or walked, and never trap",
+    .enabled(if: SharedData.images != nil, "the recorded images are not here"))
+  func damagedImagesNeverTrap() throws {
+    let folder = try #require(SharedData.images)
+    let seed = UInt64.random(in: 0...UInt64.max)
+    print("fuzz seed of the images: \(seed)")
+    var generator = SeededGenerator(state: seed)
+    let images = (SharedData.guests.map { "\($0).core" } + ["linux64.lime"])
+    var refused = 0
+    var walked = 0
+    for name in images {
+      let original = try SharedData.bytes("\(folder)/\(name)")
+      let addresses = try Manifest.read(String(name.prefix { $0 != "." }), in: folder).samples
+        .filter { $0.pa != nil }.prefix(40).map { GVA($0.va.value) }
+      for _ in 0..<2_000 {
+        var bytes = original
+        damage(&bytes, headers: 0xC00, &generator)
+        do {
+          let image = try GuestImage(bytes)
+          var given = RegisterValues()
+          if image.vCPUs.isEmpty { given.cr3 = 0x29E_E000 }
+          let resolved = try ImageRegisters(of: image, given: given)
+          let space = try ImageAddressSpace(image, resolved)
+          for _ in 0..<4 {
+            let address = addresses.randomElement(using: &generator) ?? GVA(0)
+            _ = space.translate(address, Probe())
+          }
+          _ = space.translate(GVA(.random(in: 0...UInt64.max, using: &generator)), Commit())
+          walked += 1
+        } catch { refused += 1 }
+      }
+    }
+    #expect(refused + walked == 10_000)
+    #expect(refused > 100, "the damage reaches the headers (seed \(seed))")
+    #expect(walked > 100, "the damage leaves images that open (seed \(seed))")
+  }
+}
+
+/// A generator that gives the same numbers for the same seed (SplitMix64).
+struct SeededGenerator: RandomNumberGenerator {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var mixed = state
+    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+    return mixed ^ (mixed >> 31)
+  }
+}
