@@ -1,24 +1,22 @@
-/// One named field of an entry layout.
-///
-/// Layouts are tables of these; masks, printers and documentation come from the tables.
+/// A named run of bits of an entry: the unit in which layouts are declared, checked, printed and
+/// documented.
 public struct BitField: Sendable, Hashable {
-  /// The short name as manuals print it, such as `R/W`.
+  /// The field's name, in the manual's spelling where it has one.
   public let name: String
-  /// **Bits** lowest...highest, counted from 0.
+  /// The bits, low to high. **Bits** 0...63.
   public let bits: ClosedRange<Int>
-  /// What the field says, in a few words.
+  /// What the field says.
   public let meaning: String
-  /// Where that is laid down: the manual and its section's title.
+  /// Where that is written: a manual's section title, or `software` for bits hardware ignores.
   public let source: String
-  /// Why software may use these bits; empty where hardware defines them.
+  /// For a software field: why hardware does not look at these bits.
   public let whyFree: String
 
-  /// A field. **Requires** bits within 0...63.
+  /// A field.
   public init(
     _ name: String, _ bits: ClosedRange<Int>, _ meaning: String, source: String,
     whyFree: String = ""
   ) {
-    precondition(bits.lowerBound >= 0 && bits.upperBound <= 63, "an entry has 64 bits")
     self.name = name
     self.bits = bits
     self.meaning = meaning
@@ -26,13 +24,17 @@ public struct BitField: Sendable, Hashable {
     self.whyFree = whyFree
   }
 
-  /// The field's bits, in place.
+  /// The field's bits as a mask; 0 for bits outside an entry.
   public var mask: UInt64 {
-    (~0 >> UInt64(63 - (bits.upperBound - bits.lowerBound))) << UInt64(bits.lowerBound)
+    guard bits.lowerBound >= 0, bits.upperBound <= 63 else { return 0 }
+    return (~0 >> UInt64(63 - bits.upperBound + bits.lowerBound)) << UInt64(bits.lowerBound)
   }
 
-  /// The field's value in an entry, moved down to bit 0.
-  public func value(in entry: UInt64) -> UInt64 { (entry & mask) >> UInt64(bits.lowerBound) }
+  /// The field's value in an entry, shifted down.
+  public func value(in entry: UInt64) -> UInt64 {
+    guard mask != 0 else { return 0 }
+    return (entry & mask) >> UInt64(bits.lowerBound)
+  }
 }
 
 extension BitField: CustomStringConvertible {
