@@ -4,12 +4,12 @@ internal import CFFI
 ///
 /// A call allocates nothing: its frame is on the stack, laid out here.
 @safe
-final class ForeignFunction: @unchecked Sendable {
+package final class ForeignFunction: @unchecked Sendable {
   /// What libffi calls.
   typealias Code = @convention(c) () -> Void
 
   /// What the function takes and returns.
-  let signature: Signature
+  package let signature: Signature
   /// The bytes that an answer may take in a frame. **Units** bytes.
   let answerSize: Int
   private let code: Code
