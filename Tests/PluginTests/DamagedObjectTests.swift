@@ -30,10 +30,11 @@ struct DamagedObjectTests {
   func truncated() throws {
     let end = loadedEnd
     #expect(end > 0x1000 && end < bytes.count)
-    var lengths = Array(0...128) + [
-      number(32, UInt64.self) + 56, 0xFFF, 0x1000, 0x1001, 0x2000, 0x2001, 0x3000, end - 4096,
-      end - 8, end - 1,
-    ]
+    var lengths =
+      Array(0...128) + [
+        number(32, UInt64.self) + 56, 0xFFF, 0x1000, 0x1001, 0x2000, 0x2001, 0x3000, end - 4096,
+        end - 8, end - 1,
+      ]
     lengths += stride(from: 129, to: end, by: 97)
     for length in lengths where length < end {
       let cut = try workshop.write(Array(bytes[..<length]), to: "cut.so")

@@ -81,8 +81,10 @@ struct ForeignCallTests {
       try call("cstr", "u64(cstr x)", .integer(UInt64(UInt(bitPattern: $0))))
     }
     #expect(length == .integer(6))
+    let counted = try ForeignFunction.open(
+      path: path, symbol: "counted", signature: Signature(parsing: "i32()"))
     #expect(try call("nothing", "void()") == .void)
-    #expect(try call("counted", "i32()") == .integer(1))
+    #expect(counted.call([]) == .integer(1))
   }
 
   @Test("ten parameters of mixed classes, in registers and on the stack")

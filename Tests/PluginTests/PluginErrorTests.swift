@@ -54,7 +54,8 @@ struct PluginErrorTests {
       throws: PluginError.symbol(
         path: none, symbol: "mmu_plugin_manifest", reason: "is not exported")
     ) { try Plugin(path: none) }
-    let function = try workshop.build("void mmu_plugin_manifest(void) {}", name: "function")
+    let function = try workshop.build(
+      #"void mmu_plugin_manifest(void) { __asm__(".skip 64, 0x90"); }"#, name: "function")
     let error = #expect(throws: PluginError.self) { try Plugin(path: function) }
     guard case .wrongMagic = error else {
       Issue.record("\(String(describing: error))")
@@ -147,7 +148,12 @@ struct PluginErrorTests {
     ])
   func bindings(hook: String, symbol: String, signature: String, says: [String]) throws {
     var source = PluginSource.good
-    source.code += "\nint datum = 3;"
+    source.code += """
+
+      #include <stdlib.h>
+      int datum = 3;
+      void *use(void) { return malloc(1); }
+      """
     source.hooks = [(hook, symbol, signature)]
     let error = try refusal(of: source)
     for part in says {
@@ -183,17 +189,20 @@ struct PluginErrorTests {
 
   @Test("a larger manifest of a later minor version is accepted, its tail ignored")
   func larger() throws {
-    let source = PluginSource.good.text
+    let source =
+      PluginSource.good.text
       .replacingOccurrences(
         of: "const struct mmu_plugin mmu_plugin_manifest = {",
-        with: "const struct { struct mmu_plugin m; void *later; } later = {{")
+        with: "const struct { struct mmu_plugin m; void *later; } later = {{"
+      )
       .replacingOccurrences(of: "sizeof(struct mmu_plugin),", with: "sizeof later,")
-      .replacingOccurrences(of: "struct mmu_plugin_hook),\n};", with: "struct mmu_plugin_hook)}, 0};")
-      + """
+      .replacingOccurrences(
+        of: "struct mmu_plugin_hook),\n};", with: "struct mmu_plugin_hook)}, 0};")
+        + """
 
-      __asm__(".globl mmu_plugin_manifest\\n.set mmu_plugin_manifest, later\\n"
-              ".type mmu_plugin_manifest, @object\\n");
-      """
+        __asm__(".globl mmu_plugin_manifest\\n.set mmu_plugin_manifest, later\\n"
+                ".type mmu_plugin_manifest, @object\\n");
+        """
     #expect(try Plugin(path: workshop.build(source)).name == "test")
   }
 }
