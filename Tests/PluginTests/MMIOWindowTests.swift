@@ -1,3 +1,4 @@
+import Foundation
 import Paging
 import PluginHost
 import Testing
