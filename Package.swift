@@ -19,6 +19,7 @@ let package = Package(
     .library(name: "X86EPT", targets: ["X86EPT"]),
     .library(name: "MMU", targets: ["MMU"]),
     .library(name: "Machine", targets: ["Machine"]),
+    .library(name: "PluginHost", targets: ["PluginHost"]),
     .library(name: "GuestImage", targets: ["GuestImage"]),
     .executable(name: "mmu", targets: ["MMUCommand"]),
   ],
@@ -59,19 +60,29 @@ let package = Package(
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
 
+    // Plugins: the public C header, libffi, and the host that loads and calls them.
+    .systemLibrary(name: "CMMUPlugin", path: "Plugins/include"),
+    .systemLibrary(
+      name: "CFFI", path: "Sources/CFFI", pkgConfig: "libffi",
+      providers: [.apt(["libffi-dev"]), .brew(["libffi"])]),
+    .target(
+      name: "PluginHost", dependencies: ["Paging", "CELF", "CFFI", "CMMUPlugin"],
+      swiftSettings: strict),
+
     // Scenarios and access cases; what the tools print; the command line.
     .target(
       name: "Scenario",
       dependencies: [
         "GuestImage", "Machine", "MMU", "Notation", "Paging", "Report", "X86", "X86EPT",
-        "X86Guest", "X86PAE", .product(name: "SystemPackage", package: "swift-system"), "Yams",
+        "X86Guest", "X86PAE", "PluginHost",
+        .product(name: "SystemPackage", package: "swift-system"), "Yams",
       ], swiftSettings: strict),
     .target(name: "Report", dependencies: ["Paging"], swiftSettings: strict),
     .executableTarget(
       name: "MMUCommand",
       dependencies: [
-        "GuestImage", "Notation", "Paging", "Report", "Scenario", "X86", "X86Guest", "X86PAE",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "GuestImage", "Notation", "Paging", "PluginHost", "Report", "Scenario", "X86", "X86Guest",
+        "X86PAE", .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
 
@@ -136,5 +147,7 @@ let package = Package(
       name: "MMUBenchTests",
       dependencies: ["MMUBench", "CBenchTwin", "Paging", "X86", "X86Guest"],
       swiftSettings: strict),
+    .testTarget(
+      name: "PluginTests", dependencies: ["Paging", "PluginHost"], swiftSettings: strict),
   ]
 )

@@ -96,6 +96,7 @@ extension Machine {
         return .failed(.unbacked(GFN(hpa.frame.rawValue)))
       case .failure(.exit(let exit)):
         exits[exit.cause] += 1
+        if Observer.listens { observer.observe(.exit(exit.cause, exit.description)) }
         let outcome = mmu.handle(exit, on: &vcpu.context, observer)
         if mmu.enter(&vcpu.context) { vcpu.tlb.invalidate(.everything) }
         switch outcome {

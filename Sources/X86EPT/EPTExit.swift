@@ -146,3 +146,23 @@ extension EPTExit: SecondLevelExit {
     return false
   }
 }
+
+extension EPTExit {
+  /// One line: the address, and for a violation the qualification in words.
+  public var description: String {
+    switch self {
+    case .misconfiguration(let exit):
+      return "EPT misconfiguration: GPA \(exit.gpa)"
+    case .violation(let exit):
+      let what = exit.qualification
+      let asked = [(what.isRead, "read"), (what.isWrite, "write"), (what.isFetch, "fetch")]
+        .filter(\.0).map(\.1).joined(separator: "+")
+      let target =
+        !what.isGVAValid
+        ? "no GVA" : what.isFinal ? "the page of a GVA" : "a table entry of a walk"
+      let granted = String(what.permissions.description.dropFirst())
+      return "EPT violation: GPA \(exit.gpa), \(asked) of \(target), entries grant \(granted),"
+        + " qualification 0x\(String(what.rawValue, radix: 16))"
+    }
+  }
+}

@@ -27,7 +27,9 @@ public enum ExitCause: String, Sendable, Hashable, CaseIterable {
 }
 
 /// What the hardware reports when it leaves the guest.
-public protocol MMUExit: Error, Sendable {
+///
+/// Its description is what the hardware said, in words for events.
+public protocol MMUExit: Error, Sendable, CustomStringConvertible {
   /// Under which cause the exit is counted.
   var cause: ExitCause { get }
 }

@@ -1,5 +1,7 @@
 /// Something that happened inside the MMU.
 public enum MMUEvent: Sendable, Hashable {
+  /// A vCPU left the guest; what the hardware said of it, in words.
+  case exit(ExitCause, String)
   /// A memslot was looked up; `found` says whether one holds the frame.
   case memslotSearch(gfn: GFN, found: Bool)
   /// A table page was linked.

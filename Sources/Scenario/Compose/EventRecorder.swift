@@ -23,6 +23,9 @@ final class EventRecorder: MMUObserver {
     }
   }
 
+  /// Whether further events would be dropped.
+  var isFull: Bool { state.withLock { $0.events.count >= Self.most } }
+
   /// The events since the last call.
   func take() -> [MMUEvent] {
     state.withLock { state in

@@ -44,7 +44,8 @@ struct MachineComposer {
       if clearedBit5 { notes.append("bit 5 of the image's PDPTEs is cleared on loading") }
     case .failure(.reservedBits(let index, _, let bits)):
       throw error("PDPTE \(index) has reserved bits 0x\(String(bits, radix: 16))")
-    case .failure(.unreadable(let hole, _)): throw error("no memory holds the PDPTEs at \(hole.gpa)")
+    case .failure(.unreadable(let hole, _)):
+      throw error("no memory holds the PDPTEs at \(hole.gpa)")
     }
     let recorder = EventRecorder()
     let bus = try makeBus()

@@ -38,9 +38,10 @@ extension MachineSpec {
       }
       features = names
     }
-    registers = try map.take("registers").map { value throws(ScenarioError) in
-      try Registers(value)
-    } ?? Registers()
+    registers =
+      try map.take("registers").map { value throws(ScenarioError) in
+        try Registers(value)
+      } ?? Registers()
     vcpuCount = try map.take("vcpus")?.number(1...64).asInt ?? 1
     tlb = nil
     if let value = map.take("tlb") {
@@ -96,9 +97,10 @@ extension MachineSpec.Region {
       ])
     }
     isReadOnly = try map.take("readonly")?.flag() ?? false
-    backing = try map.take("hugepages")?.choice([
-      "4 KiB": PageSize.size4KiB, "2 MiB": .size2MiB, "1 GiB": .size1GiB,
-    ]) ?? .size4KiB
+    backing =
+      try map.take("hugepages")?.choice([
+        "4 KiB": PageSize.size4KiB, "2 MiB": .size2MiB, "1 GiB": .size1GiB,
+      ]) ?? .size4KiB
     try map.finish()
   }
 }

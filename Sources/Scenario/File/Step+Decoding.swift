@@ -105,9 +105,10 @@ extension MapAction {
     gpa = GPA(try map.need("gpa").number(0...(1 << 52) - 1))
     byteCount = try map.need("size").number(1...1 << 48)
     permissions = try Permissions(map.need("permissions"))
-    pageSize = try map.take("page-size")?.choice([
-      "4 KiB": PageSize.size4KiB, "2 MiB": .size2MiB, "4 MiB": .size4MiB, "1 GiB": .size1GiB,
-    ]) ?? .size4KiB
+    pageSize =
+      try map.take("page-size")?.choice([
+        "4 KiB": PageSize.size4KiB, "2 MiB": .size2MiB, "4 MiB": .size4MiB, "1 GiB": .size1GiB,
+      ]) ?? .size4KiB
     tablesAt = try map.take("tables-at").map { value throws(ScenarioError) in
       GPA(try value.number(0...(1 << 52) - 1))
     }
@@ -187,9 +188,10 @@ extension RepeatAction {
     var map = try body.mapping()
     count = try map.need("count").number(1...Self.largestCount).asInt
     let seed = try map.take("seed")?.number() ?? 1
-    pattern = try map.take("pattern")?.choice([
-      "sequential": Pattern.sequential, "random": .random(seed: seed),
-    ]) ?? .sequential
+    pattern =
+      try map.take("pattern")?.choice([
+        "sequential": Pattern.sequential, "random": .random(seed: seed),
+      ]) ?? .sequential
     let bounds = try map.need("range").list()
     guard bounds.count == 2 else { throw body.error("a range is two addresses: [first, end]") }
     let (low, high) = (try bounds[0].number(), try bounds[1].number())

@@ -1,0 +1,17 @@
+import ArgumentParser
+import PluginHost
+
+/// `mmu plugin`.
+struct PluginCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "plugin", abstract: "Checks plugins and lists what they can hook.",
+    subcommands: [PluginCheck.self, PluginListHooks.self])
+}
+
+extension FileFailure {
+  /// A plugin that is refused; the error names the file itself where it can.
+  init(plugin path: String, _ error: PluginError) {
+    let text = error.description
+    description = text.hasPrefix(path) ? "mmu: \(text)" : "mmu: \(path): \(text)"
+  }
+}

@@ -1,0 +1,38 @@
+import ArgumentParser
+import PluginHost
+import Report
+
+/// `mmu plugin list-hooks`.
+struct PluginListHooks: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "list-hooks",
+    abstract: "Lists every hook: when it is asked, what it offers, what it returns.")
+
+  @Flag(help: "Print JSON Lines: one object a hook.")
+  var json = false
+
+  func run() throws {
+    var output = StandardOutput()
+    for hook in HookDescriptor.all {
+      for line in json ? [jsonLine(hook)] : lines(hook) { try output.write(line) }
+    }
+    try output.flush()
+  }
+
+  private func lines(_ hook: HookDescriptor) -> [String] {
+    ["\(hook.name): asked \(hook.asked)"]
+      + ["  returns " + hook.returns.map(\.description).joined(separator: " or ")]
+      + ["  \(hook.answer)"]
+      + hook.parameters.map { "  \($0.type) \($0.name): \($0.meaning)" }
+  }
+
+  private func jsonLine(_ hook: HookDescriptor) -> String {
+    var line = JSONLine()
+    line.add("hook", hook.name)
+    line.add("asked", hook.asked)
+    line.add("answer", hook.answer)
+    line.add("returns", hook.returns.map(\.description).joined(separator: " | "))
+    line.add("signature", hook.fullSignature.description)
+    return line.line
+  }
+}

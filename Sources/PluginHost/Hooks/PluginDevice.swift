@@ -1,0 +1,63 @@
+public import Paging
+
+/// A device in C: the hooks `mmio_read` and `mmio_write` on a window of guest-physical addresses.
+public struct PluginDevice: Sendable {
+  /// The plugin.
+  public let plugin: Plugin
+  /// The start of the window.
+  public let base: GPA
+  private let reader, writer: BoundHook
+
+  /// A device.
+  ///
+  /// - Throws: `PluginError.hook` where the plugin lacks one of the two hooks.
+  public init(_ plugin: Plugin, at base: GPA) throws(PluginError) {
+    self.plugin = plugin
+    self.base = base
+    reader = try plugin.requiredHook(.mmioRead)
+    writer = try plugin.requiredHook(.mmioWrite)
+  }
+
+  /// Reads a register.
+  ///
+  /// - Parameters:
+  ///   - gpa: the address, at or above `base`.
+  ///   - size: **Units** bytes: 1, 2, 4 or 8.
+  /// - Throws: `PluginError.answer` where the value is wider than `size`.
+  public func read(_ gpa: GPA, size: Int, vcpu: Int) throws(PluginError) -> UInt64 {
+    let value = reader.call(context: plugin.context, as: UInt64.self) { frame in
+      put(gpa, size, vcpu, in: &frame)
+    }
+    let room: UInt64 = size >= 8 ? ~0 : (1 << UInt64(max(size, 0) * 8)) - 1
+    guard value & ~room == 0 else {
+      throw plugin.refusal(
+        reader, hex(value), "a read of \(size) bytes has no such bits", bits: value & ~room)
+    }
+    return value
+  }
+
+  /// Writes a register; parameters as for `read`.
+  public func write(_ gpa: GPA, size: Int, vcpu: Int, value: UInt64) {
+    _ = writer.call(context: plugin.context, as: UInt64.self) { frame in
+      put(gpa, size, vcpu, in: &frame)
+      frame.put(value)
+    }
+  }
+
+  private func put(_ gpa: GPA, _ size: Int, _ vcpu: Int, in frame: inout FrameWriter) {
+    frame.put(gpa.rawValue)
+    frame.put(gpa.rawValue &- base.rawValue)
+    frame.put(UInt32(clamping: size))
+    frame.put(UInt32(clamping: vcpu))
+  }
+}
+
+extension Plugin {
+  func requiredHook(_ descriptor: HookDescriptor) throws(PluginError) -> BoundHook {
+    guard let hook = hook(descriptor) else {
+      throw PluginError.hook(
+        path: path, hook: descriptor.name, reason: "is not served by plugin '\(name)'")
+    }
+    return hook
+  }
+}

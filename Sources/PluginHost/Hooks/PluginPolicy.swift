@@ -1,0 +1,94 @@
+public import Paging
+internal import Synchronization
+
+/// A plugin as the policy of a machine: the hooks `fault_policy`, `mapping_level`, `gfn_access` and
+/// `memory_type`; those it does not serve change nothing.
+///
+/// Several plugins are a `PolicyStack` of these (SPEC H4).
+public final class PluginPolicy: MMUPolicy {
+  /// What a refused answer does (SPEC H3).
+  public enum Refusal: Sendable, Hashable {
+    /// The machine stops: from then on every verdict is `exit`.
+    case stop
+    /// The MMU goes on as without the plugin.
+    case useDefault
+  }
+
+  /// The plugin.
+  public let plugin: Plugin
+  /// What a refused answer does.
+  public let onRefusal: Refusal
+  private let verdict, level, access, type: BoundHook?
+  private let refused = Mutex<(first: PluginError?, count: Int)>((nil, 0))
+
+  /// A plugin as a policy.
+  public init(_ plugin: Plugin, onRefusal: Refusal = .stop) {
+    self.plugin = plugin
+    self.onRefusal = onRefusal
+    verdict = plugin.hook(.faultPolicy)
+    level = plugin.hook(.mappingLevel)
+    access = plugin.hook(.gfnAccess)
+    type = plugin.hook(.memoryType)
+  }
+
+  /// The first answer that was refused, or `nil`.
+  public var firstRefusal: PluginError? { refused.withLock { $0.first } }
+
+  /// How many answers were refused. **Units** answers.
+  public var refusalCount: Int { refused.withLock { $0.count } }
+
+  /// The plugin's verdict.
+  public func verdict(on fault: FaultInfo) -> FaultVerdict {
+    guard let verdict else { return mustStop ? .exit : .proceed }
+    if mustStop { return .exit }
+    do {
+      return try plugin.verdict(verdict, on: fault)
+    } catch {
+      note(error)
+      return onRefusal == .stop ? .exit : .proceed
+    }
+  }
+
+  /// The plugin's level, no larger than what is allowed.
+  public func mappingLevel(for fault: FaultInfo) -> Level {
+    guard let level else { return fault.largestLevel }
+    do {
+      return try plugin.mappingLevel(level, for: fault)
+    } catch {
+      note(error)
+      return fault.largestLevel
+    }
+  }
+
+  /// What the plugin takes away.
+  public func withheldPermissions(gfn: GFN) -> Permissions {
+    guard let access else { return [] }
+    do {
+      return try plugin.withheldPermissions(access, gfn: gfn)
+    } catch {
+      note(error)
+      // A run that stops must not have granted what the plugin may have meant to keep.
+      return onRefusal == .stop ? .all : []
+    }
+  }
+
+  /// The plugin's memory type.
+  public func memoryType(gfn: GFN) -> (type: MemoryType, ignoresPAT: Bool)? {
+    guard let type else { return nil }
+    do {
+      return try plugin.memoryType(type, gfn: gfn)
+    } catch {
+      note(error)
+      return nil
+    }
+  }
+
+  private var mustStop: Bool { onRefusal == .stop && refusalCount > 0 }
+
+  private func note(_ error: PluginError) {
+    refused.withLock {
+      if $0.first == nil { $0.first = error }
+      $0.count &+= 1
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import Machine
+import Paging
+public import Report
+
+extension StepResult {
+  /// The result's line of `mmu run --json`.
+  public var json: JSONLine {
+    var line = JSONLine()
+    line.add("step", number)
+    line.add("do", step.action.name)
+    switch step.action {
+    case .access(let access): line.add("va", access.va)
+    case .map(let map): line.add("va", map.va)
+    case .invalidatePage(let va, _): line.add("va", va)
+    case .poke, .setRegister, .repeated: break
+    }
+    line.add("ok", isDone)
+    if let gpa { line.add("gpa", gpa) }
+    if let hpa { line.add("hpa", hpa) }
+    addValue(to: &line)
+    if let completed { line.add("completed", completed) }
+    if let fault {
+      var inner = JSONLine()
+      inner.add("vector", Int(fault.vector))
+      inner.add("error", hex: UInt64(fault.errorCode))
+      line.add("fault", inner)
+    }
+    if let problem { line.add("problem", problem) }
+    line.add("exits", Self.object(exits))
+    if let isTLBHit { line.add("tlb", isTLBHit ? "hit" : "miss") }
+    if let mmio { line.add("mmio", mmio.device ?? "unclaimed") }
+    line.add("events", events.map(\.inWords))
+    if step.expectation != nil || !mismatches.isEmpty { line.add("passed", isPassed) }
+    if !mismatches.isEmpty { line.add("mismatches", mismatches) }
+    return line
+  }
+
+  private func addValue(to line: inout JSONLine) {
+    guard isDone, case .access(let access) = step.action, access.kind != .write else { return }
+    switch access.form {
+    case .number: line.add("value", "0x" + String(value, radix: 16))
+    case .text: line.add("text", text)
+    case .bytes: line.add("bytes", bytes.hexDigits)
+    }
+  }
+
+  static func object(_ exits: [(cause: ExitCause, count: Int)]) -> JSONLine {
+    var line = JSONLine()
+    for (cause, count) in exits { line.add(cause.rawValue, count) }
+    return line
+  }
+}
+
+extension RunSummary {
+  /// The last line of `mmu run --json`.
+  public var json: JSONLine {
+    var inner = JSONLine()
+    inner.add("steps", steps)
+    inner.add("passed", passed)
+    inner.add("failed", failed)
+    inner.add("exits", StepResult.object(exits))
+    var tlb = JSONLine()
+    tlb.add("hits", tlbHits)
+    tlb.add("misses", tlbMisses)
+    inner.add("tlb", tlb)
+    var faults = JSONLine()
+    for (vector, count) in self.faults { faults.add(String(vector), count) }
+    inner.add("faults", faults)
+    inner.add("spteInstalls", spteInstalls)
+    inner.add("tablePages", tablePages)
+    var mmio = JSONLine()
+    mmio.add("cached", mmioCached)
+    mmio.add("searched", mmioSearched)
+    inner.add("mmio", mmio)
+    var line = JSONLine()
+    line.add("summary", inner)
+    return line
+  }
+}

@@ -1,0 +1,153 @@
+import Machine
+import Paging
+import Report
+
+extension StepResult {
+  /// The result for people: what was done, the guest's walk, each exit and what it led to, the
+  /// outcome.
+  public var lines: [String] {
+    var lines = ["step \(number)  \(headline)"]
+    lines += walk.map { entry in
+      let role: String =
+        switch entry.step.kind {
+        case .table: "table"
+        case .leaf: "page"
+        case .notPresent: "not present"
+        case .reserved: "reserved bits"
+        }
+      return Self.row(
+        entry.name,
+        "at GPA \(entry.step.entryAddress.hex) holds \(entry.step.entry.hex): \(role)"
+          + entry.changeInWords)
+    }
+    lines += events.map { Self.row($0.label, $0.inWords) }
+    if let isTLBHit, isTLBHit { lines.append(Self.row("TLB", "hit, no walk")) }
+    if let mmio {
+      lines.append(
+        Self.row("MMIO", "the bus answers: \(mmio.device ?? "nobody claims the address")"))
+    }
+    lines.append(Self.row("result", outcome))
+    for mismatch in mismatches { lines.append(Self.row("FAILED", mismatch)) }
+    return lines
+  }
+
+  private static func row(_ label: String, _ words: String) -> String {
+    "  " + label + String(repeating: " ", count: max(1, 9 - label.count)) + words
+  }
+
+  private var headline: String {
+    switch step.action {
+    case .access(let access):
+      let who = access.isUser ? "user" : access.isImplicit ? "implicit supervisor" : "supervisor"
+      let value = access.kind == .write ? " of 0x\(String(access.value, radix: 16))" : ""
+      let vcpu = access.vcpu == 0 ? "" : ", vCPU \(access.vcpu)"
+      return "\(access.kind)\(value), \(access.size) bytes at GVA \(access.va), \(who)\(vcpu)"
+    case .map(let map):
+      return "map GVA \(map.va) to GPA \(map.gpa), \(map.byteCount.hex) bytes in pages of"
+        + " \(map.pageSize), \(map.permissions)"
+    case .poke(let poke): return "poke \(poke.bytes.count) bytes at GPA \(poke.gpa)"
+    case .invalidatePage(let va, let vcpu): return "INVLPG of GVA \(va) on vCPU \(vcpu)"
+    case .setRegister(let name, let value, let vcpu):
+      return "set \(name) to \(value.hex) on vCPU \(vcpu)"
+    case .repeated(let repeated):
+      return "repeat \(repeated.count) × \(repeated.access.kind) in GVA"
+        + " \(repeated.range.lowerBound.hex)…\(repeated.range.upperBound.hex)"
+    }
+  }
+
+  private var outcome: String {
+    if let completed, case .repeated(let repeated) = step.action {
+      let counts = exits.map { "\($0.count) × \($0.cause.rawValue)" }.joined(separator: ", ")
+      return "\(completed) of \(repeated.count) went through; exits: "
+        + (counts.isEmpty ? "none" : counts)
+    }
+    if let fault {
+      return
+        "exception in the guest: vector \(fault.vector), error code \(UInt64(fault.errorCode).hex)"
+    }
+    if let problem { return problem }
+    guard isDone, case .access(let access) = step.action else {
+      return isDone ? "done" : "not done"
+    }
+    var place = gpa.map { " at GPA \($0)" } ?? ""
+    if let hpa { place += ", HPA \(hpa)" }
+    switch (access.kind, access.form) {
+    case (.write, _): return "written\(place)"
+    case (_, .number): return "0x\(String(value, radix: 16))\(place)"
+    case (_, .text): return "\"\(text)\"\(place)"
+    case (_, .bytes): return "\(bytes.hexDigits)\(place)"
+    }
+  }
+}
+
+extension WalkedEntry {
+  /// What the step did to the entry, or nothing.
+  var changeInWords: String {
+    if after == step.entry { return "" }
+    let bits = [(0x20 as UInt64, "A"), (0x40, "D")].filter { ~step.entry & after & $0.0 != 0 }
+    let names = bits.map(\.1).joined(separator: " and ")
+    return "; now \(after.hex)" + (names.isEmpty ? "" : ", \(names) set")
+  }
+}
+
+extension MMUEvent {
+  /// The word that stands before the event in a report.
+  var label: String {
+    switch self {
+    case .exit: "exit"
+    case .verdict: "policy"
+    default: "MMU"
+    }
+  }
+
+  /// The event, in words.
+  var inWords: String {
+    switch self {
+    case .exit(_, let words): words
+    case .memslotSearch(let gfn, true): "memslot search: GFN \(gfn) is backed"
+    case .memslotSearch(let gfn, false): "memslot search: no slot holds GFN \(gfn)"
+    case .tableLinked(let level, _, let spte): "table linked by an entry of level \(level): \(spte)"
+    case .leafInstalled(let level, let gfn, _, let new):
+      "SPTE for GFN \(gfn) at level \(level): \(new)"
+    case .mmioInstalled(let gfn, let spte, let generation):
+      "MMIO SPTE for GFN \(gfn), generation \(generation): \(spte)"
+    case .mmioHit(let gfn, let spte, _):
+      "MMIO SPTE \(spte) says GFN \(gfn) is MMIO: no memslot search"
+    case .mmioStale(let gfn, let old, let now):
+      "MMIO SPTE of GFN \(gfn) is stale: generation \(old), now \(now)"
+    case .verdict(let verdict, let gpa): "for GPA \(gpa): \(verdict.inWords)"
+    case .raceLost(let level, let gfn): "another vCPU changed GFN \(gfn) at level \(level) first"
+    case .rootsInvalidated: "all roots are invalid"
+    }
+  }
+}
+
+extension FaultVerdict {
+  /// The verdict, in words.
+  var inWords: String {
+    switch self {
+    case .proceed: "go on"
+    case .emulate: "emulate, as MMIO"
+    case .inject(let vector, let errorCode):
+      "inject vector \(vector), error code \(UInt64(errorCode).hex)"
+    case .deny: "deny"
+    case .exit: "stop the machine"
+    }
+  }
+}
+
+extension RunSummary {
+  /// The summary for people.
+  public var lines: [String] {
+    let counts = exits.map { "\($0.count) × \($0.cause.rawValue)" }.joined(separator: ", ")
+    let exceptions = faults.map { "\($0.count) × vector \($0.vector)" }.joined(separator: ", ")
+    return [
+      "totals", "  exits        \(counts.isEmpty ? "none" : counts)",
+      "  TLB          \(tlbHits) hits, \(tlbMisses) misses",
+      "  exceptions   \(exceptions.isEmpty ? "none" : exceptions)",
+      "  SPTEs        \(spteInstalls) installed, \(tablePages) table pages in use",
+      "  MMIO         \(mmioCached) cached, \(mmioSearched) searched",
+      "  steps        \(passed) passed, \(failed) failed",
+    ]
+  }
+}

@@ -1,0 +1,93 @@
+public import Machine
+public import Paging
+
+/// What one step came to.
+public struct StepResult: Sendable {
+  /// The step's number, from 1.
+  public var number: Int
+  /// The step.
+  public var step: Step
+  /// Whether it did what it says.
+  public var isDone = false
+  /// Where the first byte is, for the guest.
+  public var gpa: GPA?
+  /// Where the first byte is, in the machine's memory.
+  public var hpa: HPA?
+  /// The bytes read, or those written.
+  public var bytes: [UInt8] = []
+  /// The exception the guest got.
+  public var fault: (vector: UInt8, errorCode: UInt32)?
+  /// Why the step could not go on, in words.
+  public var problem: String?
+  /// The exits, by cause.
+  public var exits: [(cause: ExitCause, count: Int)] = []
+  /// Whether the first page's translation came from the TLB; `nil` where none was asked for.
+  public var isTLBHit: Bool?
+  /// What answered on the MMIO bus.
+  public var mmio: MMIOAnswer?
+  /// What happened inside the MMU.
+  public var events: [MMUEvent] = []
+  /// The guest's own tables for the address, before and after the step.
+  public var walk: [WalkedEntry] = []
+  /// For a repeated access: how many went through.
+  public var completed: Int?
+  /// The expectations that do not hold, in words.
+  public var mismatches: [String] = []
+
+  /// Whether the step counts as passed.
+  public var isPassed: Bool { mismatches.isEmpty }
+
+  init(number: Int, step: Step) {
+    self.number = number
+    self.step = step
+  }
+
+  /// The bytes as a little-endian number.
+  public var value: UInt128 {
+    bytes.prefix(16).reversed().reduce(0) { $0 << 8 | UInt128($1) }
+  }
+
+  /// The bytes as text: printable ASCII, other bytes as dots, zeros at the end left out.
+  public var text: String {
+    let end = bytes.lastIndex { $0 != 0 }.map { $0 + 1 } ?? 0
+    return String(
+      decoding: bytes[..<end].map { (0x20..<0x7F).contains($0) ? $0 : UInt8(ascii: ".") },
+      as: UTF8.self)
+  }
+}
+
+/// One entry of the guest's tables, with its name.
+public struct WalkedEntry: Sendable, Hashable {
+  /// Such as `PDE`.
+  public let name: String
+  /// The entry as it was before the step.
+  public let step: WalkStep
+  /// What it holds after the step.
+  public let after: UInt64
+}
+
+/// What a run came to.
+public struct RunSummary: Sendable {
+  /// Steps run.
+  public var steps = 0
+  /// Steps whose expectations hold.
+  public var passed = 0
+  /// Steps with one that does not.
+  public var failed = 0
+  /// Exits by cause.
+  public var exits: [(cause: ExitCause, count: Int)] = []
+  /// Translations found in TLBs.
+  public var tlbHits = 0
+  /// Translations walked for.
+  public var tlbMisses = 0
+  /// Exceptions raised in the guest, by vector.
+  public var faults: [(vector: UInt8, count: Int)] = []
+  /// Leaves and MMIO entries written.
+  public var spteInstalls = 0
+  /// Table pages in use at the end.
+  public var tablePages = 0
+  /// MMIO accesses answered by a cached entry.
+  public var mmioCached = 0
+  /// MMIO accesses that searched the memslots.
+  public var mmioSearched = 0
+}
