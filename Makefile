@@ -1,15 +1,9 @@
 # What a user or contributor runs; `make` alone lists it.
 
 SWIFT ?= swift
-CC ?= cc
 RELEASE := .build/release/mmu
-PLUGINS := build/plugins
-PLUGIN_SOURCES := $(wildcard Plugins/*/*.c)
-PLUGIN_OBJECTS := $(foreach source,$(PLUGIN_SOURCES),$(PLUGINS)/$(notdir $(basename $(source))).so)
-SCENARIO := $(wildcard Examples/showcase.yaml)
-IMAGE := Examples/images/showcase.core
-# The kernel's version banner in the image.
-BANNER := 0xffffffff872001a0
+PLUGIN := build/plugins/mmio_window.so
+SCENARIO := Examples/showcase.yaml
 SWIFT_FILES = git ls-files -z -- '*.swift'
 
 .DEFAULT_GOAL := help
@@ -20,25 +14,16 @@ help: ## List the targets
 
 .PHONY: run
 run: install-deps release plugins ## Build for release and run the showcase
-	$(RELEASE) walk $(IMAGE) $(BANNER)
-ifneq ($(SCENARIO),)
-	$(RELEASE) run $(SCENARIO) $(addprefix --plugin ,$(PLUGIN_OBJECTS))
-endif
+	$(RELEASE) plugin check $(PLUGIN)
+	$(RELEASE) run $(SCENARIO)
 
 .PHONY: release
 release: install-deps ## Build `mmu` for release
 	$(SWIFT) build -c release --product mmu
 
 .PHONY: plugins
-plugins: $(PLUGIN_OBJECTS) ## Build the example plugins into build/plugins
-
-define plugin_rule
-$(PLUGINS)/$(notdir $(basename $(1))).so: $(1) Plugins/include/mmu_plugin.h | install-deps
-	@mkdir -p $$(@D)
-	$$(CC) -std=c11 -O2 -Wall -Wextra -Werror -fPIC -fvisibility=hidden -shared \
-	  -IPlugins/include -o $$@ $$<
-endef
-$(foreach source,$(PLUGIN_SOURCES),$(eval $(call plugin_rule,$(source))))
+plugins: install-deps ## Build the example plugins into build/plugins
+	$(MAKE) --no-print-directory -C Plugins
 
 .PHONY: test
 test: lint plugins ## Lint, build and run every test; what CI runs
