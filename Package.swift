@@ -81,7 +81,7 @@ let package = Package(
     .executableTarget(
       name: "MMUCommand",
       dependencies: [
-        "GuestImage", "Notation", "Paging", "PluginHost", "Report", "Scenario", "X86", "X86Guest",
+        "GuestImage", "Notation", "Paging", "PluginHost", "Report", "Scenario", "X86", "X86EPT", "X86Guest",
         "X86PAE", .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),

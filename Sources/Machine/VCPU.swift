@@ -3,8 +3,8 @@ public import Paging
 
 /// One virtual processor: its translation state, its TLB, and what the MMU keeps for it.
 ///
-/// Used by one thread at a time.
-public final class VCPU<Guest: TranslationRegime, MMU: VirtualMMU>
+/// Used by one thread at a time: a machine's callers give each vCPU a thread of its own, or none.
+public final class VCPU<Guest: TranslationRegime, MMU: VirtualMMU>: @unchecked Sendable
 where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
   /// The vCPU's number.
   public let index: Int

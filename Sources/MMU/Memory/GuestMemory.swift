@@ -125,6 +125,20 @@ public struct GuestView: EntryMemory {
     return done
   }
 
+  /// Whether every byte of a range lies in a backed slot that may be written.
+  public func isWritable(_ gpa: GPA, count: Int) -> Bool {
+    guard count > 0 else { return count == 0 }
+    guard let last = gpa.adding(UInt64(count - 1)) else { return false }
+    var frame = gpa.frame
+    while frame <= last.frame {
+      guard let (_, slot) = resolve(frame.baseAddress), !slot.flags.contains(.readOnly) else {
+        return false
+      }
+      frame = frame.wrappingAdd(1)
+    }
+    return true
+  }
+
   private func resolve(_ gpa: GPA) -> (HPA, Memslot)? {
     var hint = 0
     guard let slot = slots.slot(for: gpa.frame, hint: &hint), let pfn = slot.pfn(of: gpa.frame)
