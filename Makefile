@@ -2,4 +2,4 @@
 
 # Program and C twin take turns; see `mmu bench`.
 bench:
-	swift run -c release mmu-bench $(BENCH)
+	swift run -c release mmu bench $(BENCH)

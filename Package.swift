@@ -81,7 +81,9 @@ let package = Package(
     .executableTarget(
       name: "MMUCommand",
       dependencies: [
-        "GuestImage", "Notation", "Paging", "PluginHost", "Report", "Scenario", "X86", "X86EPT", "X86Guest",
+        "GuestImage", "MMUBench", "Notation", "Paging", "PluginHost", "Report", "Scenario", "X86",
+        "X86EPT",
+        "X86Guest",
         "X86PAE", .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
@@ -126,9 +128,6 @@ let package = Package(
     .target(
       name: "MMUBench",
       dependencies: ["Paging", "X86", "X86Guest", "X86Long", "X86PAE", "CBenchTwin"],
-      swiftSettings: strict),
-    .executableTarget(
-      name: "mmu-bench", dependencies: ["MMUBench"], path: "Sources/MMUBenchTool",
       swiftSettings: strict),
     .testTarget(
       name: "MMUBenchTests",
