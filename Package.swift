@@ -42,5 +42,29 @@ let package = Package(
     // vCPUs, TLB, MMIO bus, the life of an access.
     .target(
       name: "Machine", dependencies: ["Paging", "MMU", "X86", "X86Guest"], swiftSettings: strict),
+
+    // What the tests share: a memory that fails on demand, seeded numbers, the literal walk.
+    .target(
+      name: "TestSupport", dependencies: ["Paging"], path: "Tests/TestSupport",
+      swiftSettings: strict),
+    .testTarget(
+      name: "WalkTests",
+      dependencies: [
+        "Paging", "X86", "X86Legacy32", "X86PAE", "X86Long", "X86Guest", "TestSupport",
+      ], swiftSettings: strict),
+    .target(
+      name: "MachineSupport",
+      dependencies: ["Paging", "X86", "X86Guest", "X86EPT", "MMU", "Machine", "TestSupport"],
+      path: "Tests/MachineSupport", swiftSettings: strict),
+    .testTarget(
+      name: "EncodingTests", dependencies: ["Paging", "X86EPT", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "MachineTests",
+      dependencies: [
+        "Paging", "X86", "X86Guest", "X86EPT", "MMU", "Machine", "MachineSupport", "TestSupport",
+      ], swiftSettings: strict),
+    .testTarget(
+      name: "StructureTests", dependencies: ["TestSupport"], swiftSettings: strict),
   ]
 )

@@ -82,7 +82,9 @@ public struct X86Controls: Hashable, Sendable {
     let key = UInt32(truncatingIfNeeded: leaf &>> 59) & 15
     let bits = (rights.isUser ? pkru : pkrs) &>> (2 &* key)
     if bits & 1 != 0 { return true }
-    return access.kind == .write && bits & 2 != 0 && (access.isUser || writeProtect)
+    // On supervisor pages WD needs CR0.WP=1 whoever writes; on user pages user mode does not ask.
+    let isWriteDeniable = writeProtect || (access.isUser && rights.isUser)
+    return access.kind == .write && bits & 2 != 0 && isWriteDeniable
   }
 
   /// Whether a shadow-stack access is granted (SPEC W19): writable above, a read-only dirty leaf, of

@@ -12,8 +12,10 @@ public struct X86Features: Hashable, Sendable {
     case amd
   }
 
-  /// MAXPHYADDR. **Units** bits, 32...52.
-  public var physicalAddressWidth: Int
+  /// MAXPHYADDR. **Units** bits, 32...52; another number becomes the nearest of these.
+  public var physicalAddressWidth: Int {
+    didSet { physicalAddressWidth = Self.clamped(physicalAddressWidth) }
+  }
   /// Who made it.
   public var vendor: Vendor
   /// Execute-disable.
@@ -50,8 +52,7 @@ public struct X86Features: Hashable, Sendable {
   ///
   /// - Parameter physicalAddressWidth: MAXPHYADDR; clamped to 32...52, since it masks entries.
   public init(physicalAddressWidth: Int = 52, vendor: Vendor = .intel) {
-    let legal = Self.physicalAddressWidths
-    self.physicalAddressWidth = min(max(physicalAddressWidth, legal.lowerBound), legal.upperBound)
+    self.physicalAddressWidth = Self.clamped(physicalAddressWidth)
     self.vendor = vendor
     nx = true
     pse = true
@@ -66,6 +67,10 @@ public struct X86Features: Hashable, Sendable {
     lam = true
     lass = true
     shadowStacks = true
+  }
+
+  private static func clamped(_ width: Int) -> Int {
+    min(max(width, physicalAddressWidths.lowerBound), physicalAddressWidths.upperBound)
   }
 
   /// The bits that a legal physical address may have: M-1:0.

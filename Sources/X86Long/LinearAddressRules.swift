@@ -7,8 +7,8 @@ public import X86
 public struct LinearAddressRules: Hashable, Sendable {
   /// 64 minus the width of a linear address: 16 or 7.
   @usableFromInline let signShift: UInt64
-  /// Whether LASS or any LAM mode is on; the common case pays one test.
-  @usableFromInline let isSpecial: Bool
+  /// Whether any LAM mode is on; the common case pays one test.
+  @usableFromInline let masks: Bool
   @usableFromInline let lass: Bool
   @usableFromInline let smap: Bool
   /// The pointer width under LAM for bit 63 = 0 and = 1: 48, 57, or 0 where LAM is off.
@@ -30,14 +30,25 @@ public struct LinearAddressRules: Hashable, Sendable {
       userMaskingWidth = 0
       supervisorMaskingWidth = 0
     }
-    isSpecial = lass || userMaskingWidth != 0 || supervisorMaskingWidth != 0
+    masks = userMaskingWidth != 0 || supervisorMaskingWidth != 0
   }
 
-  /// Why the address is refused, or `nil`.
+  /// The address with the bits that masking ignores replaced by copies of the highest kept bit.
+  ///
+  /// Bit 63 stays and must equal that bit: the canonical check that follows sees to it.
+  ///
+  /// **Source** Intel SDM Vol. 3A, "Linear-Address Masking".
+  @inlinable
+  @inline(__always)
+  public func untagged(_ address: GVA, for access: X86Access) -> GVA {
+    masks ? GVA(masked(address.rawValue, for: access)) : address
+  }
+
+  /// Why an address that is no longer tagged is refused, or `nil`.
   @inlinable
   @inline(__always)
   public func refusal(of address: GVA, for access: X86Access) -> FaultCause? {
-    if isSpecial { return specialRefusal(of: address.rawValue, for: access) }
+    if lass, lassForbids(address.rawValue, for: access) { return .forbiddenAddress }
     return isCanonical(address.rawValue) ? nil : .nonCanonical
   }
 
@@ -48,26 +59,24 @@ public struct LinearAddressRules: Hashable, Sendable {
   }
 
   @usableFromInline
-  func specialRefusal(of address: UInt64, for access: X86Access) -> FaultCause? {
-    if lass, lassForbids(address, for: access) { return .forbiddenAddress }
-    var address = address
+  func masked(_ address: UInt64, for access: X86Access) -> UInt64 {
     let width = address &>> 63 == 0 ? userMaskingWidth : supervisorMaskingWidth
-    if width != 0, access.kind != .fetch {
-      // The bits from the width up to 62 are ignored; bit 63 must equal the highest bit kept.
-      guard address &>> 63 == (address &>> (width &- 1)) & 1 else { return .nonCanonical }
-      let shift = 64 &- width
-      address = UInt64(bitPattern: Int64(bitPattern: address &<< shift) &>> Int64(shift))
-    }
-    return isCanonical(address) ? nil : .nonCanonical
+    guard width != 0, access.kind != .fetch else { return address }
+    let shift = 64 &- width
+    let extended = UInt64(bitPattern: Int64(bitPattern: address &<< shift) &>> Int64(shift))
+    return extended & ~(1 << 63) | address & 1 << 63
   }
 
+  /// Whether address-space separation refuses; an implicit access acts as if RFLAGS.AC were clear,
+  /// and supervisor data is only looked at while CR4.SMAP=1.
+  ///
   /// **Source** Intel SDM Vol. 3A, "Linear-Address Space Separation".
-  private func lassForbids(_ address: UInt64, for access: X86Access) -> Bool {
+  @usableFromInline
+  func lassForbids(_ address: UInt64, for access: X86Access) -> Bool {
     let isUpper = address >> 63 != 0
     if access.isUser { return isUpper }
     if isUpper { return false }
     if access.kind == .fetch { return true }
-    if access.isImplicit { return true }
-    return smap && !access.alignmentCheck
+    return smap && (access.isImplicit || !access.alignmentCheck)
   }
 }

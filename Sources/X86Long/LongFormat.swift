@@ -70,6 +70,13 @@ public struct LongFormat<Depth: LongDepth>: X86PagingFormat {
   @inlinable
   public func root(cr3: UInt64) -> TableRoot { TableRoot(cr3 & addressMask) }
 
+  /// The address as linear-address masking leaves it (SPEC W1); CR2 gets this one too.
+  @inlinable
+  @inline(__always)
+  public func untagged(_ address: GVA, for access: X86Access) -> GVA {
+    linear.untagged(address, for: access)
+  }
+
   /// Refuses what is not canonical, or what LASS forbids.
   @inlinable
   @inline(__always)

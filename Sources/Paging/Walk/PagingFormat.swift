@@ -17,6 +17,12 @@ public protocol PagingFormat: Sendable {
   /// What the hardware reports when it refuses.
   associatedtype Fault: Error, Sendable
 
+  /// The address that is translated: what was given, without the bits that this access ignores
+  /// (pointer tags).
+  ///
+  /// Asked once, before anything else; all other members, and the fault, get the answer.
+  func untagged(_ address: Address<Input>, for access: Access) -> Address<Input>
+
   /// Checks the address and finds the first table to read.
   func start(_ address: Address<Input>, for access: Access, at root: Root) -> WalkStart
 
@@ -70,6 +76,13 @@ public protocol PagingFormat: Sendable {
 
   /// The field's name of an entry at a level, such as `PDE`.
   func entryName(at level: Level) -> String
+}
+
+extension PagingFormat {
+  /// Every bit counts.
+  @inlinable
+  @inline(__always)
+  public func untagged(_ address: Address<Input>, for access: Access) -> Address<Input> { address }
 }
 
 /// The first step of a walk.

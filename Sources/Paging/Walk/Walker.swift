@@ -35,6 +35,7 @@ public struct Walker<Format: PagingFormat>: Sendable {
   ) -> Result<
     Translation<Memory.Space, Format.Rights>, WalkFailure<Format.Fault, Memory.Failure>
   > {
+    let address = format.untagged(address, for: access)
     var table: UInt64
     let top: Level
     switch format.start(address, for: access, at: root) {

@@ -1,0 +1,119 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The picture of the design: who may import whom.
+@Suite("Imports point one way")
+struct ImportTests {
+  /// What each target of the project may import of the project.
+  private static let allowed: [String: Set<String>] = {
+    var table: [String: Set<String>] = [
+      "Paging": [],
+      "X86": ["Paging"],
+    ]
+    // A mode knows the core and what the modes share, never another mode.
+    for mode in modes { table[mode] = ["Paging", "X86"] }
+    table["X86Guest"] = ["Paging", "X86", "X86Legacy32", "X86PAE", "X86Long"]
+    let core = Set(table.keys)
+    table["MMU"] = core
+    table["PluginHost"] = core.union(["MMU", "CFFI", "CMMUPlugin"])
+    table["Machine"] = core.union(["MMU"])
+    table["GuestImage"] = core
+    table["Report"] = core.union(["MMU", "Machine", "GuestImage"])
+    table["Scenario"] = core.union(["MMU", "Machine", "GuestImage", "PluginHost", "Report"])
+    table["CEmbedding"] = core.union(["MMU", "Machine", "GuestImage", "PluginHost"])
+    table["MMUCommand"] = Set(table.keys)
+    return table
+  }()
+
+  private static let modes = [
+    "X86Legacy32", "X86PAE", "X86Long", "X86EPT", "X86NPT", "X86TDX", "X86Shadow",
+  ]
+  /// What an embedder links: the standard library and nothing else.
+  private static let core = Set(modes).union(["Paging", "X86", "X86Guest", "MMU", "Machine"])
+  private static let coreModules: Set<String> = ["Swift", "Synchronization"]
+
+  private struct Import {
+    var target: String
+    var file: String
+    var module: String
+  }
+
+  @Test("every source imports only layers below its own")
+  func importsPointDown() throws {
+    let imports = try Self.imports()
+    #expect(imports.contains { $0.target == "X86Guest" && $0.module == "X86Long" })
+    let own = Set(Self.allowed.keys).union(try Self.targets())
+    for found in imports where own.contains(found.module) && found.module != found.target {
+      guard let allowed = Self.allowed[found.target] else { continue }
+      #expect(allowed.contains(found.module), "\(found.file) imports \(found.module)")
+    }
+  }
+
+  @Test("core targets import the standard library alone")
+  func coreHasNoDependencies() throws {
+    let own = Set(Self.allowed.keys)
+    for found in try Self.imports() where Self.core.contains(found.target) {
+      #expect(
+        own.contains(found.module) || Self.coreModules.contains(found.module),
+        "\(found.file) imports \(found.module)")
+    }
+  }
+
+  @Test("the table of allowed imports has no circle and no edge between modes")
+  func tableIsLayered() {
+    for mode in Self.modes {
+      #expect(Self.allowed[mode]?.isDisjoint(with: Self.modes) == true)
+    }
+    for (target, below) in Self.allowed {
+      for other in below {
+        #expect(Self.allowed[other]?.contains(target) != true, "\(target) and \(other)")
+      }
+    }
+  }
+
+  @Test(
+    "import lines are read with their modifiers",
+    arguments: [
+      ("public import Paging", "Paging"), ("import struct Foundation.Data", "Foundation"),
+      ("@_exported import X86", "X86"), ("  internal import X86PAE // why", "X86PAE"),
+      ("@preconcurrency package import Yams", "Yams"), ("// import X86", nil),
+      ("let important = 1", nil), ("#if canImport(Glibc)", nil),
+    ] as [(String, String?)])
+  func importLines(line: String, module: String?) {
+    #expect(Self.module(in: line) == module)
+  }
+
+  private static func targets() throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: SharedData.packageRoot + "/Sources")
+  }
+
+  private static func imports() throws -> [Import] {
+    let sources = SharedData.packageRoot + "/Sources"
+    let files = try #require(FileManager.default.enumerator(atPath: sources))
+    var found: [Import] = []
+    for case let file as String in files where file.hasSuffix(".swift") {
+      let target = String(file.prefix { $0 != "/" })
+      let text = try String(contentsOfFile: sources + "/" + file, encoding: .utf8)
+      for line in text.split(separator: "\n") {
+        guard let module = module(in: String(line)) else { continue }
+        found.append(Import(target: target, file: file, module: module))
+      }
+    }
+    return found
+  }
+
+  /// The module that a line imports, if it imports one.
+  private static func module(in line: String) -> String? {
+    var words = line.split(whereSeparator: \.isWhitespace).map(String.init)
+    let modifiers = ["public", "package", "internal", "fileprivate", "private"]
+    while let word = words.first, word.hasPrefix("@") || modifiers.contains(word) {
+      words.removeFirst()
+    }
+    guard words.first == "import" else { return nil }
+    words.removeFirst()
+    let kinds = ["struct", "class", "enum", "protocol", "func", "var", "let", "typealias"]
+    if let word = words.first, kinds.contains(word) { words.removeFirst() }
+    return words.first.map { String($0.prefix { $0 != "." && $0 != ";" }) }
+  }
+}
