@@ -31,7 +31,7 @@ struct EncoderTests {
           let frames = (1 as UInt64) << UInt64(9 * (request.level.rawValue - 1))
           request.pfn = PFN(request.pfn.rawValue % (1 << 34) / frames * frames)
           let leaf = encoder.leaf(request)
-          #expect(leaf.rawValue & (1 << 11 | 1 << 63) == 1 << 11 | 1 << 63)
+          #expect(leaf.rawValue & 0x8000_0000_0000_0800 == 0x8000_0000_0000_0800)
           let kind = encoder.format.kind(of: leaf.rawValue, at: request.level)
           #expect(kind == .leaf || (kind == .notPresent && leaf.rawValue & 7 == 0), "\(leaf)")
           #expect(encoder.pfn(of: leaf) == request.pfn)

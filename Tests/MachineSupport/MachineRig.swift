@@ -66,6 +66,13 @@ package struct MachineRig<Policy: MMUPolicy> {
     return (found.leaf, found.level.rawValue)
   }
 
+  /// The root table in force.
+  package var currentRoot: PFN {
+    guard var context = try? mmu.makeCPU(index: -1) else { return PFN(0) }
+    defer { mmu.leave(&context) }
+    return context.root
+  }
+
   /// The root table a vCPU uses.
   package func root(_ vcpu: Int = 0) -> PFN { machine.vcpus[vcpu].mmuState.root }
 }

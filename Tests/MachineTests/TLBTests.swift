@@ -4,6 +4,7 @@ import MachineSupport
 import Paging
 import Testing
 import X86
+import X86Guest
 
 @Suite("TLB")
 struct TLBTests {
