@@ -1,6 +1,6 @@
 import Paging
-import Testing
 import TestSupport
+import Testing
 import X86EPT
 
 @Suite("EPT entries")

@@ -55,8 +55,9 @@ struct MMIOEntryTests {
   @Test("E8 every GFN below the width comes back exact, larger ones are refused")
   func relocation() throws {
     var random = SeededGenerator(seed: 8)
-    for (width, cacheable) in [(36, 36), (39, 44), (44, 44), (46, 46), (52, 46), (52, 40), (46, 30)]
-    {
+    for (width, cacheable) in [
+      (36, 36), (39, 44), (44, 44), (46, 46), (52, 46), (52, 40), (46, 30),
+    ] {
       let encoder = try EPTEncoder(
         .width(width), relocation: .l1tf(cacheableWidth: cacheable))
       let mmio = try #require(encoder.layout.mmio)
@@ -99,7 +100,8 @@ struct MMIOEntryTests {
       let spte = try #require(
         encoder.mmio(
           gfn: GFN(random.next() >> 30), permissions: .all, generation: random.next()))
-      let exit = EPTPath(.width(46), entry: spte.rawValue, level: 1).exit(random.pick([.read, .write, .fetch]))
+      let exit = EPTPath(.width(46), entry: spte.rawValue, level: 1).exit(
+        random.pick([.read, .write, .fetch]))
       #expect(exit?.isMalformed == true)
     }
   }

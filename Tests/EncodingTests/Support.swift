@@ -6,7 +6,9 @@ typealias HostTestMemory = SparseMemory<HostPhysical>
 
 extension EPTCapabilities {
   /// A processor with the given width and nothing else unusual.
-  static func width(_ width: Int) -> EPTCapabilities { EPTCapabilities(physicalAddressWidth: width) }
+  static func width(_ width: Int) -> EPTCapabilities {
+    EPTCapabilities(physicalAddressWidth: width)
+  }
 }
 
 /// Tables of four levels whose leaf entry at a level is given; walks address 0.

@@ -41,7 +41,8 @@ struct ConcurrencyTests {
       rights: EPTRights(granted: 0), entry: 1 << 63)
   }
 
-  @Test("T1 threads that fault the same and other frames agree, and leak no table",
+  @Test(
+    "T1 threads that fault the same and other frames agree, and leak no table",
     .timeLimit(.minutes(1)))
   func parallelFaults() throws {
     let rig = try MachineRig()
@@ -92,7 +93,8 @@ struct ConcurrencyTests {
     }
   }
 
-  @Test("T1 T2 faults, invalidations and memslot changes side by side leave every page accounted for",
+  @Test(
+    "T1 T2 faults, invalidations and memslot changes side by side leave every page accounted for",
     .timeLimit(.minutes(1)))
   func withInvalidations() throws {
     let rig = try MachineRig(slots: [.ram])

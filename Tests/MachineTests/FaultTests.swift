@@ -2,8 +2,8 @@ import MMU
 import Machine
 import MachineSupport
 import Paging
-import TestSupport
 import Synchronization
+import TestSupport
 import Testing
 import X86
 import X86EPT

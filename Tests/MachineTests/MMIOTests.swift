@@ -107,8 +107,11 @@ struct MMIOTests {
     #expect(rig.access(.read, 0x4000).value == 77)
     // Another frame stays MMIO, under a new generation.
     _ = rig.access(.read, 0x7000)
-    try rig.memory.update { table throws(MemslotError) in try table.removing(id: 5) } invalidate: {
-      _ in rig.mmu.invalidateAll()
+    try rig.memory.update { table throws(MemslotError) in
+      try table.removing(id: 5)
+    } invalidate: {
+      _ in
+      rig.mmu.invalidateAll()
     }
     #expect(rig.access(.read, 0x4000).mmio != nil)
     #expect(rig.access(.read, 0x7000).mmio != nil)

@@ -139,7 +139,9 @@ struct TLBTests {
 
   @Test("W16 turning paging off and on leaves no translation of the other mode")
   func pagingOff() throws {
-    let rig = try MachineRig { $0.cr0.remove(.paging); $0.efer = [.noExecuteEnable] }
+    let rig = try MachineRig {
+      $0.cr0.remove(.paging); $0.efer = [.noExecuteEnable]
+    }
     rig.tables.map(0x4000, to: 0x5000)
     #expect(rig.access(.read, 0x4000).gpa == GPA(0x4000))
     rig.machine.vcpu(0, moveToEFER: [.longModeEnable, .noExecuteEnable])
