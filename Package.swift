@@ -50,6 +50,7 @@ let package = Package(
     // vCPUs, TLB, MMIO bus, the life of an access.
     .target(
       name: "Machine", dependencies: ["Paging", "MMU", "X86", "X86Guest"], swiftSettings: strict),
+<<<<<<< HEAD
     // Memory images: ELF cores, LiME and raw files, read only and as untrusted.
     .systemLibrary(name: "CELF"),
     .target(name: "Notation", swiftSettings: strict),
@@ -105,6 +106,8 @@ let package = Package(
     .testTarget(
       name: "CommandTests", dependencies: ["MMUCommand", "Notation", "SharedData"],
       swiftSettings: strict),
+=======
+>>>>>>> mmutests
 
     // What the tests share: a memory that fails on demand, seeded numbers, the literal walk.
     .target(
@@ -115,8 +118,21 @@ let package = Package(
       dependencies: [
         "Paging", "X86", "X86Legacy32", "X86PAE", "X86Long", "X86Guest", "TestSupport",
       ], swiftSettings: strict),
+    .target(
+      name: "MachineSupport",
+      dependencies: ["Paging", "X86", "X86Guest", "X86EPT", "MMU", "Machine", "TestSupport"],
+      path: "Tests/MachineSupport", swiftSettings: strict),
+    .testTarget(
+      name: "EncodingTests", dependencies: ["Paging", "X86EPT", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "MachineTests",
+      dependencies: [
+        "Paging", "X86", "X86Guest", "X86EPT", "MMU", "Machine", "MachineSupport", "TestSupport",
+      ], swiftSettings: strict),
     .testTarget(
       name: "StructureTests", dependencies: ["TestSupport"], swiftSettings: strict),
+<<<<<<< HEAD
 
     // What `make bench` runs. The C twin alone is tuned to the machine; the Swift side is built as a
     // user of the package gets it.
@@ -136,5 +152,7 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "PluginTests", dependencies: ["Paging", "PluginHost"], swiftSettings: strict),
+=======
+>>>>>>> mmutests
   ]
 )
