@@ -50,7 +50,6 @@ let package = Package(
     // vCPUs, TLB, MMIO bus, the life of an access.
     .target(
       name: "Machine", dependencies: ["Paging", "MMU", "X86", "X86Guest"], swiftSettings: strict),
-<<<<<<< HEAD
     // Memory images: ELF cores, LiME and raw files, read only and as untrusted.
     .systemLibrary(name: "CELF"),
     .target(name: "Notation", swiftSettings: strict),
@@ -106,8 +105,6 @@ let package = Package(
     .testTarget(
       name: "CommandTests", dependencies: ["MMUCommand", "Notation", "SharedData"],
       swiftSettings: strict),
-=======
->>>>>>> mmutests
 
     // What the tests share: a memory that fails on demand, seeded numbers, the literal walk.
     .target(
@@ -132,7 +129,6 @@ let package = Package(
       ], swiftSettings: strict),
     .testTarget(
       name: "StructureTests", dependencies: ["TestSupport"], swiftSettings: strict),
-<<<<<<< HEAD
 
     // What `make bench` runs. The C twin alone is tuned to the machine; the Swift side is built as a
     // user of the package gets it.
@@ -152,7 +148,5 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "PluginTests", dependencies: ["Paging", "PluginHost"], swiftSettings: strict),
-=======
->>>>>>> mmutests
   ]
 )
