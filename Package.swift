@@ -117,6 +117,18 @@ let package = Package(
       dependencies: [
         "Paging", "X86", "X86Legacy32", "X86PAE", "X86Long", "X86Guest", "TestSupport",
       ], swiftSettings: strict),
+    .target(
+      name: "MachineSupport",
+      dependencies: ["Paging", "X86", "X86Guest", "X86EPT", "MMU", "Machine", "TestSupport"],
+      path: "Tests/MachineSupport", swiftSettings: strict),
+    .testTarget(
+      name: "EncodingTests", dependencies: ["Paging", "X86EPT", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "MachineTests",
+      dependencies: [
+        "Paging", "X86", "X86Guest", "X86EPT", "MMU", "Machine", "MachineSupport", "TestSupport",
+      ], swiftSettings: strict),
     .testTarget(
       name: "StructureTests", dependencies: ["TestSupport"], swiftSettings: strict),
 

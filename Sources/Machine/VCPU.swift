@@ -23,6 +23,9 @@ where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
   /// Exceptions raised in the guest, by vector.
   public internal(set) var faults: [UInt8: Int] = [:]
 
+  /// What the MMU keeps for the vCPU, to look at.
+  public var mmuState: MMU.CPU { context }
+
   init(index: Int, guest: Guest, tlb: TLBGeometry, context: MMU.CPU) {
     self.index = index
     self.guest = guest
