@@ -2,7 +2,6 @@
 
 SWIFT ?= swift
 RELEASE := .build/release/mmu
-PLUGIN := build/plugins/mmio_window.so
 SCENARIO := Examples/showcase.yaml
 SWIFT_FILES = git ls-files -z -- '*.swift'
 
@@ -14,7 +13,6 @@ help: ## List the targets
 
 .PHONY: run
 run: install-deps release plugins ## Build for release and run the showcase
-	$(RELEASE) plugin check $(PLUGIN)
 	$(RELEASE) run $(SCENARIO)
 
 .PHONY: release
@@ -43,8 +41,8 @@ format: ## Format every tracked Swift file in place
 	$(SWIFT_FILES) | xargs -0 $(SWIFT) format format --in-place --parallel
 
 .PHONY: bench
-bench: install-deps ## Measure the walks beside a C twin; BENCH="NAME… --json" selects
-	$(SWIFT) run -c release mmu-bench $(BENCH)
+bench: release ## Measure the hot paths beside a C twin; BENCH="NAME… --json" selects
+	$(RELEASE) bench $(BENCH)
 
 .PHONY: consumer-check
 consumer-check: install-deps ## Build a package that depends on a tagged copy of this one

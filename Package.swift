@@ -81,8 +81,9 @@ let package = Package(
     .executableTarget(
       name: "MMUCommand",
       dependencies: [
-        "GuestImage", "Notation", "Paging", "PluginHost", "Report", "Scenario", "X86", "X86Guest",
-        "X86PAE", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "GuestImage", "MMUBench", "Notation", "Paging", "PluginHost", "Report", "Scenario", "X86",
+        "X86EPT", "X86Guest", "X86PAE",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
 
@@ -128,6 +129,18 @@ let package = Package(
       dependencies: [
         "Paging", "X86", "X86Legacy32", "X86PAE", "X86Long", "X86Guest", "TestSupport",
       ], swiftSettings: strict),
+    .target(
+      name: "MachineSupport",
+      dependencies: ["Paging", "X86", "X86Guest", "X86EPT", "MMU", "Machine", "TestSupport"],
+      path: "Tests/MachineSupport", swiftSettings: strict),
+    .testTarget(
+      name: "EncodingTests", dependencies: ["Paging", "X86EPT", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "MachineTests",
+      dependencies: [
+        "Paging", "X86", "X86Guest", "X86EPT", "MMU", "Machine", "MachineSupport", "TestSupport",
+      ], swiftSettings: strict),
     .testTarget(
       name: "StructureTests", dependencies: ["TestSupport"], swiftSettings: strict),
 
@@ -139,9 +152,6 @@ let package = Package(
     .target(
       name: "MMUBench",
       dependencies: ["Paging", "X86", "X86Guest", "X86Long", "X86PAE", "CBenchTwin"],
-      swiftSettings: strict),
-    .executableTarget(
-      name: "mmu-bench", dependencies: ["MMUBench"], path: "Sources/MMUBenchTool",
       swiftSettings: strict),
     .testTarget(
       name: "MMUBenchTests",

@@ -25,6 +25,12 @@ public protocol VirtualMMU: FaultHandler {
   ) -> Result<HardwareTranslation<Guest.Rights>, HardwareFailure<Guest.Fault, Exit>>
   where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess
 
+  /// What the processor does with the guest physical address that software walked to: the second
+  /// level alone, where there is one. Without it the memslots answer, and `nil` means MMIO.
+  func walk(
+    _ gpa: GPA, _ kind: AccessKind, isUser: Bool, for gva: GVA, on cpu: inout CPU
+  ) -> Result<HPA?, HardwareFailure<Never, Exit>>
+
   /// What the vCPU's faults amounted to.
   func counters(of cpu: CPU) -> MMUCounters
 
@@ -36,6 +42,20 @@ public protocol VirtualMMU: FaultHandler {
 
   /// Drops every translation of all address spaces; vCPUs see it when they next enter.
   func invalidateAll()
+}
+
+extension VirtualMMU {
+  /// The host address of backed memory that the access may touch.
+  public func walk(
+    _ gpa: GPA, _ kind: AccessKind, isUser: Bool, for gva: GVA, on cpu: inout CPU
+  ) -> Result<HPA?, HardwareFailure<Never, Exit>> {
+    var hint = 0
+    let slot = memory.slots.slot(for: gpa.frame, hint: &hint)
+    guard let slot, let pfn = slot.pfn(of: gpa.frame),
+      kind != .write || !slot.flags.contains(.readOnly)
+    else { return .success(nil) }
+    return .success(pfn.baseAddress.wrappingAdd(gpa.offset(in: .size4KiB)))
+  }
 }
 
 /// What the processor learns from a walk and keeps in its TLB.

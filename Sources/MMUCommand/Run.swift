@@ -1,5 +1,6 @@
 import ArgumentParser
 import Paging
+import PluginHost
 import Report
 import Scenario
 import SystemPackage
@@ -13,6 +14,15 @@ struct Run: ParsableCommand {
   @Argument(help: "The scenario, a YAML file.")
   var scenario: String
 
+  @Option(
+    help: ArgumentHelp(
+      "A plugin to load besides those of the scenario; may be given more than once.",
+      valueName: "so"))
+  var plugin: [String] = []
+
+  @Flag(help: "Leave out all plugins, also those of the scenario.")
+  var withoutPlugins = false
+
   @Flag(help: "Print JSON Lines.")
   var json = false
 
@@ -23,10 +33,18 @@ struct Run: ParsableCommand {
     } catch let error as ScenarioError {
       throw FileFailure(scenario, line: error.line, error.message)
     }
+    let folder = FilePath(scenario).removingLastComponent()
+    let plugins: MachinePlugins
+    do {
+      plugins =
+        withoutPlugins
+        ? MachinePlugins() : try MachinePlugins(parsed.plugins, folder: folder, more: plugin)
+    } catch {
+      throw FileFailure(plugin: error)
+    }
     let runner: ScenarioRunner
     do {
-      runner = try ScenarioRunner(
-        parsed, folder: FilePath(scenario).removingLastComponent())
+      runner = try ScenarioRunner(parsed, folder: folder, plugins: plugins)
     } catch {
       throw FileFailure(scenario, line: error.line, error.message)
     }
@@ -35,6 +53,7 @@ struct Run: ParsableCommand {
     if !json {
       if !parsed.name.isEmpty { try output.write(parsed.name) }
       try output.write(runner.machineSummary)
+      for line in runner.pluginLines { try output.write("plugin \(line)") }
       try output.write("")
     }
     let summary = try runner.run { result in
@@ -51,6 +70,7 @@ struct Run: ParsableCommand {
       for line in summary.lines { try output.write(line) }
     }
     try output.flush()
+    if let refusal = plugins.firstRefusal { throw FileFailure(plugin: refusal) }
     if summary.failed > 0 { throw ExitCode(1) }
   }
 }

@@ -50,24 +50,37 @@ public final class MMIOBus: Sendable {
     }
   }
 
-  /// Reads up to 16 bytes, in pieces of at most 8.
+  /// Reads 1 to 16 bytes, in pieces of at most 8 that each go to the device at their first byte.
   public func read(_ gpa: GPA, size: Int) -> MMIOAnswer {
-    let ones: UInt128 = size >= 16 ? ~0 : (1 << UInt128(size * 8)) - 1
-    guard let (device, offset) = find(gpa) else { return MMIOAnswer(value: ones, device: nil) }
-    var value = UInt128(device.read(offset: offset, size: min(size, 8)))
-    if size > 8 { value |= UInt128(device.read(offset: offset &+ 8, size: size - 8)) << 64 }
-    return MMIOAnswer(value: value & ones, device: device.name)
+    let size = min(max(size, 1), 16)
+    var value: UInt128 = 0
+    var name: String?
+    for first in stride(from: 0, to: size, by: 8) {
+      let count = min(8, size - first)
+      let ones = UInt64.max >> UInt64(64 - count * 8)
+      var piece = ones
+      if let (device, offset) = find(gpa.wrappingAdd(UInt64(first))) {
+        piece = device.read(offset: offset, size: count) & ones
+        name = name ?? device.name
+      }
+      value |= UInt128(piece) << UInt128(first * 8)
+    }
+    return MMIOAnswer(value: value, device: name)
   }
 
-  /// Writes up to 16 bytes, in pieces of at most 8.
+  /// Writes 1 to 16 bytes, in pieces as `read`.
   public func write(_ value: UInt128, to gpa: GPA, size: Int) -> MMIOAnswer {
-    guard let (device, offset) = find(gpa) else { return MMIOAnswer(value: value, device: nil) }
-    device.write(UInt64(truncatingIfNeeded: value), offset: offset, size: min(size, 8))
-    if size > 8 {
-      device.write(
-        UInt64(truncatingIfNeeded: value >> 64), offset: offset &+ 8, size: size - 8)
+    let size = min(max(size, 1), 16)
+    let value = value & (~0 >> UInt128(128 - size * 8))
+    var name: String?
+    for first in stride(from: 0, to: size, by: 8) {
+      let count = min(8, size - first)
+      guard let (device, offset) = find(gpa.wrappingAdd(UInt64(first))) else { continue }
+      let piece = UInt64(truncatingIfNeeded: value >> UInt128(first * 8))
+      device.write(piece & (.max >> UInt64(64 - count * 8)), offset: offset, size: count)
+      name = name ?? device.name
     }
-    return MMIOAnswer(value: value, device: device.name)
+    return MMIOAnswer(value: value, device: name)
   }
 
   private func find(_ gpa: GPA) -> (any MMIODevice, UInt64)? {

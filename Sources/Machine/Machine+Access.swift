@@ -28,8 +28,15 @@ extension Machine {
     let vcpu = vcpus[index]
     let size = min(max(size, 1), 16)
     var exits = ExitCounters()
-    let report = perform(access, at: gva, size: size, value: value, on: vcpu, &exits)
+    let mask = ~(0 as UInt128) >> UInt128(128 - size * 8)
+    let report = perform(access, at: gva, size: size, value: value & mask, on: vcpu, &exits)
     vcpu.exits += exits
+    switch report.outcome {
+    case .fault(let fault):
+      if let fault = fault as? any VectoredFault { vcpu.faults[fault.vector, default: 0] += 1 }
+    case .injected(let vector, _): vcpu.faults[vector, default: 0] += 1
+    case .done, .failed: break
+    }
     return report
   }
 
@@ -65,7 +72,8 @@ extension Machine {
     of gva: GVA, for access: Guest.Access, on vcpu: VCPU<Guest, MMU>, _ exits: inout ExitCounters
   ) -> Destination {
     let tag = vcpu.guest.addressSpaceTag
-    if let entry = vcpu.tlb.lookUp(gva, tag: tag) {
+    let linear = vcpu.guest.cachedAddress(of: gva, for: access)
+    if let linear, let entry = vcpu.tlb.lookUp(linear, tag: tag) {
       let cached = entry.translation
       if cached.hostPermissions.contains(access.kind.permission),
         access.kind != .write || cached.isDirty,
@@ -78,17 +86,17 @@ extension Machine {
           cached.hpa.wrappingAdd(offset), gpa: cached.gpa?.wrappingAdd(offset), isTLBHit: true)
       }
       // More is asked than is cached: what is cached goes, and the tables decide.
-      vcpu.tlb.invalidate(.page(gva, tag: tag))
+      vcpu.tlb.invalidate(.page(linear, tag: tag))
     }
     vcpu.tlbMisses += 1
     var lastGPA = GPA(0)
     for _ in 0..<Self.exitBudget {
       switch mmu.walk(gva, for: access, by: vcpu.guest, on: &vcpu.context) {
       case .success(let found):
-        insert(found, for: gva, tag: tag, on: vcpu)
+        if let linear { insert(found, for: linear, tag: tag, on: vcpu) }
         return .memory(found.hpa, gpa: found.gpa, isTLBHit: false)
       case .failure(.guest(let fault)):
-        vcpu.tlb.invalidate(.page(gva, tag: tag))
+        vcpu.tlb.invalidate(.page(linear ?? gva, tag: tag))
         return .fault(fault)
       case .failure(.contended): continue
       case .failure(.outside(let hpa)):
@@ -108,7 +116,11 @@ extension Machine {
           return .failed(error)
         case .emulate(let gpa):
           lastGPA = gpa
-          if let result = emulate(gva, for: access, at: gpa, on: vcpu) { return result }
+          if let result = emulate(
+            gva, for: access, at: exit.isTableAccess ? nil : gpa, on: vcpu, &exits)
+          {
+            return result
+          }
         }
       }
     }
@@ -119,18 +131,56 @@ extension Machine {
   /// Finds what an access that the MMU cannot map is about, by the guest's own tables: the bytes at
   /// `gpa`, or a table entry there that nobody can read (SPEC W14).
   ///
+  /// - Parameter gpa: the address to be emulated; `nil` where the hardware could not use a table
+  ///   entry, so that software walks for it (tables in a read-only slot, SPEC W11).
   /// - Returns: `nil` where the tables lead elsewhere by now, so that the access is tried again.
   private func emulate(
-    _ gva: GVA, for access: Guest.Access, at gpa: GPA, on vcpu: VCPU<Guest, MMU>
+    _ gva: GVA, for access: Guest.Access, at gpa: GPA?, on vcpu: VCPU<Guest, MMU>,
+    _ exits: inout ExitCounters
   ) -> Destination? {
     switch vcpu.guest.translate(gva, for: access, in: memory.view, Commit()) {
     case .success(let translation):
+      guard let gpa else {
+        let isUser = vcpu.guest.permissions(of: translation.rights).contains(.user)
+        return finalDestination(
+          translation.address, access.kind, isUser: isUser, for: gva, on: vcpu, &exits)
+      }
       return translation.address.frame == gpa.frame ? .mmio(translation.address) : nil
     case .failure(.fault(let fault)): return .fault(fault)
     case .failure(.unreadable(_, _, let level)):
       return .fault(vcpu.guest.faultForUnreadableTable(gva, for: access, at: level))
     case .failure(.contended): return nil
     }
+  }
+
+  /// Finds the bytes of an address that software walked to.
+  private func finalDestination(
+    _ gpa: GPA, _ kind: AccessKind, isUser: Bool, for gva: GVA, on vcpu: VCPU<Guest, MMU>,
+    _ exits: inout ExitCounters
+  ) -> Destination {
+    for _ in 0..<Self.exitBudget {
+      switch mmu.walk(gpa, kind, isUser: isUser, for: gva, on: &vcpu.context) {
+      case .success(let hpa):
+        return hpa.map { .memory($0, gpa: gpa, isTLBHit: false) } ?? .mmio(gpa)
+      case .failure(.contended): continue
+      case .failure(.outside): return .failed(.unbacked(gpa.frame))
+      case .failure(.exit(let exit)):
+        exits[exit.cause] += 1
+        let outcome = mmu.handle(exit, on: &vcpu.context, observer)
+        if mmu.enter(&vcpu.context) { vcpu.tlb.invalidate(.everything) }
+        switch outcome {
+        case .fixed, .spurious, .retry: continue
+        case .emulate: return .mmio(gpa)
+        case .inject(let vector, let errorCode):
+          return .injected(vector: vector, errorCode: errorCode)
+        case .failed(let error):
+          exits[.error] += 1
+          return .failed(error)
+        }
+      }
+    }
+    exits[.error] += 1
+    return .failed(.livelock(gpa))
   }
 
   private func insert(

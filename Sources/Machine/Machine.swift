@@ -5,7 +5,8 @@ public import Paging
 ///
 /// Generic over the guest's regime, the MMU and the observer, so a composed machine is specialised;
 /// `vcpu(_:access:)` is the whole life of an access.
-public final class Machine<Guest: TranslationRegime, MMU: VirtualMMU, Observer: MMUObserver>
+public final class Machine<Guest: TranslationRegime, MMU: VirtualMMU, Observer: MMUObserver>:
+  Sendable
 where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
   /// The MMU.
   public let mmu: MMU

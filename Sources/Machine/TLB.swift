@@ -60,7 +60,7 @@ public struct TLBEntry<Rights: Sendable>: Sendable {
 @safe
 public struct TLB<Rights: Sendable>: ~Copyable {
   @usableFromInline let storage: UnsafeMutableBufferPointer<TLBEntry<Rights>?>
-  @usableFromInline let nextWay: UnsafeMutableBufferPointer<UInt8>
+  @usableFromInline let nextWay: UnsafeMutableBufferPointer<UInt32>
   @usableFromInline let setMask: UInt64
   @usableFromInline let ways: Int
   /// Whether any entry since the last full flush is a fragment of a large page.
@@ -119,7 +119,7 @@ public struct TLB<Rights: Sendable>: ~Copyable {
     }
     if way == nil {
       way = unsafe Int(nextWay[set])
-      unsafe nextWay[set] = UInt8((Int(nextWay[set]) + 1) % ways)
+      unsafe nextWay[set] = UInt32((Int(nextWay[set]) + 1) % ways)
     }
     unsafe storage[first + (way ?? 0)] = entry
   }

@@ -3,8 +3,8 @@ public import Paging
 
 /// One virtual processor: its translation state, its TLB, and what the MMU keeps for it.
 ///
-/// Used by one thread at a time.
-public final class VCPU<Guest: TranslationRegime, MMU: VirtualMMU>
+/// Used by one thread at a time: a machine's callers give each vCPU a thread of its own, or none.
+public final class VCPU<Guest: TranslationRegime, MMU: VirtualMMU>: @unchecked Sendable
 where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
   /// The vCPU's number.
   public let index: Int
@@ -22,6 +22,9 @@ where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
   public internal(set) var tlbMisses = 0
   /// Exceptions raised in the guest, by vector.
   public internal(set) var faults: [UInt8: Int] = [:]
+
+  /// What the MMU keeps for the vCPU, to look at.
+  public var mmuState: MMU.CPU { context }
 
   init(index: Int, guest: Guest, tlb: TLBGeometry, context: MMU.CPU) {
     self.index = index

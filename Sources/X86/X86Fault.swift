@@ -35,7 +35,7 @@ public struct PageFaultErrorCode: OptionSet, Hashable, Sendable {
 
 /// An exception that a failed translation raises in the guest.
 @frozen
-public struct X86Fault: Error, Hashable, Sendable {
+public struct X86Fault: VectoredFault, Hashable, Sendable {
   /// 14 for a page fault, 13 (12 on the stack) for a bad address.
   public let vector: UInt8
   /// The error code; 0 for vectors 12 and 13.

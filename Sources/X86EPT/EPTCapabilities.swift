@@ -3,10 +3,14 @@
 /// **Source** Intel SDM Vol. 3D, "VPID and EPT Capabilities".
 @frozen
 public struct EPTCapabilities: Hashable, Sendable {
-  /// MAXPHYADDR. **Units** bits.
-  public var physicalAddressWidth: Int
-  /// 4 or 5.
-  public var levels: Int
+  /// MAXPHYADDR. **Units** bits, 32...52; another number becomes the nearest of these.
+  public var physicalAddressWidth: Int {
+    didSet { physicalAddressWidth = min(max(physicalAddressWidth, 32), 52) }
+  }
+  /// 4 or 5; another number becomes the nearer of these.
+  public var levels: Int {
+    didSet { levels = min(max(levels, 4), 5) }
+  }
   /// Entries may grant X alone.
   public var executeOnly: Bool
   /// 2 MiB leaves.

@@ -52,20 +52,26 @@ public struct EPTEncoder: SPTEEncoder {
       ? .directoryPointer : capabilities.pages2MiB ? .directory : .pageTable
   }
 
-  /// R, W and X as requested; the memory type; A, and D for a write, where hardware keeps them.
+  /// R, W and X as requested, as far as hardware can: no W without R, no X without R unless the
+  /// processor can; the memory type; A, and D for a write, where hardware keeps them.
   @inlinable
   public func leaf(_ request: LeafRequest) -> SPTE {
     let masks = layout.masks
     var raw = leafBits | request.pfn.baseAddress.rawValue & masks.address
-    if request.permissions.contains(.read) { raw |= masks.readable }
-    if request.permissions.contains(.execute) { raw |= masks.executable }
+    let isReadable = request.permissions.contains(.read)
+    if isReadable { raw |= masks.readable }
+    if request.permissions.contains(.execute), isReadable || format.capabilities.executeOnly {
+      raw |= masks.executable
+    }
     if request.level != .pageTable { raw |= masks.pageSize }
     raw |= UInt64(request.memoryType.rawValue) &<< 3
     if request.ignoresPAT { raw |= masks.ignorePAT }
     if request.isHostWritable { raw |= masks.hostWritable }
-    if request.permissions.contains(.write), request.isHostWritable {
-      if request.isMMUWritable { raw |= masks.mmuWritable }
-      if !request.isWriteProtected { raw |= masks.writable | masks.readable }
+    if isReadable, request.permissions.contains(.write), request.isHostWritable,
+      request.isMMUWritable
+    {
+      raw |= masks.mmuWritable
+      if !request.isWriteProtected { raw |= masks.writable }
     }
     if !request.isPrefetch, masks.accessed != 0 {
       raw |= masks.accessed

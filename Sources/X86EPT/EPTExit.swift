@@ -43,6 +43,7 @@ public struct EPTQualification: RawRepresentable, Hashable, Sendable {
   /// Bit 7: the guest-linear-address field is valid.
   public var isGVAValid: Bool { rawValue & 1 << 7 != 0 }
   /// Bit 8: the access is to the translated address, not to a table entry.
+  @inlinable
   public var isFinal: Bool { rawValue & 1 << 8 != 0 }
 
   /// The kind of access that the exit handler has to let through.
@@ -138,6 +139,13 @@ extension EPTExit: SecondLevelExit {
   /// EPT does not tell.
   @inlinable
   public var isUser: Bool { false }
+
+  /// Whether a violation says so.
+  @inlinable
+  public var isTableAccess: Bool {
+    if case .violation(let violation) = self { return !violation.qualification.isFinal }
+    return false
+  }
 
   /// Whether it is a misconfiguration.
   @inlinable

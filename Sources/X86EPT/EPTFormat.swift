@@ -38,10 +38,11 @@ public struct EPTFormat: SecondLevelFormat {
   }
 
   /// The root that an EPTP names, or `nil` where VM entry would fail: type not 0 or 6, a walk length
-  /// that is not this format's, bits 11:8 or 63:M set.
+  /// that is not this format's, A/D where the processor has none, bits 11:8 or 63:M set.
   public func root(eptp: UInt64) -> TableRoot? {
     let isTyped = eptp & 7 == 0 || eptp & 7 == 6
-    let isReservedClear = eptp & (0xF00 | ~addressMask & ~0xFFF) == 0
+    let flags: UInt64 = capabilities.accessedDirty ? 0xF00 : 0xF40
+    let isReservedClear = eptp & (flags | ~addressMask & ~0xFFF) == 0
     guard isTyped, isReservedClear, eptp >> 3 & 7 == UInt64(capabilities.levels - 1) else {
       return nil
     }
@@ -55,10 +56,13 @@ public struct EPTFormat: SecondLevelFormat {
   @inline(__always)
   public func start(_ address: GPA, for access: EPTAccess, at root: TableRoot) -> WalkStart {
     let level = Level(capabilities.levels)
-    if address.rawValue &>> UInt64(truncatingIfNeeded: 12 &+ 9 &* capabilities.levels) != 0 {
-      return .refused(.notPresent, level)
-    }
-    return .table(root.address, level)
+    return isInWidth(address) ? .table(root.address, level) : .refused(.notPresent, level)
+  }
+
+  @inlinable
+  @inline(__always)
+  func isInWidth(_ address: GPA) -> Bool {
+    address.rawValue &>> UInt64(truncatingIfNeeded: 12 &+ 9 &* capabilities.levels) == 0
   }
 
   /// Nine bits a level, from bit 12.
@@ -155,11 +159,14 @@ public struct EPTFormat: SecondLevelFormat {
     if cause == .reservedBit {
       return .misconfiguration(EPTMisconfiguration(gpa: address, level: level, entry: entry))
     }
+    // Past the walk's width no entry was used: none grants anything, none asks for a #VE.
+    let isWalked = isInWidth(address)
     return .violation(
       EPTViolation(
         gpa: address, gva: access.gva,
-        qualification: EPTQualification(access, rights: rights),
-        isConvertible: entry &>> 63 == 0, level: level))
+        qualification: EPTQualification(
+          access, rights: isWalked ? rights : EPTRights(granted: 0)),
+        isConvertible: isWalked && entry &>> 63 == 0, level: level))
   }
 
   /// The rights as the formats share them; EPT knows no user mode, so `user` is always granted.

@@ -63,8 +63,8 @@ extension X86Processor {
     let reloads =
       next.mode == .pae && !changed.isDisjoint(with: [.paging, .cacheDisable, .notWriteThrough])
     if let fault = load(next, reloadsPDPTEs: reloads, in: memory) { return .failure(fault) }
-    let isLeaving = changed.contains(.paging) && !value.contains(.paging)
-    return .success(isLeaving ? .everything : .nothing)
+    // On the way in too: translations of the mode without paging are of no use to the new one.
+    return .success(changed.contains(.paging) ? .everything : .nothing)
   }
 
   /// MOV CR4 (SPEC W3, W16).
@@ -93,10 +93,11 @@ extension X86Processor {
     return .success(.nothing)
   }
 
-  /// WRMSR to IA32_EFER; the TLB is kept, as hardware does.
+  /// WRMSR to IA32_EFER; LMA is the processor's own and stays, and so does the TLB, as on hardware.
   public mutating func moveToEFER(_ value: EFER) {
     var next = registers
-    next.efer = value
+    next.efer = value.subtracting(.longModeActive)
+    if registers.efer.contains(.longModeActive) { next.efer.insert(.longModeActive) }
     replace(next, pdptes: nil)
   }
 
@@ -108,9 +109,11 @@ extension X86Processor {
     replace(next, pdptes: nil)
   }
 
-  /// INVLPG: the page in the current address space, and its globals in all.
+  /// INVLPG: the page in the current address space, and its globals in all; outside long mode bits
+  /// 31:0 of the address count alone.
   public func invalidatePage(_ address: GVA) -> TLBInvalidation {
-    .page(address, tag: addressSpaceTag)
+    let isLong = regime.mode == .long4 || regime.mode == .long5
+    return .page(isLong ? address : GVA(address.rawValue & 0xFFFF_FFFF), tag: addressSpaceTag)
   }
 
   private mutating func load<Memory: EntryMemory & ~Copyable>(

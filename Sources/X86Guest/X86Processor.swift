@@ -60,6 +60,12 @@ public struct X86Processor: TranslationRegime {
     regime.translate(address, for: access, in: memory, &strategy)
   }
 
+  /// Asks the regime.
+  @inlinable
+  public func cachedAddress(of address: GVA, for access: X86Access) -> GVA? {
+    regime.cachedAddress(of: address, for: access)
+  }
+
   /// Asks the access rules.
   @inlinable
   public func permits(

@@ -117,6 +117,18 @@ public enum X86Regime: TranslationRegime {
     }
   }
 
+  /// Asks the mode; 32-bit modes look at bits 31:0 alone.
+  @inlinable
+  public func cachedAddress(of address: GVA, for access: X86Access) -> GVA? {
+    switch self {
+    case .none: address.wrapped32
+    case .legacy32(let regime): regime.cachedAddress(of: address.wrapped32, for: access)
+    case .pae(let regime): regime.cachedAddress(of: address.wrapped32, for: access)
+    case .long4(let regime): regime.cachedAddress(of: address, for: access)
+    case .long5(let regime): regime.cachedAddress(of: address, for: access)
+    }
+  }
+
   /// Asks the access rules; with paging off everything is permitted.
   @inlinable
   public func permits(

@@ -26,8 +26,7 @@ struct ImportTests {
     table["Scenario"] = composing.union(["Report"])
     table["CEmbedding"] = composing
     table["MMUBench"] = composing.union(["Scenario", "Report", "CBenchTwin"])
-    table["MMUBenchTool"] = ["MMUBench"]
-    table["MMUCommand"] = Set(table.keys).subtracting(["MMUBenchTool", "CEmbedding"])
+    table["MMUCommand"] = Set(table.keys).subtracting(["CEmbedding"])
     return table
   }()
 

@@ -10,6 +10,8 @@ public final class GuestMemory: Sendable {
   public let host: HostMemory
   private let current: Mutex<MemslotTable>
   private let generationWord: Atomic<UInt64>
+  /// Held for a whole update, so that updates come one after another.
+  private let updating = Mutex(())
 
   /// Bit 63 of the generation: an update is in progress.
   public static let updateInProgress: UInt64 = 1 << 63
@@ -27,7 +29,7 @@ public final class GuestMemory: Sendable {
   /// The slots now.
   public var slots: MemslotTable { current.withLock { $0 } }
 
-  /// Changes the slots as one step.
+  /// Changes the slots as one step. Updates wait for one another, so neither closure may update.
   ///
   /// - Parameters:
   ///   - change: makes the new table of the old.
@@ -38,19 +40,14 @@ public final class GuestMemory: Sendable {
     _ change: (MemslotTable) throws(MemslotError) -> MemslotTable,
     invalidate: (UInt64) -> Void = { _ in }
   ) throws(MemslotError) {
-    generationWord.bitwiseOr(Self.updateInProgress, ordering: .acquiringAndReleasing)
-    let next = (generation & ~Self.updateInProgress &+ 1) & ~Self.updateInProgress
-    let result: Result<Void, MemslotError> = current.withLock { table in
-      do throws(MemslotError) {
-        table = try change(table)
-        return .success(())
-      } catch {
-        return .failure(error)
-      }
+    try updating.withLock { _ throws(MemslotError) in
+      generationWord.bitwiseOr(Self.updateInProgress, ordering: .acquiringAndReleasing)
+      let next = (generation & ~Self.updateInProgress &+ 1) & ~Self.updateInProgress
+      defer { generationWord.store(next, ordering: .releasing) }
+      let table = try change(slots)
+      current.withLock { $0 = table }
+      invalidate(next)
     }
-    invalidate(next)
-    generationWord.store(next, ordering: .releasing)
-    try result.get()
   }
 }
 
@@ -123,6 +120,20 @@ public struct GuestView: EntryMemory {
       done += count
     }
     return done
+  }
+
+  /// Whether every byte of a range lies in a backed slot that may be written.
+  public func isWritable(_ gpa: GPA, count: Int) -> Bool {
+    guard count > 0 else { return count == 0 }
+    guard let last = gpa.adding(UInt64(count - 1)) else { return false }
+    var frame = gpa.frame
+    while frame <= last.frame {
+      guard let (_, slot) = resolve(frame.baseAddress), !slot.flags.contains(.readOnly) else {
+        return false
+      }
+      frame = frame.wrappingAdd(1)
+    }
+    return true
   }
 
   private func resolve(_ gpa: GPA) -> (HPA, Memslot)? {

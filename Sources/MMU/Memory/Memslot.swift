@@ -57,10 +57,11 @@ public struct Memslot: Sendable, Hashable {
   }
 
   /// The largest level at which a frame may be mapped: the page lies inside the slot, guest and host
-  /// frame are aligned alike, and the host's backing is as large (SPEC F11).
+  /// frame are aligned alike, the host's backing is as large, and no dirty pages are logged
+  /// (SPEC F11).
   @inlinable
   public func largestLevel(for gfn: GFN, upTo limit: Level) -> Level {
-    guard let host else { return .pageTable }
+    guard let host, !flags.contains(.logsDirtyPages) else { return .pageTable }
     var level = Level.pageTable
     while level < limit {
       let size = PageSize(shift: 3 &+ 9 &* level.above.rawValue)

@@ -13,15 +13,30 @@ public final class MemslotTable: Sendable {
 
   private init(sorted slots: [Memslot]) { self.slots = slots }
 
+  /// A table of many slots at once.
+  ///
+  /// - Throws: as `adding(_:)`.
+  /// - Complexity: O(n log n).
+  public convenience init(_ slots: some Sequence<Memslot>) throws(MemslotError) {
+    let sorted = slots.sorted { $0.base < $1.base }
+    guard sorted.count <= Self.capacity else { throw .tooMany }
+    var seen: Set<Int> = []
+    var last: Memslot?
+    for slot in sorted {
+      try Self.check(slot)
+      if !seen.insert(slot.id).inserted { throw .duplicate(id: slot.id) }
+      if let last, last.end > slot.base { throw .overlap(id: slot.id, other: last.id) }
+      last = slot
+    }
+    self.init(sorted: sorted)
+  }
+
   /// A table with one slot more.
   ///
-  /// - Throws: `MemslotError` where the slot is empty, too high, overlaps, or is one too many.
+  /// - Throws: `MemslotError` where the slot is empty, too high, overlaps, is one too many,
+  ///   or its host memory does not begin at a page.
   public func adding(_ slot: Memslot) throws(MemslotError) -> MemslotTable {
-    let highest = GFN(1 << 40)
-    guard slot.frameCount > 0, slot.frameCount <= highest.rawValue else {
-      throw .badSize(frames: slot.frameCount)
-    }
-    guard slot.base <= highest, slot.end <= highest else { throw .outside(base: slot.base) }
+    try Self.check(slot)
     guard slots.count < Self.capacity else { throw .tooMany }
     if slots.contains(where: { $0.id == slot.id }) { throw .duplicate(id: slot.id) }
     let position = firstIndex(endingAfter: slot.base)
@@ -56,6 +71,15 @@ public final class MemslotTable: Sendable {
     return slots[index]
   }
 
+  private static func check(_ slot: Memslot) throws(MemslotError) {
+    let highest = GFN(1 << 40)
+    guard slot.frameCount > 0, slot.frameCount <= highest.rawValue else {
+      throw .badSize(frames: slot.frameCount)
+    }
+    guard slot.base <= highest, slot.end <= highest else { throw .outside(base: slot.base) }
+    if let host = slot.host, host.offset(in: .size4KiB) != 0 { throw .unaligned(host: host) }
+  }
+
   private func firstIndex(endingAfter gfn: GFN) -> Int {
     var low = 0
     var high = slots.count
@@ -73,6 +97,8 @@ public enum MemslotError: Error, Sendable, Hashable {
   case badSize(frames: UInt64)
   /// The slot passes the end of the 52-bit address space.
   case outside(base: GFN)
+  /// The host memory does not begin at a page.
+  case unaligned(host: HPA)
   /// Two slots would hold one frame.
   case overlap(id: Int, other: Int)
   /// The number is taken.
@@ -89,6 +115,7 @@ extension MemslotError: CustomStringConvertible {
     switch self {
     case .badSize(let frames): "a memslot of \(frames) frames (allowed: 1 to 2^40)"
     case .outside(let base): "memslot at frame \(base) passes the end of the address space"
+    case .unaligned(let host): "host memory at \(host) does not begin at a 4 KiB page"
     case .overlap(let id, let other): "memslot \(id) overlaps memslot \(other)"
     case .duplicate(let id): "memslot \(id) exists already"
     case .unknown(let id): "there is no memslot \(id)"

@@ -9,17 +9,19 @@ public struct TDPContext: Sendable {
   /// What the vCPU's faults amounted to.
   public internal(set) var counters = MMUCounters()
   var rootEpoch: UInt64
+  /// How often generations had wrapped when the root's first MMIO entry was made.
+  var rootEra: UInt64
   var slots: MemslotTable
   var generation: UInt64
   var slotHint = 0
   /// The last MMIO frame, answered first while its generation lasts (SPEC F2).
   var lastMMIO: (gfn: GFN, generation: UInt64)?
 
-  init(index: Int, root: PFN, rootEpoch: UInt64, slots: MemslotTable, generation: UInt64) {
+  init(index: Int, _ root: (root: PFN, epoch: UInt64, era: UInt64)) {
     self.index = index
-    self.root = root
-    self.rootEpoch = rootEpoch
-    self.slots = slots
-    self.generation = generation
+    (self.root, rootEpoch, rootEra) = root
+    slots = .empty
+    // As if an update were under way: the first fault takes the slots.
+    generation = GuestMemory.updateInProgress
   }
 }

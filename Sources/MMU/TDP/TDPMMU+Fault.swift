@@ -22,12 +22,12 @@ extension TDPMMU {
   ) -> FaultOutcome {
     refresh(&cpu)
     let gfn = exit.gpa.frame
-    if exit.isMalformed, let outcome = lookUpMMIO(exit.gpa, on: &cpu, observer) {
-      return outcome
-    }
     if let last = cpu.lastMMIO, last.gfn == gfn, last.generation == cpu.generation {
       cpu.counters.mmioCached += 1
       return .emulate(exit.gpa)
+    }
+    if exit.isMalformed, let outcome = lookUpMMIO(exit.gpa, on: &cpu, observer) {
+      return outcome
     }
     cpu.counters.memslotSearches += 1
     let slot = cpu.slots.slot(for: gfn, hint: &cpu.slotHint)
@@ -54,17 +54,20 @@ extension TDPMMU {
   }
 
   /// Whether the tables have an entry for a frame at all.
-  private func isWalkable(_ gfn: GFN) -> Bool {
+  func isWalkable(_ gfn: GFN) -> Bool {
     gfn.rawValue >> UInt64(9 * encoder.rootLevel.rawValue) == 0
   }
 
   /// Takes the memslots of this moment, if they changed.
   private func refresh(_ cpu: inout TDPContext) {
     let generation = memory.generation
-    if generation == cpu.generation { return }
+    // Under an update the slots change without the generation.
+    if generation == cpu.generation, generation & GuestMemory.updateInProgress == 0 { return }
     cpu.generation = generation
     cpu.slots = memory.slots
     cpu.lastMMIO = nil
+    let era = era(of: generation)
+    if era != cpu.rootEra { beginEra(era) }
   }
 
   func notify(_ observer: borrowing some MMUObserver, _ event: @autoclosure () -> MMUEvent) {

@@ -33,7 +33,7 @@ extension TDPMMU {
         return isZapped || isMapped ? .retry : .failed(.malformedEntry(gpa, steps))
       }
       let generation = mmio.generation(of: spte)
-      guard generation == mmio.truncated(cpu.generation), !isUpdating(cpu) else {
+      guard generation == mmio.truncated(cpu.generation), !isUpdating(cpu), isOfEra(cpu) else {
         cpu.counters.mmioStale += 1
         notify(
           observer,
@@ -55,7 +55,7 @@ extension TDPMMU {
     cpu.counters.mmioSearched += 1
     if isUpdating(cpu) { return .emulate(gpa) }
     cpu.lastMMIO = (gfn, cpu.generation)
-    guard
+    guard isWalkable(gfn), isOfEra(cpu),
       let new = encoder.mmio(gfn: gfn, permissions: .all, generation: cpu.generation),
       case .entry(let place, let old) = descend(to: gfn, at: .pageTable, on: &cpu, observer)
     else { return .emulate(gpa) }
@@ -65,6 +65,9 @@ extension TDPMMU {
     }
     return .emulate(gpa)
   }
+
+  /// Whether the vCPU's tables hold no MMIO entry from before the generations wrapped.
+  private func isOfEra(_ cpu: TDPContext) -> Bool { cpu.rootEra == era(of: cpu.generation) }
 
   private func isUpdating(_ cpu: TDPContext) -> Bool {
     cpu.generation & GuestMemory.updateInProgress != 0

@@ -82,7 +82,16 @@ extension TDPMMU {
       switch descend(to: gfn, at: level, on: &cpu, observer) {
       case .busy: return .retry
       case .exhausted: return .failed(.tablePagesExhausted(limit: pool.limit))
-      case .covered(let entry, let spte, let larger): (place, old, level) = (entry, spte, larger)
+      case .covered(let entry, let spte, let larger):
+        if !encoder.permits(kind, spte) {
+          // It does not grant this frame what is asked: the frame gets an entry of its own.
+          guard let child = split(entry, spte, at: larger, for: gfn, on: &cpu, observer) else {
+            return .failed(.tablePagesExhausted(limit: pool.limit))
+          }
+          if !child { return .retry }
+          continue
+        }
+        (place, old, level) = (entry, spte, larger)
       case .entry(let entry, let spte): (place, old) = (entry, spte)
       }
       if encoder.isPresent(old) {
@@ -111,12 +120,38 @@ extension TDPMMU {
     }
   }
 
+  /// Puts a table of small leaves in the place of a large one (SPEC E18).
+  ///
+  /// - Returns: false where somebody else changed the entry first; `nil` where no page is left.
+  private func split(
+    _ place: HPA, _ old: SPTE, at level: Level, for gfn: GFN, on cpu: inout TDPContext,
+    _ observer: borrowing some MMUObserver
+  ) -> Bool? {
+    guard let table = pool.take() else { return nil }
+    for index in 0..<512 as Range<UInt64> {
+      let child = encoder.child(of: old, at: level, index: index)
+      _ = host.swap(table.baseAddress.wrappingAdd(index * 8), to: child.rawValue)
+    }
+    let new = encoder.table(table.baseAddress)
+    guard exchange(place, from: old, to: new) else {
+      pool.give(back: table)
+      cpu.counters.racesLost += 1
+      notify(observer, .raceLost(level: level, gfn: gfn))
+      return false
+    }
+    cpu.counters.tablesLinked += 1
+    notify(observer, .tableLinked(level: level, gfn: gfn, spte: new))
+    return true
+  }
+
   private func leaf(
     for gfn: GFN, of slot: Memslot, at level: Level, _ kind: AccessKind
   ) -> SPTE? {
     let size = PageSize(shift: 3 &+ 9 &* level.rawValue)
     let first = gfn.roundedDown(to: size)
-    guard let pfn = slot.pfn(of: first) else { return nil }
+    guard let pfn = slot.pfn(of: first),
+      host.contains(pfn.baseAddress, count: Int(size.bytes))
+    else { return nil }
     var request = LeafRequest(
       pfn: pfn, level: level,
       permissions: Permissions.all.subtracting(policy.withheldPermissions(gfn: gfn)),

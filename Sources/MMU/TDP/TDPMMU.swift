@@ -23,7 +23,7 @@ where
   public let memory: GuestMemory
   let pool: TablePool
   let host: HostView
-  private let roots: TDPRoots
+  let roots: TDPRoots
 
   /// An MMU with an empty root table.
   ///
@@ -38,41 +38,51 @@ where
     host = memory.host.view
     guard let root = pool.take() else { throw .tablePagesExhausted(limit: pool.limit) }
     host.fill(page: root, with: encoder.layout.nonPresent.rawValue)
-    roots = TDPRoots(root)
+    roots = TDPRoots(root, era: 0)
   }
 
   /// Table pages in use. **Units** pages.
-  public var tablePages: Int { pool.inUse }
+  public var tablePages: Int { pool.inUse - roots.spareCount }
 
-  /// A vCPU on the root in force.
+  /// A vCPU on the root in force; it brings a page for a root to come.
   public func makeCPU(index: Int) throws(FaultError) -> TDPContext {
-    let (root, epoch) = roots.take()
-    return TDPContext(
-      index: index, root: root, rootEpoch: epoch, slots: memory.slots,
-      generation: memory.generation)
+    guard let spare = pool.take() else { throw .tablePagesExhausted(limit: pool.limit) }
+    roots.add(spare: spare)
+    return TDPContext(index: index, roots.take())
   }
 
   /// Moves the vCPU to the root in force.
   public func enter(_ cpu: inout TDPContext) -> Bool {
     if cpu.rootEpoch == roots.epoch.load(ordering: .acquiring) { return false }
-    let old = cpu.root
-    (cpu.root, cpu.rootEpoch) = roots.take()
-    if roots.drop(old) { free(table: old, at: encoder.rootLevel) }
+    roots.drop(cpu.root, emptying: freeChildren)
+    (cpu.root, cpu.rootEpoch, cpu.rootEra) = roots.take()
+    cpu.lastMMIO = nil
     return true
   }
 
   /// Gives the vCPU's root back.
   public func leave(_ cpu: inout TDPContext) {
-    if roots.drop(cpu.root) { free(table: cpu.root, at: encoder.rootLevel) }
+    roots.drop(cpu.root, emptying: freeChildren)
+    if let spare = roots.takeSpare() { pool.give(back: spare) }
   }
 
-  /// Replaces the root by an empty one.
-  ///
-  /// Where no page is left for it the old tables are emptied in place instead.
+  /// Replaces the root by an empty one; the old tables are freed when the last vCPU leaves them.
   public func invalidateAll() {
-    guard let root = pool.take() else { return zapAll() }
-    host.fill(page: root, with: encoder.layout.nonPresent.rawValue)
-    if let old = roots.replace(by: root) { free(table: old, at: encoder.rootLevel) }
+    replaceRoot(era: era(of: memory.generation), onlyLater: false)
+  }
+
+  /// Replaces the root where the one in force holds MMIO entries of an era before this one (SPEC T2).
+  func beginEra(_ era: UInt64) { replaceRoot(era: era, onlyLater: true) }
+
+  /// How often the generations that MMIO entries can hold have wrapped.
+  func era(of generation: UInt64) -> UInt64 {
+    (generation & ~GuestMemory.updateInProgress) / (encoder.layout.mmio?.generationCount ?? .max)
+  }
+
+  private func replaceRoot(era: UInt64, onlyLater: Bool) {
+    roots.replace(era: era, onlyLater: onlyLater, emptying: freeChildren) {
+      host.fill(page: $0, with: encoder.layout.nonPresent.rawValue)
+    }
   }
 
   /// What the vCPU's faults amounted to.
@@ -101,33 +111,32 @@ where
     }
   }
 
-  private func zapAll() {
-    let (root, _) = roots.take()
-    defer { if roots.drop(root) { free(table: root, at: encoder.rootLevel) } }
-    for index in 0..<512 as Range<UInt64> {
-      let entry = root.baseAddress.wrappingAdd(index * 8)
-      guard case .success(let old) = host.swap(entry, to: encoder.layout.nonPresent.rawValue)
-      else { continue }
-      freeChild(of: SPTE(old), at: encoder.rootLevel)
+  /// The hardware's walk of the second level.
+  public func walk(
+    _ gpa: GPA, _ kind: AccessKind, isUser: Bool, for gva: GVA, on cpu: inout TDPContext
+  ) -> Result<HPA?, HardwareFailure<Never, Exit>> {
+    let second = FormatRegime(encoder.format, root: encoder.root(cpu.root.baseAddress))
+    let access = encoder.format.finalAccess(kind, isUser: isUser, for: gva)
+    switch second.translate(gpa, for: access, in: host, Commit()) {
+    case .success(let found): return .success(found.address)
+    case .failure(.fault(let exit)): return .failure(.exit(exit))
+    case .failure(.unreadable(.outside(let hpa), _, _)): return .failure(.outside(hpa))
+    case .failure(.unreadable(.unavailable, _, _)), .failure(.contended):
+      return .failure(.contended)
     }
-    roots.epoch.add(1, ordering: .acquiringAndReleasing)
   }
 
-  /// Returns a table and all below it. **Requires** that no vCPU can walk them.
-  private func free(table: PFN, at level: Level) {
-    for index in 0..<512 as Range<UInt64> {
-      let entry = table.baseAddress.wrappingAdd(index * 8)
-      if case .success(let raw) = host.load(entry, as: UInt64.self) {
-        freeChild(of: SPTE(raw), at: level)
-      }
-    }
-    pool.give(back: table)
-  }
+  /// Returns the tables below a root. **Requires** that no vCPU can walk them.
+  private func freeChildren(of root: PFN) { freeChildren(of: root, at: encoder.rootLevel) }
 
-  private func freeChild(of spte: SPTE, at level: Level) {
-    guard level > .pageTable, encoder.isPresent(spte), !encoder.isLeaf(spte, at: level) else {
-      return
+  private func freeChildren(of table: PFN, at level: Level) {
+    guard level > .pageTable else { return }
+    for index in 0..<512 as Range<UInt64> {
+      let spte = load(table.baseAddress.wrappingAdd(index * 8))
+      guard encoder.isPresent(spte), !encoder.isLeaf(spte, at: level) else { continue }
+      let child = encoder.pfn(of: spte)
+      freeChildren(of: child, at: level.below)
+      pool.give(back: child)
     }
-    free(table: encoder.pfn(of: spte), at: level.below)
   }
 }

@@ -5,49 +5,82 @@ import Synchronization
 ///
 /// The MMU holds one reference on the root in force and each vCPU one on the root it uses. A root
 /// that is replaced stays whole until the last vCPU has left it, so nobody walks a freed table.
+/// Each vCPU brings a spare page: with n vCPUs at most n roots are in use besides the one in force,
+/// so a replacement never lacks a page.
 final class TDPRoots: Sendable {
   private struct State {
     var current: PFN
     var references: [PFN: Int]
+    var spares: [PFN] = []
+    var era: UInt64
   }
 
   private let state: Mutex<State>
   /// Counts replacements, so that a vCPU sees one without a lock.
   let epoch = Atomic<UInt64>(0)
 
-  init(_ root: PFN) { state = Mutex(State(current: root, references: [root: 1])) }
+  init(_ root: PFN, era: UInt64) {
+    state = Mutex(State(current: root, references: [root: 1], era: era))
+  }
+
+  /// Pages that wait to become roots. **Units** pages.
+  var spareCount: Int { state.withLock { $0.spares.count } }
+
+  /// Adds a page that waits to become a root.
+  func add(spare: PFN) { state.withLock { $0.spares.append(spare) } }
+
+  /// Takes a spare page away.
+  func takeSpare() -> PFN? { state.withLock { $0.spares.popLast() } }
 
   /// Takes a reference on the root in force.
-  func take() -> (root: PFN, epoch: UInt64) {
+  ///
+  /// - Returns: the root, the number of its replacement, and the era of its MMIO entries.
+  func take() -> (root: PFN, epoch: UInt64, era: UInt64) {
     state.withLock { state in
       state.references[state.current, default: 0] += 1
-      return (state.current, epoch.load(ordering: .acquiring))
+      return (state.current, epoch.load(ordering: .acquiring), state.era)
     }
   }
 
-  /// Gives a reference back.
+  /// Gives a reference back; after the last one the page becomes a spare.
   ///
-  /// - Returns: whether it was the last, so that the caller frees the tables.
-  func drop(_ root: PFN) -> Bool {
-    state.withLock { Self.drop(root, in: &$0) }
+  /// - Parameter empty: frees the tables below a root that nobody uses any more.
+  func drop(_ root: PFN, emptying empty: (PFN) -> Void) {
+    state.withLock { Self.drop(root, in: &$0, emptying: empty) }
   }
 
-  /// Puts a new root in force.
+  /// Puts an empty root in force.
   ///
-  /// - Returns: the old root where nobody uses it any more.
-  func replace(by root: PFN) -> PFN? {
+  /// - Parameters:
+  ///   - era: the era of the MMIO entries to come.
+  ///   - onlyLater: whether a root of this era or a later one may stay.
+  ///   - empty: frees the tables below a root that nobody uses any more.
+  ///   - prepare: fills a page with entries that map nothing.
+  func replace(
+    era: UInt64, onlyLater: Bool, emptying empty: (PFN) -> Void, _ prepare: (PFN) -> Void
+  ) {
     state.withLock { state in
+      if onlyLater, state.era >= era { return }
+      state.era = max(state.era, era)
       let old = state.current
+      epoch.add(1, ordering: .acquiringAndReleasing)
+      guard let root = state.spares.popLast() else {
+        // Every other page is some vCPU's root, so no vCPU uses the one in force.
+        empty(old)
+        return prepare(old)
+      }
+      prepare(root)
       state.current = root
       state.references[root] = 1
-      epoch.add(1, ordering: .acquiringAndReleasing)
-      return Self.drop(old, in: &state) ? old : nil
+      Self.drop(old, in: &state, emptying: empty)
     }
   }
 
-  private static func drop(_ root: PFN, in state: inout State) -> Bool {
+  private static func drop(_ root: PFN, in state: inout State, emptying empty: (PFN) -> Void) {
     let count = state.references[root, default: 1] - 1
     state.references[root] = count == 0 ? nil : count
-    return count == 0
+    guard count == 0 else { return }
+    empty(root)
+    state.spares.append(root)
   }
 }

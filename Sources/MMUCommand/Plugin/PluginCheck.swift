@@ -1,6 +1,8 @@
 import ArgumentParser
+import Paging
 import PluginHost
 import Report
+import X86EPT
 
 /// `mmu plugin check`.
 struct PluginCheck: ParsableCommand {
@@ -35,7 +37,14 @@ struct PluginCheck: ParsableCommand {
   }
 
   /// The encoders that a mask is checked against.
-  private static var masks: [PluginReport.MaskSample] { [] }
+  private static var masks: [PluginReport.MaskSample] {
+    [36, 40, 46, 52].map { width in
+      PluginReport.MaskSample(encoder: "ept", maxphyaddr: width, standard: .ept) {
+        mask throws(LayoutError) in
+        _ = try EPTEncoder(EPTCapabilities(physicalAddressWidth: width), mmio: mask)
+      }
+    }
+  }
 
   private func pairs() throws -> [String: String] {
     var result: [String: String] = [:]

@@ -14,4 +14,7 @@ extension FileFailure {
     let text = error.description
     description = text.hasPrefix(path) ? "mmu: \(text)" : "mmu: \(path): \(text)"
   }
+
+  /// A plugin that is refused, of several: the error names the file or the plugin.
+  init(plugin error: PluginError) { description = "mmu: \(error.description)" }
 }

@@ -32,6 +32,14 @@ public enum ExitCause: String, Sendable, Hashable, CaseIterable {
 public protocol MMUExit: Error, Sendable, CustomStringConvertible {
   /// Under which cause the exit is counted.
   var cause: ExitCause { get }
+  /// Whether the hardware was after a guest's table entry and not the address itself.
+  var isTableAccess: Bool { get }
+}
+
+extension MMUExit {
+  /// Not as far as is known.
+  @inlinable
+  public var isTableAccess: Bool { false }
 }
 
 /// What a second-level exit tells its handler, whatever the hardware.

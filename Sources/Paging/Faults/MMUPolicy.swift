@@ -67,7 +67,10 @@ public protocol MMUPolicy: Sendable {
   func verdict(on fault: FaultInfo) -> FaultVerdict
   /// The largest level to map; answers above what is allowed are lowered to it.
   func mappingLevel(for fault: FaultInfo) -> Level
-  /// The permissions to take away from a new leaf.
+  /// The permissions to take away from a new leaf, asked of the frame that faulted.
+  ///
+  /// A leaf above 4 KiB maps other frames too: a policy that withholds from single frames lowers
+  /// `mappingLevel(for:)` around them.
   func withheldPermissions(gfn: GFN) -> Permissions
   /// The memory type of a new leaf, and whether it wins over the guest's PAT; `nil` for the default.
   func memoryType(gfn: GFN) -> (type: MemoryType, ignoresPAT: Bool)?

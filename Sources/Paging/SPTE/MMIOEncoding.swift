@@ -168,6 +168,16 @@ extension MMIOEncoding {
         "the MMIO access mask overlaps the generation or the mask",
         mask.accessMask & (generation | mask.mask))
     }
+    if mask.accessMask & gfnMask != 0 {
+      try refuse("the MMIO access mask overlaps address bits", mask.accessMask & gfnMask, "GFN")
+    }
+    if let present = fields.first(where: { $0.role == .mmuPresent })?.field,
+      mask.accessMask & present.mask != 0
+    {
+      try refuse(
+        "the MMIO access mask makes the entry present", mask.accessMask & present.mask,
+        present.name)
+    }
     if moved & generation != 0 {
       try refuse("relocated GFN bits overlap the generation", moved & generation, "generation")
     }

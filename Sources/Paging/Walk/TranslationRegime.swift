@@ -30,6 +30,11 @@ public protocol TranslationRegime: Sendable {
     _ address: Address<Input>, for access: Access, at level: Level
   ) -> Fault
 
+  /// The address under which a TLB keeps the translation: without the bits that the access ignores;
+  /// `nil` where the address or a register refuses the access before any table is read, whatever is
+  /// cached.
+  func cachedAddress(of address: Address<Input>, for access: Access) -> Address<Input>?
+
   /// Which address space TLB entries belong to: the PCID on x86; 0 where there is one alone.
   var addressSpaceTag: UInt16 { get }
 
@@ -38,6 +43,12 @@ public protocol TranslationRegime: Sendable {
 }
 
 extension TranslationRegime {
+  /// The address as it is.
+  @inlinable
+  public func cachedAddress(
+    of address: Address<Input>, for access: Access
+  ) -> Address<Input>? { address }
+
   /// One address space.
   @inlinable
   public var addressSpaceTag: UInt16 { 0 }
@@ -92,6 +103,17 @@ public struct FormatRegime<Format: PagingFormat>: TranslationRegime {
     Translation<Memory.Space, Format.Rights>, WalkFailure<Format.Fault, Memory.Failure>
   > {
     Walker(format).walk(address, for: access, at: root, in: memory, &strategy)
+  }
+
+  /// Asks the format.
+  @inlinable
+  @inline(__always)  // PERF: tlb.hit
+  public func cachedAddress(
+    of address: Address<Format.Input>, for access: Format.Access
+  ) -> Address<Format.Input>? {
+    let address = format.untagged(address, for: access)
+    guard case .table = format.start(address, for: access, at: root) else { return nil }
+    return address
   }
 
   /// Asks the format.

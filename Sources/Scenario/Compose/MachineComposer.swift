@@ -2,6 +2,7 @@ import GuestImage
 import MMU
 import Machine
 import Paging
+import PluginHost
 import SystemPackage
 import X86
 import X86EPT
@@ -13,7 +14,7 @@ struct MachineComposer {
   let spec: MachineSpec
   /// The folder that paths are relative to.
   let folder: FilePath
-  let extensions: MachineExtensions
+  let plugins: MachinePlugins
 
   /// What was composed.
   struct Result {
@@ -70,7 +71,7 @@ struct MachineComposer {
       tlb = shape
     }
     let guests = Array(repeating: processor, count: spec.vcpuCount)
-    let policy = PolicyStack(extensions.policies)
+    let policy = PolicyStack(plugins.policies)
     let width = processor.features.physicalAddressWidth
     do {
       switch spec.mmu {
@@ -78,7 +79,12 @@ struct MachineComposer {
         let capabilities = EPTCapabilities(
           physicalAddressWidth: width, levels: width > 48 ? 5 : 4,
           accessedDirty: spec.features?.contains("ad") ?? true)
-        let encoder = try EPTEncoder(capabilities, mmio: extensions.mmioMask ?? .ept)
+        let mask = try Plugin.mmioMask(
+          of: plugins.plugins, maxphyaddr: width, encoder: "ept", standard: .ept
+        ) { mask throws(LayoutError) in
+          _ = try EPTEncoder(capabilities, mmio: mask)
+        }
+        let encoder = try EPTEncoder(capabilities, mmio: mask)
         let mmu = try TDPMMU(encoder: encoder, policy: policy, memory: memory, pool: pool)
         return try Machine(guests: guests, mmu: mmu, bus: bus, tlb: tlb, observer: recorder)
       }

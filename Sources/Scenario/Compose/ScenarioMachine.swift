@@ -5,7 +5,7 @@ import X86
 import X86Guest
 
 /// A composed machine, whatever it was composed of: one indirect call an access.
-protocol ScenarioMachine: AnyObject {
+protocol ScenarioMachine: AnyObject, Sendable {
   func access(
     _ vcpu: Int, _ access: X86Access, at gva: GVA, size: Int, value: UInt128
   ) -> AccessReport<X86Fault>
@@ -14,6 +14,7 @@ protocol ScenarioMachine: AnyObject {
   func processor(_ vcpu: Int) -> X86Processor
   func tlbCounts() -> (hits: Int, misses: Int)
   func exitCounts() -> ExitCounters
+  var vcpuCount: Int { get }
   var memory: GuestMemory { get }
   var counters: MMUCounters { get }
   var tablePages: Int { get }
@@ -51,6 +52,8 @@ extension Machine: ScenarioMachine where Guest == X86Processor {
   func exitCounts() -> ExitCounters {
     vcpus.reduce(into: ExitCounters()) { $0 += $1.exits }
   }
+
+  var vcpuCount: Int { vcpus.count }
 
   var tablePages: Int { mmu.tablePages }
 }

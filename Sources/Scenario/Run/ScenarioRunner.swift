@@ -14,7 +14,11 @@ public final class ScenarioRunner {
   /// One line that says what the machine is.
   public let machineSummary: String
 
+  /// What plugins said while the machine was composed.
+  public let pluginLines: [String]
+
   let machine: any ScenarioMachine
+  private let plugins: MachinePlugins
   private let recorder: EventRecorder
   private var faults: [UInt8: Int] = [:]
   private var tableCursor: GPA?
@@ -23,19 +27,22 @@ public final class ScenarioRunner {
   ///
   /// - Parameters:
   ///   - folder: what the scenario's paths are relative to.
-  ///   - extensions: what plugins bring.
+  ///   - plugins: what is asked for masks and about faults.
   /// - Throws: `ScenarioError`: a file that the scenario names is bad, or the machine cannot be.
   public init(
-    _ scenario: Scenario, folder: FilePath, extensions: MachineExtensions = MachineExtensions()
+    _ scenario: Scenario, folder: FilePath, plugins: MachinePlugins = MachinePlugins()
   ) throws(ScenarioError) {
     self.scenario = scenario
     let composed = try MachineComposer(
-      spec: scenario.machine, folder: folder, extensions: extensions
+      spec: scenario.machine, folder: folder, plugins: plugins
     ).compose()
     machine = composed.machine
     recorder = composed.recorder
     notes = composed.notes
     machineSummary = composed.summary
+    self.plugins = plugins
+    plugins.services.serve(composed.machine)
+    pluginLines = plugins.services.takeLines()
   }
 
   /// Runs all steps.
@@ -54,6 +61,7 @@ public final class ScenarioRunner {
         return count > 0 ? (cause, count) : nil
       }
       result.events = recorder.take()
+      result.pluginLines = plugins.services.takeLines()
       if let expectation = step.expectation {
         result.mismatches = expectation.mismatches(result)
       } else if let problem = result.problem {
@@ -71,6 +79,7 @@ public final class ScenarioRunner {
     summary.mmioCached = counters.mmioCached
     summary.mmioSearched = counters.mmioSearched
     summary.tablePages = machine.tablePages
+    summary.pluginCounters = plugins.services.counters
     return summary
   }
 

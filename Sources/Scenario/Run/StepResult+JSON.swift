@@ -30,6 +30,7 @@ extension StepResult {
     if let isTLBHit { line.add("tlb", isTLBHit ? "hit" : "miss") }
     if let mmio { line.add("mmio", mmio.device ?? "unclaimed") }
     line.add("events", events.map(\.inWords))
+    if !pluginLines.isEmpty { line.add("plugin", pluginLines) }
     if step.expectation != nil || !mismatches.isEmpty { line.add("passed", isPassed) }
     if !mismatches.isEmpty { line.add("mismatches", mismatches) }
     return line
@@ -72,6 +73,11 @@ extension RunSummary {
     mmio.add("cached", mmioCached)
     mmio.add("searched", mmioSearched)
     inner.add("mmio", mmio)
+    if !pluginCounters.isEmpty {
+      var counters = JSONLine()
+      for (name, count) in pluginCounters { counters.add(name, Int(clamping: count)) }
+      inner.add("plugins", counters)
+    }
     var line = JSONLine()
     line.add("summary", inner)
     return line

@@ -21,6 +21,7 @@ extension StepResult {
           + entry.changeInWords)
     }
     lines += events.map { Self.row($0.label, $0.inWords) }
+    lines += pluginLines.map { Self.row("plugin", $0) }
     if let isTLBHit, isTLBHit { lines.append(Self.row("TLB", "hit, no walk")) }
     if let mmio {
       lines.append(
@@ -147,7 +148,9 @@ extension RunSummary {
       "  exceptions   \(exceptions.isEmpty ? "none" : exceptions)",
       "  SPTEs        \(spteInstalls) installed, \(tablePages) table pages in use",
       "  MMIO         \(mmioCached) cached, \(mmioSearched) searched",
-      "  steps        \(passed) passed, \(failed) failed",
     ]
+      + pluginCounters.map { "  plugin       \($0.name): \($0.count)" } + [
+        "  steps        \(passed) passed, \(failed) failed"
+      ]
   }
 }

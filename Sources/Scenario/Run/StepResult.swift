@@ -27,6 +27,8 @@ public struct StepResult: Sendable {
   public var mmio: MMIOAnswer?
   /// What happened inside the MMU.
   public var events: [MMUEvent] = []
+  /// What plugins said.
+  public var pluginLines: [String] = []
   /// The guest's own tables for the address, before and after the step.
   public var walk: [WalkedEntry] = []
   /// For a repeated access: how many went through.
@@ -90,4 +92,6 @@ public struct RunSummary: Sendable {
   public var mmioCached = 0
   /// MMIO accesses that searched the memslots.
   public var mmioSearched = 0
+  /// What plugins counted.
+  public var pluginCounters: [(name: String, count: UInt64)] = []
 }
