@@ -31,6 +31,8 @@ let package = Package(
   targets: [
     // The protocols and the one walker; imports nothing of the project.
     .target(name: "Paging", swiftSettings: strict),
+    // A header with the prefetch instruction, for memories that can use it.
+    .systemLibrary(name: "CPrefetch"),
 
     // Guest modes: what they share, then one target each, then the choice among them.
     .target(name: "X86", dependencies: ["Paging"], swiftSettings: strict),
@@ -45,7 +47,7 @@ let package = Package(
     .target(name: "X86EPT", dependencies: ["Paging"], swiftSettings: strict),
 
     // Memslots, table pages, the fault handlers.
-    .target(name: "MMU", dependencies: ["Paging"], swiftSettings: strict),
+    .target(name: "MMU", dependencies: ["Paging", "CPrefetch"], swiftSettings: strict),
 
     // vCPUs, TLB, MMIO bus, the life of an access.
     .target(
@@ -151,7 +153,7 @@ let package = Package(
       cSettings: [.unsafeFlags(["-std=c11", "-O3", "-march=native", "-Wall", "-Wextra"])]),
     .target(
       name: "MMUBench",
-      dependencies: ["Paging", "X86", "X86Guest", "X86Long", "X86PAE", "CBenchTwin"],
+      dependencies: ["CPrefetch", "Paging", "X86", "X86Guest", "X86Long", "X86PAE", "CBenchTwin"],
       swiftSettings: strict),
     .testTarget(
       name: "MMUBenchTests",

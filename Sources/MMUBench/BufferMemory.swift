@@ -1,3 +1,4 @@
+import CPrefetch
 import Paging
 import Synchronization
 
@@ -47,6 +48,14 @@ struct BufferMemory: ~Copyable, EntryMemory {
     let entry = unsafe bytes.loadUnaligned(
       fromByteOffset: Int(truncatingIfNeeded: address.rawValue), as: Entry.self)
     return .success(Entry(littleEndian: entry))
+  }
+
+  /// Brings an entry's line nearer.
+  @inline(__always)
+  func prefetch(_ address: GPA) {
+    guard address.rawValue < UInt64(truncatingIfNeeded: byteCount) else { return }
+    // SAFETY: inside the buffer; and the instruction faults on no address.
+    unsafe cprefetch_read(bytes + Int(truncatingIfNeeded: address.rawValue))
   }
 
   /// Replaces one entry atomically.
