@@ -12,8 +12,13 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: install-deps release plugins ## Build for release and run the showcase
+run: install-deps release plugins ## Build for release, run the showcase, show what its plugin does
 	$(RELEASE) run $(SCENARIO)
+	@echo
+	@echo "The same without the plugin (<) and with it (>), where they differ:"
+	@$(RELEASE) run $(SCENARIO) --without-plugins >build/without.txt
+	@$(RELEASE) run $(SCENARIO) >build/with.txt
+	@diff build/without.txt build/with.txt || test $$? -eq 1
 
 .PHONY: release
 release: install-deps ## Build `mmu` for release

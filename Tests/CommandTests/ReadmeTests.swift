@@ -115,4 +115,44 @@ struct ReadmeTests {
       try Self.commands().first { $0.command == ["swift", "run", name] }, "swift run \(name)")
     #expect(run.lines.map(String.init) == shown.output)
   }
+
+  @Test("the README's plugin compiles, and denies what it says")
+  func pluginIsCompiled() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "mmu-readme-\(UUID())")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let source = try #require(try Self.blocks(of: "c").first).joined(separator: "\n") + "\n"
+    try source.write(to: folder.appending(path: "guard.c"), atomically: true, encoding: .utf8)
+    let compiler = Process()
+    compiler.executableURL = URL(filePath: "/usr/bin/env")
+    compiler.arguments = [
+      "cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
+      "-I\(Self.root)/Plugins/include", "-o", folder.path + "/guard.so", folder.path + "/guard.c",
+    ]
+    try compiler.run()
+    compiler.waitUntilExit()
+    try #require(compiler.terminationStatus == 0)
+    let check = try Command(["plugin", "check", folder.path + "/guard.so"], in: Self.root)
+    #expect(check.status == 0)
+    #expect(check.output.contains("fault_policy: guard"))
+
+    let scenario = """
+      scenario: 1
+      machine:
+        guest: none
+        mmu: ept
+        memory: [{gpa: 0x0, size: 2 MiB}]
+      steps:
+        - write: {va: 0x1000, value: 1}
+          expect: {ok: false}
+        - write: {va: 0x100000, value: 1}
+          expect: {ok: true}
+      """
+    let file = folder.path + "/scenario.yaml"
+    try scenario.write(toFile: file, atomically: true, encoding: .utf8)
+    let with = try Command(["run", file, "--plugin", folder.path + "/guard.so"], in: Self.root)
+    #expect(with.status == 0, "\(with.output)")
+    let without = try Command(["run", file], in: Self.root)
+    #expect(without.status == 1, "without the plugin nobody denies")
+  }
 }
