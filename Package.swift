@@ -153,7 +153,9 @@ let package = Package(
       cSettings: [.unsafeFlags(["-std=c11", "-O3", "-march=native", "-Wall", "-Wextra"])]),
     .target(
       name: "MMUBench",
-      dependencies: ["CPrefetch", "Paging", "X86", "X86Guest", "X86Long", "X86PAE", "CBenchTwin"],
+      dependencies: [
+        "CPrefetch", "Paging", "X86", "X86EPT", "X86Guest", "X86Long", "X86PAE", "CBenchTwin",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "MMUBenchTests",

@@ -34,7 +34,7 @@ extension WalkLoop.Tally {
   @inline(__always)
   mutating func add(
     _ outcome: Result<
-      Translation<GuestPhysical, X86Rights>, WalkFailure<X86Fault, BufferMemory.Hole>
+      Translation<GuestPhysical, X86Rights>, WalkFailure<X86Fault, BufferHole>
     >
   ) {
     switch outcome {
