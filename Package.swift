@@ -67,10 +67,17 @@ let package = Package(
         "X86Guest", "X86PAE", .product(name: "SystemPackage", package: "swift-system"), "Yams",
       ], swiftSettings: strict),
     .target(name: "Report", dependencies: ["Paging"], swiftSettings: strict),
+    // What is found in an image: mappings, trees, roots.
+    .target(
+      name: "Inspection",
+      dependencies: [
+        "GuestImage", "Paging", "Report", "X86", "X86Guest", "X86Legacy32", "X86Long", "X86PAE",
+      ], swiftSettings: strict),
     .executableTarget(
       name: "MMUCommand",
       dependencies: [
-        "GuestImage", "Notation", "Paging", "Report", "Scenario", "X86", "X86Guest", "X86PAE",
+        "GuestImage", "Inspection", "Notation", "Paging", "Report", "Scenario", "X86", "X86EPT",
+        "X86Guest", "X86PAE",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
