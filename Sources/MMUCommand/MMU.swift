@@ -18,7 +18,8 @@ struct MMU: ParsableCommand {
     commandName: "mmu",
     abstract: "Translates, inspects and checks x86 guest memory.",
     subcommands: [
-      Translate.self, Walk.self, Map.self, Roots.self, Cases.self,
+      Translate.self, Walk.self, Map.self, Tree.self, Roots.self, Decode.self, Layout.self,
+      Cases.self,
     ])
 
   static func main() {
