@@ -18,7 +18,8 @@ struct MMU: ParsableCommand {
     commandName: "mmu",
     abstract: "Translates, inspects and checks x86 guest memory.",
     subcommands: [
-      Translate.self, Walk.self, Cases.self, Run.self, PluginCommand.self, Bench.self,
+      Translate.self, Walk.self, Cases.self, Run.self, PluginCommand.self, Bench.self, Map.self,
+      Tree.self, Roots.self, Decode.self, Layout.self,
     ])
 
   static func main() {

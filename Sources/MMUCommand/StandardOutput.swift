@@ -17,6 +17,12 @@ struct StandardOutput: ~Copyable {
   /// Adds an object on a line of its own.
   mutating func write(_ line: JSONLine) throws { try write(line.utf8) }
 
+  /// Adds lines that have their line feeds already.
+  mutating func write(piece: [UInt8]) throws {
+    buffer.append(contentsOf: piece)
+    if buffer.count >= Self.pieceSize { try flush() }
+  }
+
   private mutating func write(_ bytes: some Collection<UInt8>) throws {
     buffer.append(contentsOf: bytes)
     buffer.append(UInt8(ascii: "\n"))

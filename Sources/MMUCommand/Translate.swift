@@ -22,24 +22,22 @@ struct Translate: ParsableCommand {
   @Flag(help: "Exit with 1 where an address has no translation.")
   var allMapped = false
 
+  @Flag(help: "Try all roots that mmu roots finds, best first; the line names the one that answers.")
+  var anyRoot = false
+
   @Flag(help: "Print JSON Lines.")
   var json = false
 
   func run() throws {
+    if anyRoot { return try runAnyRoot() }
     let space = try options.openAddressSpace(access.adjust)
     var output = StandardOutput()
     var isAllMapped = true
     let judged = access.judged
     let isJSON = json
     for address in try AddressArgument.resolve(addresses) {
-      let outcome =
-        if let judged {
-          space.translate(address, for: judged, Judge())
-        } else {
-          space.translate(address, Probe())
-        }
       let line = TranslationLine(
-        address: address, outcome: outcome, isJudged: judged != nil)
+        address: address, outcome: space.outcome(address, judged), isJudged: judged != nil)
       isAllMapped = isAllMapped && line.isMapped
       if isJSON { try output.write(line.json) } else { try output.write(line.text) }
     }
