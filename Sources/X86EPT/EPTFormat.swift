@@ -211,3 +211,11 @@ extension EPTFormat: EntryLegality {
     }
   }
 }
+
+extension EPTFormat: EnumerablePagingFormat {
+  /// The EPT PML4 or PML5 table.
+  @inlinable
+  public func rootTables(of root: TableRoot) -> RootTables {
+    RootTables(RootTable(root.address, at: Level(capabilities.levels)))
+  }
+}

@@ -86,3 +86,11 @@ extension Legacy32: EditableX86Format {
     return raw
   }
 }
+
+extension Legacy32: EnumerablePagingFormat {
+  /// The page directory.
+  @inlinable
+  public func rootTables(of root: TableRoot) -> RootTables {
+    RootTables(RootTable(root.address, at: .directory))
+  }
+}
