@@ -75,7 +75,8 @@ let package = Package(
     .executableTarget(
       name: "MMUCommand",
       dependencies: [
-        "GuestImage", "Notation", "Paging", "Report", "Scenario", "X86", "X86Guest", "X86PAE",
+        "Explain", "GuestImage", "Notation", "Paging", "Report", "Scenario", "X86", "X86Guest",
+        "X86PAE",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
@@ -107,7 +108,8 @@ let package = Package(
     .testTarget(
       name: "WalkTests",
       dependencies: [
-        "Paging", "X86", "X86Legacy32", "X86PAE", "X86Long", "X86Guest", "TestSupport",
+        "Explain", "Paging", "Report", "X86", "X86Legacy32", "X86PAE", "X86Long", "X86Guest",
+        "TestSupport",
       ], swiftSettings: strict),
     .testTarget(
       name: "StructureTests", dependencies: ["TestSupport"], swiftSettings: strict),

@@ -148,13 +148,13 @@ extension AccessChange {
 extension EffectiveMemoryType {
   var json: JSONLine {
     var line = JSONLine()
-    line.add("type", type.description)
+    line.add("type", type.abbreviation)
     line.add("patIndex", index)
     line.add("pat", attribute.description)
     switch range {
-    case .mtrr(let type): line.add("mtrr", type.description)
+    case .mtrr(let type): line.add("mtrr", type.abbreviation)
     case .ept(let type, let ignoresPAT):
-      line.add("ept", type.description)
+      line.add("ept", type.abbreviation)
       line.add("ignoresPAT", ignoresPAT)
     }
     return line

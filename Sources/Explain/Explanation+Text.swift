@@ -87,9 +87,10 @@ extension EffectiveMemoryType {
   public var words: String {
     let from = "PAT entry \(index) says \(attribute)"
     switch range {
-    case .mtrr(let type): return "\(self.type) (\(from), the MTRRs say \(type))"
+    case .mtrr(let type): return "\(self.type.abbreviation) (\(from), the MTRRs say \(type.abbreviation))"
     case .ept(let type, let ignoresPAT):
-      return "\(self.type) (\(ignoresPAT ? "PAT is left out" : from), EPT says \(type))"
+      let pat = ignoresPAT ? "PAT is left out" : from
+      return "\(self.type.abbreviation) (\(pat), EPT says \(type.abbreviation))"
     }
   }
 }

@@ -22,7 +22,7 @@ public struct EffectiveMemoryType: Hashable, Sendable {
   /// The entry of IA32_PAT that the leaf chooses. **Bits** PAT 2, PCD 1, PWT 0.
   public let index: Int
   /// What that entry says; UC where it holds no type.
-  public let attribute: MemoryType
+  public let attribute: PageAttribute
   /// What the range says.
   public let range: Range
   /// The type in effect.
@@ -39,7 +39,7 @@ public struct EffectiveMemoryType: Hashable, Sendable {
     range: Range = .mtrr(.writeBack), cacheDisable: Bool = false
   ) {
     index = leaf.map { PageAttributeTable.index(ofLeaf: $0, at: level) } ?? 0
-    attribute = leaf == nil ? .writeBack : table[index] ?? .uncacheable
+    attribute = leaf == nil ? .type(.writeBack) : table[index] ?? .type(.uncacheable)
     self.range = range
     if cacheDisable {
       type = .uncacheable

@@ -16,9 +16,9 @@ public struct PageAttributeTable: RawRepresentable, Hashable, Sendable {
   @inlinable
   public static var afterReset: Self { Self(rawValue: 0x0007_0406_0007_0406) }
 
-  /// One entry, or `nil` where it is not a type. **Requires** 0...7; higher bits are ignored.
-  public subscript(index: Int) -> MemoryType? {
-    MemoryType(rawValue: UInt8(truncatingIfNeeded: rawValue >> UInt64((index & 7) * 8)))
+  /// One entry, or `nil` where the byte is none. **Requires** 0...7; higher bits are ignored.
+  public subscript(index: Int) -> PageAttribute? {
+    PageAttribute(rawValue: UInt8(truncatingIfNeeded: rawValue >> UInt64((index & 7) * 8)))
   }
 
   /// Whether a write to the register would succeed: every byte is a type.
