@@ -97,7 +97,9 @@ struct ExplanationPropertyTests {
           guard remedy.changes.count == 2 else { continue }
           for change in remedy.changes {
             tables.write(to: memory)
-            #expect(walk(situation, with: [change], memory, mode) == nil)
+            #expect(
+              walk(situation, with: [change], memory, mode) == nil,
+              "seed \(seed), \(GVA(address)), \(remedy.changes.map { $0.words(in: situation) })")
           }
         }
       }
