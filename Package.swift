@@ -72,11 +72,17 @@ let package = Package(
     .target(
       name: "Explain", dependencies: ["Paging", "Report", "X86", "X86Guest", "X86PAE"],
       swiftSettings: strict),
+    // What is found in an image: mappings, trees, roots.
+    .target(
+      name: "Inspection",
+      dependencies: [
+        "GuestImage", "Paging", "Report", "X86", "X86Guest", "X86Legacy32", "X86Long", "X86PAE",
+      ], swiftSettings: strict),
     .executableTarget(
       name: "MMUCommand",
       dependencies: [
-        "Explain", "GuestImage", "Notation", "Paging", "Report", "Scenario", "X86", "X86Guest",
-        "X86PAE",
+        "Explain", "GuestImage", "Inspection", "Notation", "Paging", "Report", "Scenario", "X86",
+        "X86EPT", "X86Guest", "X86PAE",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),

@@ -113,7 +113,7 @@ struct ImageOptions: ParsableArguments {
     return space
   }
 
-  private func naming<Value>(
+  func naming<Value>(
     _ file: String, _ body: () throws(ImageError) -> Value
   ) throws(FileFailure) -> Value {
     do { return try body() } catch { throw FileFailure(file, error) }
@@ -122,7 +122,7 @@ struct ImageOptions: ParsableArguments {
 
 extension FilePath {
   /// Whether something has this name.
-  fileprivate var exists: Bool {
+  var exists: Bool {
     guard let descriptor = try? FileDescriptor.open(self, .readOnly, options: .nonBlocking) else {
       return false
     }

@@ -17,7 +17,10 @@ struct MMU: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "mmu",
     abstract: "Translates, inspects and checks x86 guest memory.",
-    subcommands: [Translate.self, Walk.self, ExplainAccess.self, Cases.self])
+    subcommands: [
+      Translate.self, Walk.self, ExplainAccess.self, Map.self, Info.self, Read.self,
+      Search.self, Cases.self,
+    ])
 
   static func main() {
     // A reader that goes away early ends the output, quietly; see `StandardOutput`.

@@ -71,7 +71,8 @@ struct TranslationLine {
     }
   }
 
-  private static var leafFlags: [(name: String, bit: UInt64)] {
+  /// The flags of a leaf that are printed.
+  static var leafFlags: [(name: String, bit: UInt64)] {
     [("global", 1 << 8), ("accessed", 1 << 5), ("dirty", 1 << 6)]
   }
 }

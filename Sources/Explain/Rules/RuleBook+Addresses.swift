@@ -65,10 +65,11 @@ extension RuleBook {
 
   private var canonicalRule: AccessRule {
     let width = linearWidth
-    let shift = Int64(64 - width)
-    let shifted = Int64(bitPattern: linear.rawValue) << shift
-    let extended = GVA(UInt64(bitPattern: shifted >> shift))
+    let extended = signExtended(linear)
     let isCanonical = extended == linear
+    // Masking by LAM_U48 may undo the extension to 57 bits; then the masked address is extended.
+    let masked = regime.linearAddress(of: extended, for: access)
+    let meant = masked == extended ? extended : signExtended(masked)
     let isUpper = extended.rawValue >> 63 == 1
     return AccessRule(
       "Canonical address", source: Self.canonical, isCanonical ? .passed : .failed,
@@ -76,6 +77,12 @@ extension RuleBook {
       isCanonical
         ? "bits 63:\(width) equal bit \(width - 1)"
         : "bits 63:\(width) must equal bit \(width - 1), which is \(isUpper ? 1 : 0)",
-      cause: .nonCanonical, repair: [.address(extended)])
+      cause: .nonCanonical, repair: [.address(meant)])
+  }
+
+  private func signExtended(_ address: GVA) -> GVA {
+    let shift = Int64(64 - linearWidth)
+    let shifted = Int64(bitPattern: address.rawValue) << shift
+    return GVA(UInt64(bitPattern: shifted >> shift))
   }
 }
