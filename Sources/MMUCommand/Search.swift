@@ -70,7 +70,7 @@ struct Search: ParsableCommand {
     let bar = ProgressBar("searching")
     let search = VirtualSearch(for: bytes, userOnly: userOnly)
     var output = StandardOutput()
-    let end = try search.run(pages, in: space.image, progress: bar.show) { match in
+    let end = search.run(pages, in: space.image, progress: bar.show) { match in
       lines.append(line(for: match, in: space))
       count += 1
       return limit.map { count < $0 } ?? true

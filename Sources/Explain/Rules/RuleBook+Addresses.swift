@@ -1,5 +1,6 @@
 import Paging
 import X86
+import X86Guest
 
 extension RuleBook {
   /// What is asked of the address before any walk (SPEC W1, W13, W20).
