@@ -80,6 +80,11 @@ let package = Package(
         .product(name: "SystemPackage", package: "swift-system"), "Yams",
       ], swiftSettings: strict),
     .target(name: "Report", dependencies: ["Paging"], swiftSettings: strict),
+
+    // One access told: rules, error code, the smallest change that would let it through.
+    .target(
+      name: "Explain", dependencies: ["Paging", "Report", "X86", "X86Guest", "X86PAE"],
+      swiftSettings: strict),
     // What is found in an image: mappings, trees, roots.
     .target(
       name: "Inspection",
@@ -90,7 +95,7 @@ let package = Package(
       name: "MMUCommand",
       dependencies: [
         "GuestImage", "MMUBench", "Notation", "Paging", "PluginHost", "Report", "Scenario", "X86",
-        "X86EPT", "X86Guest", "X86PAE", "Inspection",
+        "X86EPT", "X86Guest", "X86PAE", "Inspection", "Explain",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
@@ -135,7 +140,8 @@ let package = Package(
     .testTarget(
       name: "WalkTests",
       dependencies: [
-        "Paging", "X86", "X86Legacy32", "X86PAE", "X86Long", "X86Guest", "TestSupport",
+        "Explain", "Paging", "Report", "X86", "X86Legacy32", "X86PAE", "X86Long", "X86Guest",
+        "TestSupport",
       ], swiftSettings: strict),
     .target(
       name: "MachineSupport",

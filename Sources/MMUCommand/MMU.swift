@@ -19,7 +19,8 @@ struct MMU: ParsableCommand {
     abstract: "Translates, inspects and checks x86 guest memory.",
     subcommands: [
       Translate.self, Walk.self, Cases.self, Run.self, PluginCommand.self, Bench.self, Map.self,
-      Tree.self, Roots.self, Decode.self, Layout.self,
+      Tree.self, Roots.self, Decode.self, Layout.self, ExplainAccess.self, Info.self, Read.self,
+      Search.self, ReverseMap.self, Audit.self,
     ])
 
   static func main() {

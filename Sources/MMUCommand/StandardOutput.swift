@@ -17,7 +17,7 @@ struct StandardOutput: ~Copyable {
   /// Adds an object on a line of its own.
   mutating func write(_ line: JSONLine) throws { try write(line.utf8) }
 
-  /// Adds lines that have their line feeds already.
+  /// Adds bytes as they are: memory, or lines that have their line feeds already.
   mutating func write(piece: [UInt8]) throws {
     buffer.append(contentsOf: piece)
     if buffer.count >= Self.pieceSize { try flush() }
@@ -46,6 +46,11 @@ struct StandardOutput: ~Copyable {
 enum StandardError {
   /// Writes a line; where that fails there is nobody to tell.
   static func write(_ line: String) {
-    _ = try? FileDescriptor.standardError.writeAll((line + "\n").utf8)
+    write(unfinished: line + "\n")
+  }
+
+  /// Writes a text without a line feed of its own.
+  static func write(unfinished text: String) {
+    _ = try? FileDescriptor.standardError.writeAll(text.utf8)
   }
 }

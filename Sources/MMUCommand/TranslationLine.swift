@@ -1,3 +1,4 @@
+import Explain
 import GuestImage
 import Paging
 import Report
@@ -76,6 +77,7 @@ struct TranslationLine {
       if fault.cause == .permission { line = "\(address) refused: permission" }
       if isJudged {
         line += ", vector \(fault.vector) error \(UInt64(fault.errorCode.rawValue).hex)"
+        if fault.vector == X86Fault.pageFaultVector { line += " (\(fault.errorCode.names))" }
       }
       return line
     case .failure(.unreadable(let hole, _, let level)):

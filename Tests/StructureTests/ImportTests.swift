@@ -23,6 +23,7 @@ struct ImportTests {
     table["PluginHost"] = core.union(["MMU", "CELF", "CFFI", "CMMUPlugin"])
     table["GuestImage"] = core.union(["Notation", "CELF"])
     table["Report"] = core.union(["Notation", "MMU", "Machine", "GuestImage"])
+    table["Explain"] = core.union(["Report"])
     table["Inspection"] = core.union(["Notation", "GuestImage", "Report"])
     let composing = core.union(["Notation", "MMU", "Machine", "GuestImage", "PluginHost"])
     table["Scenario"] = composing.union(["Report"])
