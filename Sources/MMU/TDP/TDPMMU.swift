@@ -23,7 +23,7 @@ where
   public let memory: GuestMemory
   let pool: TablePool
   let host: HostView
-  private let roots: TDPRoots
+  let roots: TDPRoots
 
   /// An MMU with an empty root table.
   ///
