@@ -36,7 +36,8 @@ extension StepResult {
     "  " + label + String(repeating: " ", count: max(1, 9 - label.count)) + words
   }
 
-  private var headline: String {
+  /// What the step does, in words.
+  public var headline: String {
     switch step.action {
     case .access(let access):
       let who = access.isUser ? "user" : access.isImplicit ? "implicit supervisor" : "supervisor"
@@ -49,10 +50,21 @@ extension StepResult {
     case .poke(let poke): return "poke \(poke.bytes.count) bytes at GPA \(poke.gpa)"
     case .invalidatePage(let va, let vcpu): return "INVLPG of GVA \(va) on vCPU \(vcpu)"
     case .setRegister(let name, let value, let vcpu):
-      return "set \(name) to \(value.hex) on vCPU \(vcpu)"
+      return "set \(name.rawValue) to \(value.hex) on vCPU \(vcpu)"
     case .repeated(let repeated):
       return "repeat \(repeated.count) × \(repeated.access.kind) in GVA"
         + " \(repeated.range.lowerBound.hex)…\(repeated.range.upperBound.hex)"
+    case .memslot(.add(let region)):
+      return "memslot: add \(region.byteCount.hex) bytes at GPA \(region.gpa)"
+    case .memslot(.remove(let gpa)): return "memslot: remove the one at GPA \(gpa)"
+    case .memslot(.move(let gpa, let place)): return "memslot: move GPA \(gpa) to GPA \(place)"
+    case .memslot(.flags(let gpa, let isReadOnly)):
+      return "memslot: make the one at GPA \(gpa) \(isReadOnly ? "read-only" : "writable")"
+    case .parallel(let parallel):
+      let lanes = parallel.lanes.map { "vCPU \($0.vcpu) \($0.actions.count) steps" }
+      return "in parallel: " + lanes.joined(separator: ", ")
+    case .replay(let replay): return "replay \(replay.path)"
+    case .audit: return "audit of the tables"
     }
   }
 
@@ -62,11 +74,19 @@ extension StepResult {
       return "\(completed) of \(repeated.count) went through; exits: "
         + (counts.isEmpty ? "none" : counts)
     }
+    if let problem { return problem }
+    if let differences {
+      return "\(completed ?? 0) accesses went through, \(differences) ended otherwise than recorded"
+    }
+    if case .parallel(let parallel) = step.action {
+      let total = parallel.lanes.reduce(0) { $0 + $1.actions.count }
+      return "\(completed ?? 0) of \(total) steps done"
+    }
     if let fault {
       return
         "exception in the guest: vector \(fault.vector), error code \(UInt64(fault.errorCode).hex)"
+        + (reason.map { " (\($0))" } ?? "")
     }
-    if let problem { return problem }
     guard isDone, case .access(let access) = step.action else {
       return isDone ? "done" : "not done"
     }
