@@ -56,7 +56,9 @@ public struct Explainer<Memory: EntryMemory> where Memory.Space == GuestPhysical
   private func entries(
     _ steps: [WalkStep], _ regime: X86Regime, _ situation: AccessSituation, _ linear: GVA
   ) -> [ExplainedEntry] {
-    func entry(_ level: Level, _ place: UInt64, _ value: UInt64, _ kind: EntryKind, _ isRegister: Bool)
+    func entry(
+      _ level: Level, _ place: UInt64, _ value: UInt64, _ kind: EntryKind, _ isRegister: Bool
+    )
       -> ExplainedEntry
     {
       ExplainedEntry(

@@ -71,7 +71,8 @@ extension Explanation {
     guard case .refused = outcome else { return [] }
     guard !remedies.isEmpty else {
       return [
-        "", "No change of the entries read or of the registers is enough: a table or a page is missing.",
+        "",
+        "No change of the entries read or of the registers is enough: a table or a page is missing.",
       ]
     }
     let lines = remedies.map { remedy in
@@ -87,7 +88,8 @@ extension EffectiveMemoryType {
   public var words: String {
     let from = "PAT entry \(index) says \(attribute)"
     switch range {
-    case .mtrr(let type): return "\(self.type.abbreviation) (\(from), the MTRRs say \(type.abbreviation))"
+    case .mtrr(let type):
+      return "\(self.type.abbreviation) (\(from), the MTRRs say \(type.abbreviation))"
     case .ept(let type, let ignoresPAT):
       let pat = ignoresPAT ? "PAT is left out" : from
       return "\(self.type.abbreviation) (\(pat), EPT says \(type.abbreviation))"

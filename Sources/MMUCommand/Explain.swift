@@ -10,7 +10,8 @@ import X86PAE
 struct ExplainAccess: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "explain",
-    abstract: "Tells one access: entries, rules, error code, the smallest change that would let it through.",
+    abstract:
+      "Tells one access: entries, rules, error code, the smallest change that would let it through.",
     discussion: """
       Without --access a supervisor read is told. An access of several bytes that crosses a page is \
       told in two parts, the lower first. A table that the image does not hold is named as such, \

@@ -28,7 +28,7 @@ struct ImportTests {
     let composing = core.union(["Notation", "MMU", "Machine", "GuestImage", "PluginHost"])
     table["Scenario"] = composing.union(["Report"])
     table["CEmbedding"] = composing
-    table["MMUBench"] = composing.union(["Scenario", "Report", "CBenchTwin"])
+    table["MMUBench"] = composing.union(["Scenario", "Report", "CBenchTwin", "CPrefetch"])
     table["MMUCommand"] = Set(table.keys).subtracting(["CEmbedding"])
     return table
   }()

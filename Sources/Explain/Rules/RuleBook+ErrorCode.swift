@@ -5,7 +5,8 @@ extension RuleBook {
   /// The error code of the page fault that failed rules make, bit by bit (SPEC W7); empty where no
   /// page fault is raised.
   func errorCodeBits(_ rules: [AccessRule]) -> [ErrorCodeBit] {
-    guard let failed = rules.first(where: { $0.verdict == .failed }), let cause = failed.cause else {
+    guard let failed = rules.first(where: { $0.verdict == .failed }), let cause = failed.cause
+    else {
       return []
     }
     if cause == .nonCanonical || cause == .forbiddenAddress { return [] }

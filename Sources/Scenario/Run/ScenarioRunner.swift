@@ -281,4 +281,3 @@ public final class ScenarioRunner {
     return traces
   }
 }
-
