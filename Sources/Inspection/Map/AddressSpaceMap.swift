@@ -58,6 +58,9 @@ extension AddressSpaceMap {
   /// The result is the same on any number of cores.
   ///
   /// - Throws: `MapError.tooLarge`
+  // PERF: image.map; callers are in other modules, the walk has to be compiled for both here.
+  @specialized(where Element == MappedRun)
+  @specialized(where Element == MappedPage)
   public init(
     of space: ImageAddressSpace, limit: VisitBudget = VisitBudget(pages: 1 << 24)
   ) throws(MapError) {
