@@ -13,7 +13,9 @@ extension Translate {
     var spaces: [(root: RootCandidate, space: ImageAddressSpace)] = []
     for root in RootFinder(image).find() {
       if let mode = options.mode?.mode, mode != root.mode { continue }
-      guard let space = try? root.addressSpace(in: image, isStrict: options.strict) else { continue }
+      guard let space = try? root.addressSpace(in: image, isStrict: options.strict) else {
+        continue
+      }
       spaces.append((root, space))
     }
     guard let best = spaces.first else {

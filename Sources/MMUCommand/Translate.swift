@@ -22,7 +22,8 @@ struct Translate: ParsableCommand {
   @Flag(help: "Exit with 1 where an address has no translation.")
   var allMapped = false
 
-  @Flag(help: "Try all roots that mmu roots finds, best first; the line names the one that answers.")
+  @Flag(
+    help: "Try all roots that mmu roots finds, best first; the line names the one that answers.")
   var anyRoot = false
 
   @Flag(help: "Print JSON Lines.")

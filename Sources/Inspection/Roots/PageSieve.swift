@@ -25,7 +25,8 @@ struct PageSieve: OptionSet, Sendable {
     var narrowBad = 0
     var hasOdd = false
     for index in 0..<512 {
-      guard case .success(let entry) = image.load(GPA(address &+ UInt64(index &* 8)), as: UInt64.self)
+      guard
+        case .success(let entry) = image.load(GPA(address &+ UInt64(index &* 8)), as: UInt64.self)
       else { return }
       if entry == 0 { continue }
       if isTop {
