@@ -104,6 +104,9 @@ let package = Package(
       name: "ScenarioTests",
       dependencies: ["Scenario", "SharedData", "Paging", "X86"], swiftSettings: strict),
     .testTarget(
+      name: "DoctorTests",
+      dependencies: ["GuestImage", "Inspection", "Paging", "X86"], swiftSettings: strict),
+    .testTarget(
       name: "CommandTests", dependencies: ["MMUCommand", "Notation", "SharedData"],
       swiftSettings: strict),
 
