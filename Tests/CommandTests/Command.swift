@@ -11,10 +11,13 @@ struct Command {
   var lines: [Substring] { output.split(separator: "\n") }
 
   /// Runs `mmu` with arguments, feeding it a text.
-  init(_ arguments: [String], input: String = "") throws {
+  ///
+  /// - Parameter directory: where it runs; by default where the tests do.
+  init(_ arguments: [String], input: String = "", in directory: String? = nil) throws {
     let process = Process()
     process.executableURL = Self.program
     process.arguments = arguments
+    if let directory { process.currentDirectoryURL = URL(filePath: directory) }
     let folder = FileManager.default.temporaryDirectory
     let name = "mmu-test-\(UUID().uuidString)"
     let inputFile = folder.appending(path: name + ".in")
