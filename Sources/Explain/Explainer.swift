@@ -11,8 +11,19 @@ public struct Explainer<Memory: EntryMemory> where Memory.Space == GuestPhysical
   /// What holds the tables.
   public let memory: Memory
 
+  /// Says of a page that cannot be read why.
+  let unreadable: (Memory.Failure) -> String
+
   /// An explainer of accesses to one memory.
-  public init(_ memory: Memory) { self.memory = memory }
+  ///
+  /// - Parameter unreadable: words that follow "the page that holds the PTE (GPA …)".
+  public init(
+    _ memory: Memory,
+    unreadable: @escaping (Memory.Failure) -> String = { _ in "is not in this file" }
+  ) {
+    self.memory = memory
+    self.unreadable = unreadable
+  }
 
   /// Tells one access.
   ///
@@ -30,7 +41,7 @@ public struct Explainer<Memory: EntryMemory> where Memory.Space == GuestPhysical
   /// Walks and judges; searches for no change.
   func judge<Tables: EntryMemory>(
     _ situation: AccessSituation, in memory: Tables
-  ) -> Explanation where Tables.Space == GuestPhysical {
+  ) -> Explanation where Tables.Space == GuestPhysical, Tables.Failure == Memory.Failure {
     let regime = situation.regime
     var recording = Recording(Judge())
     let walked = regime.translate(
@@ -43,7 +54,7 @@ public struct Explainer<Memory: EntryMemory> where Memory.Space == GuestPhysical
       case .failure(.fault(let fault)): .refused(fault)
       case .failure(.unreadable(let failure, let entry, let level)):
         .tableUnreadable(
-          entry: GPA(entry), name: regime.entryName(at: level), level: level, why: "\(failure)")
+          entry: GPA(entry), name: regime.entryName(at: level), level: level, why: unreadable(failure))
       case .failure(.contended): .contended
       }
     let book = RuleBook(situation, regime, linear: linear, entries, outcome)
@@ -56,9 +67,9 @@ public struct Explainer<Memory: EntryMemory> where Memory.Space == GuestPhysical
   private func entries(
     _ steps: [WalkStep], _ regime: X86Regime, _ situation: AccessSituation, _ linear: GVA
   ) -> [ExplainedEntry] {
-    func entry(_ level: Level, _ place: UInt64, _ value: UInt64, _ kind: EntryKind, _ isRegister: Bool)
-      -> ExplainedEntry
-    {
+    func entry(
+      _ level: Level, _ place: UInt64, _ value: UInt64, _ kind: EntryKind, _ isRegister: Bool
+    ) -> ExplainedEntry {
       ExplainedEntry(
         level: level, name: regime.entryName(at: level), gpa: GPA(place), value: value, kind: kind,
         isRegister: isRegister, fields: regime.fields(of: value, at: level))

@@ -57,12 +57,15 @@ extension Explanation {
       let name =
         fault.vector == X86Fault.stackFaultVector ? "Stack fault" : "General-protection fault"
       return ["\(name) (vector \(fault.vector)), error code 0x0: \(fault.cause)"]
-    case .tableUnreadable(let entry, let name, let level, _):
-      return [
-        "Unknown: the page that holds the \(name) (GPA \(entry)), level \(level), is not in this"
-          + " file.",
-        "That is not the same as not mapped: the machine had this page, the file does not.",
+    case .tableUnreadable(let entry, let name, let level, let why):
+      var lines = [
+        "Unknown: the page that holds the \(name) (GPA \(entry)), level \(level), \(why)."
       ]
+      if why == "is not in this file" {
+        lines.append(
+          "That is not the same as not mapped: the machine had this page, the file does not.")
+      }
+      return lines
     case .contended: return ["Unknown: entries kept changing under the walk"]
     }
   }
@@ -71,7 +74,8 @@ extension Explanation {
     guard case .refused = outcome else { return [] }
     guard !remedies.isEmpty else {
       return [
-        "", "No change of the entries read or of the registers is enough: a table or a page is missing.",
+        "",
+        "No change of the entries read or of the registers is enough: a table or a page is missing.",
       ]
     }
     let lines = remedies.map { remedy in
@@ -87,7 +91,8 @@ extension EffectiveMemoryType {
   public var words: String {
     let from = "PAT entry \(index) says \(attribute)"
     switch range {
-    case .mtrr(let type): return "\(self.type.abbreviation) (\(from), the MTRRs say \(type.abbreviation))"
+    case .mtrr(let type):
+      return "\(self.type.abbreviation) (\(from), the MTRRs say \(type.abbreviation))"
     case .ept(let type, let ignoresPAT):
       let pat = ignoresPAT ? "PAT is left out" : from
       return "\(self.type.abbreviation) (\(pat), EPT says \(type.abbreviation))"

@@ -1,7 +1,9 @@
 import ArgumentParser
 import Explain
 import GuestImage
+import Inspection
 import Paging
+import Report
 import X86
 import X86Guest
 import X86PAE
@@ -10,7 +12,7 @@ import X86PAE
 struct ExplainAccess: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "explain",
-    abstract: "Tells one access: entries, rules, error code, the smallest change that would let it through.",
+    abstract: "Tells one access: entries, rules, error code, and what would let it through.",
     discussion: """
       Without --access a supervisor read is told. An access of several bytes that crosses a page is \
       told in two parts, the lower first. A table that the image does not hold is named as such, \
@@ -20,6 +22,7 @@ struct ExplainAccess: ParsableCommand {
   @OptionGroup var options: ImageOptions
   @OptionGroup var access: AccessOptions
   @OptionGroup var caching: CachingOptions
+  @OptionGroup var nested: NestedOptions
 
   @Argument(help: "The virtual address.")
   var address: Number
@@ -35,19 +38,31 @@ struct ExplainAccess: ParsableCommand {
   }
 
   func run() throws {
-    let space = try options.openAddressSpace(access.adjust)
     let judged = access.judged ?? .read
     var output = StandardOutput()
+    let inner = try nested.space(options, access)
+    let space = inner == nil ? try options.openAddressSpace(access.adjust) : nil
     for (index, part) in pages(GVA(address.value)).enumerated() {
-      let explanation = try explanation(of: judged, to: part, in: space)
-      if json {
-        try output.write(explanation.json)
-      } else {
-        if index > 0 { try output.write("") }
-        for line in explanation.text { try output.write(line) }
+      if !json, index > 0 { try output.write("") }
+      if let inner {
+        var situation = AccessSituation(
+          judged, to: part, inner.registers, inner.features, pdptes: inner.pdptes)
+        situation.caching = caching.context
+        let told = NestedExplanation(situation, in: inner)
+        try write(told.json, told.text, to: &output)
+      } else if let space {
+        let told = try explanation(of: judged, to: part, in: space)
+        try write(told.json, told.text, to: &output)
       }
     }
     try output.flush()
+  }
+
+  private func write(
+    _ object: JSONLine, _ lines: [String], to output: inout StandardOutput
+  ) throws {
+    if json { try output.write(object) }
+    if !json { for line in lines { try output.write(line) } }
   }
 
   /// The first address of the access on each page that it touches.

@@ -5,7 +5,9 @@ extension RuleBook {
   /// Whether the protection key of the page denies the access (SPEC W10).
   func keyRule(_ leaf: ExplainedEntry) -> AccessRule {
     let ofUsers = isUserPage
-    let name = "Protection key of \(ofUsers ? "user" : "supervisor") pages (\(ofUsers ? "PKU" : "PKS"))"
+    let name =
+      ofUsers
+      ? "Protection key of user pages (PKU)" : "Protection key of supervisor pages (PKS)"
     let isOn = ofUsers ? controls.userKeys : controls.supervisorKeys
     guard isOn else {
       return Self.notAsked(name, source: Self.keys, "CR4.\(ofUsers ? "PKE" : "PKS") is off")
