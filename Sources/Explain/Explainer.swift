@@ -68,7 +68,7 @@ public struct Explainer<Memory: EntryMemory> where Memory.Space == GuestPhysical
     _ steps: [WalkStep], _ regime: X86Regime, _ situation: AccessSituation, _ linear: GVA
   ) -> [ExplainedEntry] {
     func entry(
-      _ level: Level, _ place: UInt64, _ value: UInt64, _ kind: EntryKind, _ isRegister: Bool
+      _ level: Level, _ place: UInt64, _ value: UInt64, _ kind: EntryKind, isRegister: Bool
     ) -> ExplainedEntry {
       ExplainedEntry(
         level: level, name: regime.entryName(at: level), gpa: GPA(place), value: value, kind: kind,
@@ -81,9 +81,9 @@ public struct Explainer<Memory: EntryMemory> where Memory.Space == GuestPhysical
       entries.append(
         entry(
           .directoryPointer, PDPTERegisters.table(cr3: situation.registers.cr3) &+ index &* 8,
-          value, value & 1 == 0 ? .notPresent : .table, true))
+          value, value & 1 == 0 ? .notPresent : .table, isRegister: true))
     }
     return entries
-      + steps.map { entry($0.level, $0.entryAddress, $0.entry, $0.kind, false) }
+      + steps.map { entry($0.level, $0.entryAddress, $0.entry, $0.kind, isRegister: false) }
   }
 }

@@ -21,28 +21,22 @@ struct ExplainAccess: ParsableCommand {
 
   @OptionGroup var options: ImageOptions
   @OptionGroup var access: AccessOptions
+  @OptionGroup var size: SizeOptions
   @OptionGroup var caching: CachingOptions
   @OptionGroup var nested: NestedOptions
 
   @Argument(help: "The virtual address.")
   var address: Number
 
-  @Option(help: "The bytes of the access, 1 to 16.")
-  var size = 1
-
   @Flag(help: "Print JSON Lines: one object a page of the access.")
   var json = false
-
-  func validate() throws {
-    guard (1...16).contains(size) else { throw ValidationError("--size is \(size) (1...16)") }
-  }
 
   func run() throws {
     let judged = access.judged ?? .read
     var output = StandardOutput()
     let inner = try nested.space(options, access)
     let space = inner == nil ? try options.openAddressSpace(access.adjust) : nil
-    for (index, part) in pages(GVA(address.value)).enumerated() {
+    for (index, part) in size.parts(of: GVA(address.value)).enumerated() {
       if !json, index > 0 { try output.write("") }
       if let inner {
         var situation = AccessSituation(
@@ -63,12 +57,6 @@ struct ExplainAccess: ParsableCommand {
   ) throws {
     if json { try output.write(object) }
     if !json { for line in lines { try output.write(line) } }
-  }
-
-  /// The first address of the access on each page that it touches.
-  private func pages(_ first: GVA) -> [GVA] {
-    let last = first.wrappingAdd(UInt64(size - 1))
-    return first.frame == last.frame ? [first] : [first, last.roundedDown(to: .size4KiB)]
   }
 
   private func explanation(

@@ -132,6 +132,31 @@ struct InspectionCommandTests {
     #expect(try objects(run).map { $0["va"] as? String } == ["0x4edffc", "0x4ee000"])
   }
 
+  @Test(
+    "W17 --eptp reads the image through EPT, and a bad EPTP is an error",
+    .enabled(if: isHere, "no images"))
+  func nestedGuest() throws {
+    let core = try image("showcase.core")
+    let bad = try Command(["explain", core, "0x1000", "--eptp", "0x1001"])
+    #expect(bad.status == 2)
+    #expect(bad.error.hasPrefix("mmu: \(core): EPTP is 4097 (memory type 0 or 6"))
+    // The guest's own tables are no EPT; the answer is an exit, told as one.
+    let told = try Command(["explain", core, "0x1000", "--eptp", "0x29ee01e", "--json"])
+    #expect(told.status == 0)
+    #expect(told.output.hasSuffix(#""secondLevel":null}"# + "\n"))
+  }
+
+  @Test("an access that crosses a page is translated twice", .enabled(if: isHere, "no images"))
+  func crossingTranslation() throws {
+    let run = try Command([
+      "translate", image("showcase.core"), "0x4edffc", "0x4edff8", "--size", "8", "--json",
+    ])
+    let objects = try objects(run)
+    #expect(objects.count == 2)
+    #expect((objects[0]["second"] as? [String: Any])?["va"] as? String == "0x4ee000")
+    #expect(objects[1]["second"] == nil)
+  }
+
   @Test("wrong usage is 64")
   func wrongUsage() throws {
     let raw = try TemporaryFile("zeros.raw", String(repeating: "\0", count: 8192))

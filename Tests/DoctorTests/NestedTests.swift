@@ -23,9 +23,9 @@ struct NestedTests {
     return tables
   }
 
-  private func space(_ tables: RawTables, eptp: UInt64 = 0x8000 | 6 | 3 << 3) throws
-    -> NestedImageSpace
-  {
+  private func space(
+    _ tables: RawTables, eptp: UInt64 = 0x8000 | 6 | 3 << 3
+  ) throws -> NestedImageSpace {
     let image = try GuestImage(copying: tables.bytes, as: .raw(base: GPA(0)))
     var given = RegisterValues()
     given.cr3 = 0x1000
@@ -57,9 +57,10 @@ struct NestedTests {
   func violation() throws {
     var tables = tables()
     tables.set(0xB000, 4, 0)
-    let told = explain(try space(tables), 0x3123)
-    let words = try #require(told.decidingRule?.words)
-    #expect(words.hasPrefix("the page that holds the PTE (GPA 0x4018) is refused by EPT: a violation"))
+    let refused = explain(try space(tables), 0x3123)
+    let words = try #require(refused.decidingRule?.words)
+    let told = "the page that holds the PTE (GPA 0x4018) is refused by EPT: a violation"
+    #expect(words.hasPrefix(told))
     tables.set(0xA000, 0, 0xFFF_F007)
     let hole = explain(try space(tables), 0x3123)
     #expect(hole.decidingRule?.words.contains("is not known: an EPT table") == true)
