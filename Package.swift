@@ -123,6 +123,17 @@ let package = Package(
         "TestSupport",
       ], swiftSettings: strict),
     .testTarget(
+      name: "TableTests",
+      dependencies: [
+        "Paging", "X86", "X86EPT", "X86Legacy32", "X86Long", "X86PAE", "TestSupport",
+      ], swiftSettings: strict),
+    .testTarget(
+      name: "InspectionTests",
+      dependencies: [
+        "GuestImage", "Inspection", "Notation", "Paging", "SharedData", "TestSupport", "X86",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ], swiftSettings: strict),
+    .testTarget(
       name: "StructureTests", dependencies: ["TestSupport"], swiftSettings: strict),
 
     // What `make bench` runs. The C twin alone is tuned to the machine; the Swift side is built as a

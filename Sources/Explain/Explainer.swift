@@ -54,7 +54,8 @@ public struct Explainer<Memory: EntryMemory> where Memory.Space == GuestPhysical
       case .failure(.fault(let fault)): .refused(fault)
       case .failure(.unreadable(let failure, let entry, let level)):
         .tableUnreadable(
-          entry: GPA(entry), name: regime.entryName(at: level), level: level, why: unreadable(failure))
+          entry: GPA(entry), name: regime.entryName(at: level), level: level,
+          why: unreadable(failure))
       case .failure(.contended): .contended
       }
     let book = RuleBook(situation, regime, linear: linear, entries, outcome)

@@ -18,8 +18,8 @@ struct MMU: ParsableCommand {
     commandName: "mmu",
     abstract: "Translates, inspects and checks x86 guest memory.",
     subcommands: [
-      Translate.self, Walk.self, ExplainAccess.self, Map.self, Roots.self, Info.self, Read.self,
-      Search.self, ReverseMap.self, Audit.self, Cases.self,
+      Translate.self, Walk.self, ExplainAccess.self, Map.self, Tree.self, Roots.self, Info.self,
+      Read.self, Search.self, ReverseMap.self, Audit.self, Decode.self, Layout.self, Cases.self,
     ])
 
   static func main() {

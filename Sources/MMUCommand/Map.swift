@@ -42,7 +42,9 @@ struct Map: ParsableCommand {
   var limit: Number?
 
   func validate() throws {
-    if json, format == .qemu { throw ValidationError("--json and --format qemu exclude each other") }
+    if json, format == .qemu {
+      throw ValidationError("--json and --format qemu exclude each other")
+    }
     if format == .qemu, pages || diff != nil {
       throw ValidationError("--format qemu prints joined runs of one image")
     }

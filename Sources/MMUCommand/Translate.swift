@@ -24,10 +24,15 @@ struct Translate: ParsableCommand {
   @Flag(help: "Exit with 1 where an address has no translation.")
   var allMapped = false
 
+  @Flag(
+    help: "Try all roots that mmu roots finds, best first; the line names the one that answers.")
+  var anyRoot = false
+
   @Flag(help: "Print JSON Lines.")
   var json = false
 
   func run() throws {
+    if anyRoot { return try runAnyRoot() }
     let space = try options.openAddressSpace(access.adjust)
     var output = StandardOutput()
     var isAllMapped = true
@@ -36,10 +41,7 @@ struct Translate: ParsableCommand {
     for address in try AddressArgument.resolve(addresses) {
       let lines = size.parts(of: address).map { part in
         TranslationLine(
-          address: part,
-          outcome: judged.map { space.translate(part, for: $0, Judge()) }
-            ?? space.translate(part, Probe()),
-          isJudged: judged != nil)
+          address: part, outcome: space.outcome(part, judged), isJudged: judged != nil)
       }
       isAllMapped = isAllMapped && lines.allSatisfy(\.isMapped)
       if isJSON {

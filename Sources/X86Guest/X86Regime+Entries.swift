@@ -1,22 +1,8 @@
 public import Paging
 public import X86
-import X86Legacy32
 import X86Long
-import X86PAE
 
 extension X86Regime {
-  /// What an entry at a level of the mode is; `.leaf` where paging is off.
-  public func kind(of entry: UInt64, at level: Level) -> EntryKind {
-    switch self {
-    case .none: .leaf
-    case .legacy32(let regime):
-      regime.format.kind(of: UInt32(truncatingIfNeeded: entry), at: level)
-    case .pae(let regime): regime.format.kind(of: entry, at: level)
-    case .long4(let regime): regime.format.kind(of: entry, at: level)
-    case .long5(let regime): regime.format.kind(of: entry, at: level)
-    }
-  }
-
   /// The address that a walk translates: without the tag that LAM ignores, or its low 32 bits in the
   /// 32-bit modes (SPEC W1, W13).
   public func linearAddress(of address: GVA, for access: X86Access) -> GVA {

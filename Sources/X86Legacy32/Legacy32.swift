@@ -94,3 +94,8 @@ extension Legacy32: EnumerablePagingFormat {
     RootTables(RootTable(root.address, at: .directory))
   }
 }
+
+extension Legacy32: BuildablePagingFormat {
+  /// A page directory.
+  public func makeRoot(takeTable: () -> UInt64?) -> TableRoot? { takeTable().map { TableRoot($0) } }
+}

@@ -153,3 +153,8 @@ extension LongFormat: EnumerablePagingFormat {
     return GVA(UInt64(bitPattern: shifted &>> Int64(truncatingIfNeeded: shift)))
   }
 }
+
+extension LongFormat: BuildablePagingFormat {
+  /// A PML4 or PML5 table.
+  public func makeRoot(takeTable: () -> UInt64?) -> TableRoot? { takeTable().map { TableRoot($0) } }
+}

@@ -89,3 +89,13 @@ extension PAE: EnumerablePagingFormat {
     return tables
   }
 }
+
+extension PAE: BuildablePagingFormat {
+  /// Four page directories, each present.
+  public func makeRoot(takeTable: () -> UInt64?) -> PDPTERegisters? {
+    guard let first = takeTable(), let second = takeTable(), let third = takeTable(),
+      let fourth = takeTable()
+    else { return nil }
+    return PDPTERegisters(first | 1, second | 1, third | 1, fourth | 1)
+  }
+}

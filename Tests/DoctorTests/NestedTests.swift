@@ -49,11 +49,12 @@ struct NestedTests {
     #expect(translation.address == GPA(0x5123))
     #expect(told.entries.map(\.gpa) == [GPA(0x1000), GPA(0x2000), GPA(0x3000), GPA(0x4018)])
     let page = try space.hostPage(
-      of: translation.address, for: .read, isUserPage: true, gva: GVA(0x3123)).get()
+      of: translation.address, for: .read, isUserPage: true, gva: GVA(0x3123)
+    ).get()
     #expect(page.address == HPA(0x15123))
   }
 
-  @Test("W14 W17 a table that EPT does not map is told as a violation and not as a hole in the file")
+  @Test("W14 W17 a table that EPT does not map is told as a violation, not as a hole in the file")
   func violation() throws {
     var tables = tables()
     tables.set(0xB000, 4, 0)

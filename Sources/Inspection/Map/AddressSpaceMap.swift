@@ -23,6 +23,9 @@ public struct MapHoles: Hashable, Sendable {
   /// Present entries with reserved bits.
   public internal(set) var malformedEntries = 0
 
+  /// Nothing was left out.
+  public init() {}
+
   mutating func add(_ entry: GPA) {
     unreadableTables += 1
     if firstUnreadable == nil { firstUnreadable = entry }

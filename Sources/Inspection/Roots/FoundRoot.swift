@@ -73,7 +73,8 @@ struct FoundRoot {
     }
     guard bad * 8 <= present, mapped >= Self.fewestMappings else { return nil }
     self.init(
-      address: address, mode: .legacy32, mappings: mapped, lowerMappings: lower, lowerCount: lowerCount,
+      address: address, mode: .legacy32, mappings: mapped, lowerMappings: lower,
+      lowerCount: lowerCount,
       upperPart: upper == 0 ? 0 : hasher.finalize(), upperCount: upper)
   }
 

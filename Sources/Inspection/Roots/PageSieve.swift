@@ -21,10 +21,12 @@ struct PageSieve: OptionSet, Sendable {
     self = []
     var (present, bad, junk) = (0, 0, 0)
     var isTop = true
-    var narrowPresent = (even: 0, odd: 0)
+    var words = NarrowWords()
     var narrowBad = 0
+    var hasOdd = false
     for index in 0..<512 {
-      guard case .success(let entry) = image.load(GPA(address &+ UInt64(index &* 8)), as: UInt64.self)
+      guard
+        case .success(let entry) = image.load(GPA(address &+ UInt64(index &* 8)), as: UInt64.self)
       else { return }
       if entry == 0 { continue }
       if isTop {
@@ -42,11 +44,12 @@ struct PageSieve: OptionSet, Sendable {
       {
         insert(.pointers)
       }
-      if narrowBad <= 4 + (narrowPresent.even + narrowPresent.odd) / 8 {
+      if narrowBad <= 4 + words.present / 8 {
         for half in 0..<2 {
           let word = UInt32(truncatingIfNeeded: entry >> UInt64(half * 32))
+          words.add(word, at: half)
           if word & 1 == 0 { continue }
-          if half == 0 { narrowPresent.even += 1 } else { narrowPresent.odd += 1 }
+          if half == 1 { hasOdd = true }
           let target = UInt64(word & 0xFFFF_F000)
           let isGood =
             word & 0x80 != 0
@@ -58,8 +61,9 @@ struct PageSieve: OptionSet, Sendable {
       }
     }
     if isTop, present > 0, bad * 8 <= present, junk <= 8 * present { insert(.wideTop) }
-    let narrow = narrowPresent.even + narrowPresent.odd
-    if narrow >= 4, narrowPresent.even > 0, narrowPresent.odd > 0, narrowBad * 8 <= narrow {
+    if words.present >= 4, hasOdd, narrowBad * 8 <= words.present,
+      words.canBeTable(mostFlags: 8, mostJunk: words.present / 4 + 4)
+    {
       insert(.narrowTop)
     }
   }

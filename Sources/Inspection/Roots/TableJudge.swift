@@ -92,13 +92,10 @@ struct TableJudge {
     }
     let known = narrow[page]
     if known != Self.unknown { return known == Self.refused ? nil : Int(known) }
-    var (even, odd) = (0, 0)
-    for index in 0..<1024 where narrowEntry(address, index) & 1 != 0 {
-      if index & 1 == 0 { even += 1 } else { odd += 1 }
-    }
-    // Entries in every second place only are 8-byte entries.
-    let isWide = even >= 8 && odd == 0
-    narrow[page] = isWide ? Self.refused : Int32(even + odd)
-    return isWide ? nil : even + odd
+    var words = NarrowWords()
+    for index in 0..<1024 { words.add(narrowEntry(address, index), at: index) }
+    let isTable = words.canBeTable(mostFlags: 24, mostJunk: 960)
+    narrow[page] = isTable ? Int32(words.present) : Self.refused
+    return isTable ? words.present : nil
   }
 }

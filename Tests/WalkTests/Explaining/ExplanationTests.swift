@@ -116,8 +116,9 @@ struct ExplanationTests {
     let line = explain(path, X86Access(.write, user: true)).json.line
     #expect(
       line.hasPrefix(
-        #"{"va":"0x123456","linear":"0x123456","access":{"kind":"write","user":true,"implicit":false,"#
-          + #""ac":false,"stack":false,"shadowStack":false,"pkru":"0x0","pkrs":"0x0"},"mode":"pae","#
+        #"{"va":"0x123456","linear":"0x123456","access":{"kind":"write","user":true,"#
+          + #""implicit":false,"ac":false,"stack":false,"shadowStack":false,"pkru":"0x0","#
+          + #""pkrs":"0x0"},"mode":"pae","#
           + #""cr3":"0x2000","entries":[{"level":3,"name":"PDPTE","gpa":"0x2000","register":true,"#))
     #expect(
       line.contains(

@@ -4,7 +4,7 @@ import SharedData
 import Testing
 
 @Suite("mmu info, read, search, rmap, audit and explain")
-struct InspectionCommandTests {
+struct DoctorCommandTests {
   static let isHere = SharedData.images != nil
 
   private func image(_ name: String) throws -> String {
