@@ -92,7 +92,6 @@ struct MapTests {
       try AddressSpaceMap<MappedRun>(of: space, limit: VisitBudget(pages: 74_715))
     }
     let exact = try AddressSpaceMap<MappedRun>(of: space, limit: VisitBudget(pages: 74_716))
-    // 4,000 tables are fewer than the visit needs, so it is cut into pieces for all cores.
     let whole = try AddressSpaceMap<MappedRun>(of: space)
     #expect(exact.elements == whole.elements)
   }

@@ -50,7 +50,7 @@ struct RootTests {
     let folder = try #require(SharedData.images)
     let manifest = try RootManifest.read(name, in: folder)
     let image = try GuestImage(contentsOf: FilePath("\(folder)/\(name).core"))
-    var bytes = noise(pages: 4096, seed: 7)
+    var bytes = noise(pages: 192, seed: 7)
     // The tables overlay the noise where they lie; what lies beyond stays out.
     var last: UInt64 = 0
     for segment in image.segments { last = max(last, segment.end.rawValue) }
@@ -74,7 +74,7 @@ struct RootTests {
     let zeros = try GuestImage(
       copying: [UInt8](repeating: 0, count: 1 << 20), as: .raw(base: GPA(0)))
     #expect(RootFinder(zeros).find().isEmpty)
-    let random = try GuestImage(copying: noise(pages: 512, seed: 1), as: .raw(base: GPA(0)))
+    let random = try GuestImage(copying: noise(pages: 192, seed: 1), as: .raw(base: GPA(0)))
     #expect(RootFinder(random).find().isEmpty)
     // 256 pages, each full of entries that point to the next: as deep as there are levels.
     var words = [UInt64](repeating: 0, count: 256 * 512)

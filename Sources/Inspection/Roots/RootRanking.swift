@@ -17,8 +17,12 @@ struct RootRanking {
     self.judge = judge
   }
 
-  /// Below it a root is not told of while a better one is there.
-  private static var leastScore: Double { 0.6 }
+  /// Below it a root is not told of: anything will do while there is none, and beside a family of one
+  /// mode a lone root of another would be chance.
+  private func leastScore(besides accepted: [RootCandidate], mode: X86Mode) -> Double {
+    if accepted.isEmpty { return 0.4 }
+    return accepted.contains { $0.sharing > 2 && $0.mode != mode } ? 0.72 : 0.6
+  }
 
   func ranked() -> [RootCandidate] {
     var families: [Family: [FoundRoot]] = [:]
@@ -41,9 +45,8 @@ struct RootRanking {
       if fresh.isEmpty { continue }
       let sharing = fresh[0].upperCount == 0 ? 1 : fresh.count
       let candidates = fresh.map { candidate($0, sharing: sharing) }
-      let wanted = candidates.filter {
-        $0.score >= (accepted.isEmpty ? 0.4 : Self.leastScore)
-      }
+      let least = leastScore(besides: accepted, mode: fresh[0].mode)
+      let wanted = candidates.filter { $0.score >= least }
       for candidate in wanted { explained.mark(candidate) }
       let kernel = wanted.isEmpty ? nil : KernelReference(judge).choose(among: fresh)
       for var candidate in wanted {
