@@ -89,7 +89,8 @@ let package = Package(
     .target(
       name: "Inspection",
       dependencies: [
-        "GuestImage", "Paging", "Report", "X86", "X86Guest", "X86Legacy32", "X86Long", "X86PAE",
+        "GuestImage", "Paging", "Report", "X86", "X86EPT", "X86Guest", "X86Legacy32", "X86Long",
+        "X86PAE",
       ], swiftSettings: strict),
     .executableTarget(
       name: "MMUCommand",
@@ -127,6 +128,10 @@ let package = Package(
     .testTarget(
       name: "ScenarioTests",
       dependencies: ["Scenario", "SharedData", "Paging", "X86"], swiftSettings: strict),
+    .testTarget(
+      name: "DoctorTests",
+      dependencies: ["Explain", "GuestImage", "Inspection", "Paging", "X86", "X86EPT"],
+      swiftSettings: strict),
     .testTarget(
       name: "CommandTests",
       dependencies: [

@@ -11,8 +11,19 @@ public struct Explainer<Memory: EntryMemory> where Memory.Space == GuestPhysical
   /// What holds the tables.
   public let memory: Memory
 
+  /// Says of a page that cannot be read why.
+  let unreadable: (Memory.Failure) -> String
+
   /// An explainer of accesses to one memory.
-  public init(_ memory: Memory) { self.memory = memory }
+  ///
+  /// - Parameter unreadable: words that follow "the page that holds the PTE (GPA …)".
+  public init(
+    _ memory: Memory,
+    unreadable: @escaping (Memory.Failure) -> String = { _ in "is not in this file" }
+  ) {
+    self.memory = memory
+    self.unreadable = unreadable
+  }
 
   /// Tells one access.
   ///
@@ -30,7 +41,7 @@ public struct Explainer<Memory: EntryMemory> where Memory.Space == GuestPhysical
   /// Walks and judges; searches for no change.
   func judge<Tables: EntryMemory>(
     _ situation: AccessSituation, in memory: Tables
-  ) -> Explanation where Tables.Space == GuestPhysical {
+  ) -> Explanation where Tables.Space == GuestPhysical, Tables.Failure == Memory.Failure {
     let regime = situation.regime
     var recording = Recording(Judge())
     let walked = regime.translate(
@@ -43,7 +54,8 @@ public struct Explainer<Memory: EntryMemory> where Memory.Space == GuestPhysical
       case .failure(.fault(let fault)): .refused(fault)
       case .failure(.unreadable(let failure, let entry, let level)):
         .tableUnreadable(
-          entry: GPA(entry), name: regime.entryName(at: level), level: level, why: "\(failure)")
+          entry: GPA(entry), name: regime.entryName(at: level), level: level,
+          why: unreadable(failure))
       case .failure(.contended): .contended
       }
     let book = RuleBook(situation, regime, linear: linear, entries, outcome)
@@ -57,10 +69,8 @@ public struct Explainer<Memory: EntryMemory> where Memory.Space == GuestPhysical
     _ steps: [WalkStep], _ regime: X86Regime, _ situation: AccessSituation, _ linear: GVA
   ) -> [ExplainedEntry] {
     func entry(
-      _ level: Level, _ place: UInt64, _ value: UInt64, _ kind: EntryKind, _ isRegister: Bool
-    )
-      -> ExplainedEntry
-    {
+      _ level: Level, _ place: UInt64, _ value: UInt64, _ kind: EntryKind, isRegister: Bool
+    ) -> ExplainedEntry {
       ExplainedEntry(
         level: level, name: regime.entryName(at: level), gpa: GPA(place), value: value, kind: kind,
         isRegister: isRegister, fields: regime.fields(of: value, at: level))
@@ -72,9 +82,9 @@ public struct Explainer<Memory: EntryMemory> where Memory.Space == GuestPhysical
       entries.append(
         entry(
           .directoryPointer, PDPTERegisters.table(cr3: situation.registers.cr3) &+ index &* 8,
-          value, value & 1 == 0 ? .notPresent : .table, true))
+          value, value & 1 == 0 ? .notPresent : .table, isRegister: true))
     }
     return entries
-      + steps.map { entry($0.level, $0.entryAddress, $0.entry, $0.kind, false) }
+      + steps.map { entry($0.level, $0.entryAddress, $0.entry, $0.kind, isRegister: false) }
   }
 }

@@ -57,12 +57,15 @@ extension Explanation {
       let name =
         fault.vector == X86Fault.stackFaultVector ? "Stack fault" : "General-protection fault"
       return ["\(name) (vector \(fault.vector)), error code 0x0: \(fault.cause)"]
-    case .tableUnreadable(let entry, let name, let level, _):
-      return [
-        "Unknown: the page that holds the \(name) (GPA \(entry)), level \(level), is not in this"
-          + " file.",
-        "That is not the same as not mapped: the machine had this page, the file does not.",
+    case .tableUnreadable(let entry, let name, let level, let why):
+      var lines = [
+        "Unknown: the page that holds the \(name) (GPA \(entry)), level \(level), \(why)."
       ]
+      if why == "is not in this file" {
+        lines.append(
+          "That is not the same as not mapped: the machine had this page, the file does not.")
+      }
+      return lines
     case .contended: return ["Unknown: entries kept changing under the walk"]
     }
   }

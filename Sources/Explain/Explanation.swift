@@ -10,7 +10,8 @@ public struct Explanation: Sendable {
     case granted(Translation<GuestPhysical, X86Rights>)
     /// The processor raises this.
     case refused(X86Fault)
-    /// The memory does not hold an entry: nothing is known, which is not "not mapped".
+    /// The memory does not hold an entry: nothing is known, which is not "not mapped". `why` follows
+    /// "the page".
     case tableUnreadable(entry: GPA, name: String, level: Level, why: String)
     /// Entries kept changing under the walk.
     case contended

@@ -24,7 +24,7 @@ extension GuestImage {
     return low < segments.count ? segments[low].gpa : nil
   }
 
-  /// The size of the file. **Units** bytes.
+  /// The size of the file, decoded where it is compressed. **Units** bytes.
   public var fileSize: UInt64 { UInt64(bytes.count) }
 
   /// The memory that all segments hold together. **Units** bytes, at most 2^64 - 1.

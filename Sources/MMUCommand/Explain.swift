@@ -1,7 +1,9 @@
 import ArgumentParser
 import Explain
 import GuestImage
+import Inspection
 import Paging
+import Report
 import X86
 import X86Guest
 import X86PAE
@@ -10,8 +12,7 @@ import X86PAE
 struct ExplainAccess: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "explain",
-    abstract:
-      "Tells one access: entries, rules, error code, the smallest change that would let it through.",
+    abstract: "Tells one access: entries, rules, error code, and what would let it through.",
     discussion: """
       Without --access a supervisor read is told. An access of several bytes that crosses a page is \
       told in two parts, the lower first. A table that the image does not hold is named as such, \
@@ -20,41 +21,42 @@ struct ExplainAccess: ParsableCommand {
 
   @OptionGroup var options: ImageOptions
   @OptionGroup var access: AccessOptions
+  @OptionGroup var size: SizeOptions
   @OptionGroup var caching: CachingOptions
+  @OptionGroup var nested: NestedOptions
 
   @Argument(help: "The virtual address.")
   var address: Number
 
-  @Option(help: "The bytes of the access, 1 to 16.")
-  var size = 1
-
   @Flag(help: "Print JSON Lines: one object a page of the access.")
   var json = false
 
-  func validate() throws {
-    guard (1...16).contains(size) else { throw ValidationError("--size is \(size) (1...16)") }
-  }
-
   func run() throws {
-    let space = try options.openAddressSpace(access.adjust)
     let judged = access.judged ?? .read
     var output = StandardOutput()
-    for (index, part) in pages(GVA(address.value)).enumerated() {
-      let explanation = try explanation(of: judged, to: part, in: space)
-      if json {
-        try output.write(explanation.json)
-      } else {
-        if index > 0 { try output.write("") }
-        for line in explanation.text { try output.write(line) }
+    let inner = try nested.space(options, access)
+    let space = inner == nil ? try options.openAddressSpace(access.adjust) : nil
+    for (index, part) in size.parts(of: GVA(address.value)).enumerated() {
+      if !json, index > 0 { try output.write("") }
+      if let inner {
+        var situation = AccessSituation(
+          judged, to: part, inner.registers, inner.features, pdptes: inner.pdptes)
+        situation.caching = caching.context
+        let told = NestedExplanation(situation, in: inner)
+        try write(told.json, told.text, to: &output)
+      } else if let space {
+        let told = try explanation(of: judged, to: part, in: space)
+        try write(told.json, told.text, to: &output)
       }
     }
     try output.flush()
   }
 
-  /// The first address of the access on each page that it touches.
-  private func pages(_ first: GVA) -> [GVA] {
-    let last = first.wrappingAdd(UInt64(size - 1))
-    return first.frame == last.frame ? [first] : [first, last.roundedDown(to: .size4KiB)]
+  private func write(
+    _ object: JSONLine, _ lines: [String], to output: inout StandardOutput
+  ) throws {
+    if json { try output.write(object) }
+    if !json { for line in lines { try output.write(line) } }
   }
 
   private func explanation(

@@ -59,6 +59,7 @@ struct ImageOptions: ParsableArguments {
       switch imageFormat {
       case .elf: .elfCore
       case .lime: .lime
+      case .avml: .avml
       case .raw: .raw(base: GPA(base?.value ?? 0))
       case nil: nil
       }

@@ -21,8 +21,7 @@ struct ReverseMap: ParsableCommand {
   @Argument(help: "The guest-physical addresses.")
   var addresses: [Number]
 
-  @Flag(
-    help: "Print JSON Lines: one object a use; one with a null root for an address without any.")
+  @Flag(help: "Print JSON Lines: one object a use; a null root where there is none.")
   var json = false
 
   func run() throws {

@@ -6,8 +6,7 @@ import X86
 
 /// Which roots a command looks at.
 struct RootOptions: ParsableArguments {
-  @Option(
-    help: "A root to look at, as in CR3; may be repeated (default: CR3 and all that are found).")
+  @Option(help: "A root, as in CR3; may be repeated (default: CR3 and all that are found).")
   var root: [Number] = []
 
   @Flag(help: "Look at the vCPU's own CR3 alone.")
@@ -42,8 +41,8 @@ struct RootOptions: ParsableArguments {
     }
     if others > 0 {
       StandardError.write(
-        "mmu: note: \(others) roots of another mode than \(own.registers.mode.rawValue) are left out"
-      )
+        "mmu: note: \(others) roots of another mode than \(own.registers.mode.rawValue)"
+          + " are left out")
     }
     return spaces
   }

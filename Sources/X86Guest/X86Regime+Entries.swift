@@ -1,8 +1,6 @@
 public import Paging
 public import X86
-import X86Legacy32
 import X86Long
-import X86PAE
 
 extension X86Regime {
   /// The address that a walk translates: without the tag that LAM ignores, or its low 32 bits in the

@@ -12,7 +12,7 @@ extension RuleBook {
       rules.append(
         AccessRule(
           "\(name) can be read", source: Self.hierarchy, .failed, [],
-          "the page that holds the \(name) (GPA \(place)) is not in this file: \(why)"))
+          "the page that holds the \(name) (GPA \(place)) \(why)"))
     }
     return rules
   }

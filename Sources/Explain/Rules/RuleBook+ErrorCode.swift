@@ -5,10 +5,8 @@ extension RuleBook {
   /// The error code of the page fault that failed rules make, bit by bit (SPEC W7); empty where no
   /// page fault is raised.
   func errorCodeBits(_ rules: [AccessRule]) -> [ErrorCodeBit] {
-    guard let failed = rules.first(where: { $0.verdict == .failed }), let cause = failed.cause
-    else {
-      return []
-    }
+    let failed = rules.first { $0.verdict == .failed }
+    guard let cause = failed?.cause else { return [] }
     if cause == .nonCanonical || cause == .forbiddenAddress { return [] }
     let kind = access.kind
     let key = rules.last { $0.source == Self.keys }

@@ -6,7 +6,8 @@ extension RuleBook {
   func keyRule(_ leaf: ExplainedEntry) -> AccessRule {
     let ofUsers = isUserPage
     let name =
-      "Protection key of \(ofUsers ? "user" : "supervisor") pages (\(ofUsers ? "PKU" : "PKS"))"
+      ofUsers
+      ? "Protection key of user pages (PKU)" : "Protection key of supervisor pages (PKS)"
     let isOn = ofUsers ? controls.userKeys : controls.supervisorKeys
     guard isOn else {
       return Self.notAsked(name, source: Self.keys, "CR4.\(ofUsers ? "PKE" : "PKS") is off")

@@ -16,6 +16,12 @@ public struct VirtualHole: Error, Hashable, Sendable {
   public let gva: GVA
   /// Why.
   public let reason: Reason
+
+  /// A hole.
+  public init(gva: GVA, reason: Reason) {
+    self.gva = gva
+    self.reason = reason
+  }
 }
 
 extension VirtualHole: CustomStringConvertible {
