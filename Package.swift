@@ -101,7 +101,10 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "ScenarioTests",
-      dependencies: ["Scenario", "SharedData", "Paging", "X86"], swiftSettings: strict),
+      dependencies: [
+        "Scenario", "Machine", "MMU", "Report", "SharedData", "TestSupport", "Paging", "X86",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ], swiftSettings: strict),
     .testTarget(
       name: "CommandTests", dependencies: ["MMUCommand", "Notation", "SharedData"],
       swiftSettings: strict),

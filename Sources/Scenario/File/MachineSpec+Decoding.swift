@@ -6,6 +6,8 @@ import X86
 extension MachineSpec {
   /// The most entries of one TLB; those of all vCPUs are allocated at once.
   static var largestTLB: UInt64 { 1 << 16 }
+  /// The most vCPUs.
+  static var largestVCPUCount: UInt64 { 64 }
   /// The most slots and devices of a file; each is added to a sorted table.
   static var largestRegionCount: Int { 4096 }
 
@@ -29,7 +31,7 @@ extension MachineSpec {
     registers = try map.take("registers").map { value throws(ScenarioError) in
       try Registers(value)
     }
-    vcpuCount = try map.take("vcpus")?.number(1...64).asInt ?? 1
+    vcpuCount = try map.take("vcpus")?.number(1...Self.largestVCPUCount).asInt ?? 1
     tlb = nil
     if let value = map.take("tlb") {
       var shape = try value.mapping("tlb")

@@ -29,8 +29,12 @@ struct YAMLValue {
   }
 
   /// A number: `4096`, `0x1000`, `4 KiB`; never octal.
-  func number(_ range: ClosedRange<UInt64> = 0...UInt64.max) throws(ScenarioError) -> UInt64 {
-    place?.note(.number(range))
+  ///
+  /// - Parameter widest: what any file may say here, where this one's machine narrows it.
+  func number(
+    _ range: ClosedRange<UInt64> = 0...UInt64.max, widest: ClosedRange<UInt64>? = nil
+  ) throws(ScenarioError) -> UInt64 {
+    place?.note(.number(widest ?? range))
     let text = try scalar()
     guard let value = NumberNotation.bytes(text) else {
       throw error("'\(text.prefix(40))' is not a number (such as 4096, 0x1000 or 4 KiB)")
