@@ -103,6 +103,7 @@ let package = Package(
       name: "ScenarioTests",
       dependencies: [
         "Scenario", "Machine", "MMU", "Report", "SharedData", "TestSupport", "Paging", "X86",
+        "X86EPT", "X86Guest",
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
     .testTarget(

@@ -17,7 +17,9 @@ struct MMU: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "mmu",
     abstract: "Translates, inspects and checks x86 guest memory.",
-    subcommands: [Translate.self, Walk.self, Cases.self, Run.self, Compare.self, PluginCommand.self])
+    subcommands: [
+      Translate.self, Walk.self, Cases.self, Run.self, Compare.self, PluginCommand.self,
+    ])
 
   static func main() {
     // A reader that goes away early ends the output, quietly; see `StandardOutput`.

@@ -66,7 +66,8 @@ struct DecodingErrorTests {
     Fault("scenario: 1\n", line: 1, "'machine' is missing"),
     Fault("name: x\nmachine: {}\n", line: 1, "'scenario' is missing"),
     Fault(
-      "scenario: 1\nname: " + String(repeating: "[", count: 200) + String(repeating: "]", count: 200),
+      "scenario: 1\nname: " + String(repeating: "[", count: 200)
+        + String(repeating: "]", count: 200),
       line: 2, "nested deeper"),
     Fault(
       "scenario: 1\nname: " + String(repeating: "[", count: 50_000), line: 2, "not valid YAML"),
@@ -152,6 +153,16 @@ struct DecodingErrorTests {
     Fault(step: "repeat: {count: 1, range: [0, 64], access: {jump: {}}}", "unknown key 'jump'"),
     Fault(
       step: "repeat: {count: 1, range: [0, 64], access: {read: {va: 1}}}", "unknown key 'va'"),
+    Fault(
+      step: "parallel: [{steps: "
+        + "["
+        + String(
+          repeating:
+            "{repeat: {count: 100000000, range: [0, 64], access: {read: {}}}}, ", count: 11)
+        + "]}]", "1100000000 accesses here (at most 1000000000)"),
+    Fault(
+      step: "repeat: {count: 100000000, range: [0, 1 TiB], access: {write: {value: 1}}}",
+      "written pages here (at most 4194304)"),
     Fault(step: "memslot: {add: {gpa: 0, size: 4 KiB, device: uart}}", "holds ram or none"),
     Fault(step: "memslot: {move: {gpa: 0}}", "'to' is missing"),
     Fault(step: "memslot: {remove: {gpa: 0x10}}", "gpa is a multiple of 4 KiB"),
@@ -198,6 +209,24 @@ struct DecodingErrorTests {
     }
   }
 
+  @Test("the TLBs of all vCPUs are bounded together")
+  func manyTLBs() {
+    let text = """
+      scenario: 1
+      machine:
+        guest: none
+        mmu: ept
+        vcpus: 64
+        tlb: {entries: 65536, ways: 4}
+        memory: []
+      steps: []
+      """
+    #expect(
+      Scenarios.error(text)
+        == ScenarioError(
+          line: 6, "64 TLBs of 65536 entries (at most 1048576 entries together)"))
+  }
+
   @Test("guest: from-image without an image is refused with the machine's line")
   func fromImageNeedsAnImage() {
     let text = "scenario: 1\nmachine: {guest: from-image, mmu: ept, memory: []}\nsteps: []\n"
@@ -222,7 +251,8 @@ struct DecodingErrorTests {
 
   @Test("numbers are decimal, hex, or with a unit, and never octal")
   func numbersAreRead() throws {
-    let text = Scenarios.long4 + "  - read: {va: 0010}\n  - read: {va: 0x10}\n  - read: {va: 4 KiB}\n"
+    let text =
+      Scenarios.long4 + "  - read: {va: 0010}\n  - read: {va: 0x10}\n  - read: {va: 4 KiB}\n"
     let addresses = try Scenarios.read(text).steps.map { step in
       if case .access(let access) = step.action { access.va.rawValue } else { 0 as UInt64 }
     }
@@ -231,7 +261,8 @@ struct DecodingErrorTests {
 
   @Test("text may hold what would otherwise be YAML's")
   func textIsText() throws {
-    let text = "scenario: 1\nname: \"R&D: a *p, 5 & 6 [{\"\n"
+    let text =
+      "scenario: 1\nname: \"R&D: a *p, 5 & 6 [{\"\n"
       + "machine: {guest: none, mmu: ept, memory: []}\nsteps: []\n"
     #expect(throws: Never.self) { try Scenarios.read(text.replacing("*p", with: "* p")) }
     #expect(Scenarios.error(text)?.line == 2)

@@ -141,13 +141,18 @@ struct RunnerTests {
     #expect(results[2].problem == "no memory at GPA 0x1000")
   }
 
-  @Test("map says what it cannot do", arguments: [
-    ("map: {va: 0x800000000000, gpa: 0, size: 4 KiB, permissions: ur--}", "cannot be mapped"),
-    ("map: {va: 0x200000, gpa: 0, size: 2 MiB, page-size: 2 MiB, permissions: ur--}", nil),
-    ("map: {va: 0x400000, gpa: 0, size: 2 MiB, page-size: 2 MiB, permissions: ur--}", "already"),
-    ("map: {va: 0, gpa: 0, size: 4 MiB, page-size: 4 MiB, permissions: ur--}", "no pages of 4 MiB"),
-    ("map: {va: 0, gpa: 0, size: 4 KiB, permissions: ur--, tables-at: 1 GiB}", "no memory"),
-  ] as [(String, String?)])
+  @Test(
+    "map says what it cannot do",
+    arguments: [
+      ("map: {va: 0x800000000000, gpa: 0, size: 4 KiB, permissions: ur--}", "cannot be mapped"),
+      ("map: {va: 0x200000, gpa: 0, size: 2 MiB, page-size: 2 MiB, permissions: ur--}", nil),
+      ("map: {va: 0x400000, gpa: 0, size: 2 MiB, page-size: 2 MiB, permissions: ur--}", "already"),
+      (
+        "map: {va: 0, gpa: 0, size: 4 MiB, page-size: 4 MiB, permissions: ur--}",
+        "no pages of 4 MiB"
+      ),
+      ("map: {va: 0, gpa: 0, size: 4 KiB, permissions: ur--, tables-at: 1 GiB}", "no memory"),
+    ] as [(String, String?)])
   func maps(step: String, says: String?) throws {
     let result = try last("  - \(step)\n")
     guard let says else {
@@ -210,9 +215,10 @@ struct RunnerTests {
       line.hasPrefix(
         #"{"step":2,"do":"write","va":"0x400000","ok":true,"gpa":"0x200000","hpa":"0x"#))
     #expect(line.contains(#","exits":{"ept-violation":5},"tlb":"miss","events":["EPT violation:"#))
-    #expect(summary.json.line.hasPrefix(
-      #"{"summary":{"steps":2,"passed":2,"failed":0,"exits":{"ept-violation":5},"tlb":{"hits":0,"#
-        + #""misses":1},"faults":{},"spteInstalls":5,"tablePages":"#))
+    #expect(
+      summary.json.line.hasPrefix(
+        #"{"summary":{"steps":2,"passed":2,"failed":0,"exits":{"ept-violation":5},"tlb":{"hits":0,"#
+          + #""misses":1},"faults":{},"spteInstalls":5,"tablePages":"#))
     #expect(summary.json.line.hasSuffix(#""mmio":{"cached":0,"searched":0}}}"#))
   }
 

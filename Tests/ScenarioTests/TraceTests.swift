@@ -76,18 +76,20 @@ struct TraceTests {
     #expect(different.results.last?.differences == 4)
   }
 
-  @Test("a line that is no access is refused with the step's line and its own", arguments: [
-    (#"{"op":"r"}"#, "the key \"va\" is missing"),
-    (#"{"op":"q","va":1,"size":1}"#, "'q' is not allowed (r, w, x)"),
-    (#"{"op":"r","va":1,"size":17}"#, "size: 17 (allowed: 1 to 16)"),
-    (#"{"op":"r","va":1,"size":0}"#, "size: 0"),
-    (#"{"op":"r","va":1,"size":1,"vcpu":1}"#, "vcpu: 1 (allowed: 0 to 0)"),
-    (#"{"op":"r","va":-1,"size":1}"#, "va: "),
-    (#"{"op":"w","va":1,"size":1,"value":"0x100"}"#, "not a number of 1 bytes"),
-    (#"{"op":"r","va":1,"size":1,"ok":false,"vector":99}"#, "out of range"),
-    (#"[]"#, "t.jsonl:2: "),
-    ("\u{0}", "not valid JSON"),
-  ])
+  @Test(
+    "a line that is no access is refused with the step's line and its own",
+    arguments: [
+      (#"{"op":"r"}"#, "the key \"va\" is missing"),
+      (#"{"op":"q","va":1,"size":1}"#, "'q' is not allowed (r, w, x)"),
+      (#"{"op":"r","va":1,"size":17}"#, "size: 17 (allowed: 1 to 16)"),
+      (#"{"op":"r","va":1,"size":0}"#, "size: 0"),
+      (#"{"op":"r","va":1,"size":1,"vcpu":1}"#, "vcpu: 1 (allowed: 0 to 0)"),
+      (#"{"op":"r","va":-1,"size":1}"#, "va: "),
+      (#"{"op":"w","va":1,"size":1,"value":"0x100"}"#, "not a number of 1 bytes"),
+      (#"{"op":"r","va":1,"size":1,"ok":false,"vector":99}"#, "out of range"),
+      (#"[]"#, "t.jsonl:2: "),
+      ("\u{0}", "not valid JSON"),
+    ])
   func refusals(line: String, says: String) throws {
     let folder = try Folder()
     try folder.write("t.jsonl", Array("\n\(line)\n".utf8))
@@ -108,7 +110,9 @@ struct TraceTests {
     var refused = 0
     for _ in 0..<300 {
       var bytes = good
-      for _ in 0..<3 { bytes[random.below(bytes.count)] = UInt8.random(in: 0...127, using: &random) }
+      for _ in 0..<3 {
+        bytes[random.below(bytes.count)] = UInt8.random(in: 0...127, using: &random)
+      }
       try folder.write("t.jsonl", bytes)
       do throws(ScenarioError) {
         let runner = try ScenarioRunner(Scenarios.read(Self.replaying), folder: folder.path)

@@ -9,7 +9,8 @@ extension TDPMMU: AuditableMMU {
   public func audit() -> [String] {
     var audit = TDPAudit(encoder: encoder, host: host, slots: memory.slots)
     for root in roots.referenced {
-      audit.check(table: root, at: encoder.rootLevel, first: GFN(0), isCurrent: roots.isCurrent(root))
+      audit.check(
+        table: root, at: encoder.rootLevel, first: GFN(0), isCurrent: roots.isCurrent(root))
     }
     if audit.seen.count != pool.inUse {
       audit.note("\(pool.inUse) table pages are in use, \(audit.seen.count) are linked")

@@ -4,8 +4,10 @@ import Report
 import X86
 
 extension MachineSpec {
-  /// The most entries of one TLB; those of all vCPUs are allocated at once.
+  /// The most entries of one TLB.
   static var largestTLB: UInt64 { 1 << 16 }
+  /// The most entries of all vCPUs' TLBs; they are allocated at once.
+  static var largestTLBs: Int { 1 << 20 }
   /// The most vCPUs.
   static var largestVCPUCount: UInt64 { 64 }
   /// The most slots and devices of a file; each is added to a sorted table.
@@ -41,6 +43,10 @@ extension MachineSpec {
       guard let geometry = TLBGeometry(entries: entries, ways: ways) else {
         throw value.error(
           "a TLB of \(entries) entries in \(ways) ways (entries / ways is a power of two)")
+      }
+      guard entries * vcpuCount <= Self.largestTLBs else {
+        throw value.error(
+          "\(vcpuCount) TLBs of \(entries) entries (at most \(Self.largestTLBs) entries together)")
       }
       tlb = geometry
     }

@@ -41,7 +41,8 @@ struct YAMLMapping {
       let here = found.map { "'\($0.key)'" }.joined(separator: ", ")
       throw ScenarioError(
         line: line,
-        "\(what) is one of \(keys.joined(separator: ", "))" + (here.isEmpty ? "" : "; here are \(here)"))
+        "\(what) is one of \(keys.joined(separator: ", "))"
+          + (here.isEmpty ? "" : "; here are \(here)"))
     }
     return found[0]
   }

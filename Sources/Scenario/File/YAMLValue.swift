@@ -109,4 +109,3 @@ struct YAMLValue {
     value > 0xFFFF ? "0x" + String(value, radix: 16) : String(value)
   }
 }
-

@@ -39,7 +39,9 @@ struct SchemaWriter {
       let properties = keys.map { #"        "\#($0)": "# + form($0, of: object) }
       parts.append(
         [#"      "properties": {"#]
-          + properties.enumerated().map { $1 + ($0 < properties.count - 1 ? "," : "") } + ["      }"])
+          + properties.enumerated().map { $1 + ($0 < properties.count - 1 ? "," : "") } + [
+            "      }"
+          ])
     }
     for index in parts.indices.dropLast() { parts[index][parts[index].count - 1] += "," }
     return [#"    "\#(name)": {"#] + parts.flatMap(\.self) + ["    }"]
