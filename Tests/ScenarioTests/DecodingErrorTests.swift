@@ -115,6 +115,26 @@ struct DecodingErrorTests {
     Fault(region: "{gpa: 0x100000, size: 4 KiB, readonly: maybe}", "neither true nor false"),
   ]
 
+  /// A fault of a plugin, in line 4.
+  private static let plugins: [Fault] = [
+    ("{hooks: [fault_policy]}", "'path' is missing"),
+    ("{path: a.so, hooks: fault_policy}", "a list is expected"),
+    ("{path: a.so, settings: [a]}", "pairs are expected"),
+    ("{path: a.so, bind: {fault_policy: {symbol: f}}}", "'signature' is missing"),
+    ("{path: a.so, bind: {fault_policy: {symbol: f, signature: g, h: i}}}", "unknown key 'h'"),
+    (
+      "{path: a.so, hooks: [], bind: {fault_policy: {symbol: f, signature: g}}}",
+      "get no hooks and no settings"
+    ),
+  ].map { plugin, says in
+    Fault(
+      "scenario: 1\nmachine: {guest: none, mmu: ept, memory: []}\nplugins:\n  - \(plugin)\nsteps: []\n",
+      line: 4, says)
+  }
+
+  @Test("a plugin that cannot be names its line", arguments: plugins)
+  private func pluginFault(_ fault: Fault) throws { try check(fault) }
+
   private static let steps: [Fault] = [
     Fault(step: "{}", "a step is one of read, write, fetch, map"),
     Fault(step: "{jump: {va: 1}}", "unknown key 'jump'"),

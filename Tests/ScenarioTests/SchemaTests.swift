@@ -23,7 +23,8 @@ struct SchemaTests {
       memory: [{gpa: 0x0, size: 1 MiB, image: x, hugepages: 2 MiB, readonly: false}, {gpa: 1 MiB, size: 4 KiB, device: none}]
       tables: {page-limit: 64}
     plugins:
-      - {path: x.so, hooks: [fault_policy], settings: {a: b}, bind: {mmio_spte_mask: {symbol: s, signature: t}}}
+      - {path: x.so, hooks: [fault_policy], settings: {a: b}}
+      - {path: x.so, bind: {mmio_spte_mask: {symbol: s, signature: t}}}
     steps:
       - read: {va: 0, size: 8, as: text, user: true, ac: true, implicit: false, vcpu: 1}
         expect: {ok: true, value: 1, text: a, bytes: 00, gpa: 0, exits: {ept-violation: 1, ept-misconfiguration: 1, nested-page-fault: 1, shadow-page-fault: 1, ve: 1, pml-full: 1, dirty-ring-full: 1, memory-fault: 1, invlpg: 1, cr-write: 1, tdx-exit: 1, error: 1}, exits-at-most: 1, tlb: hit, mmio: true, fault: {vector: 14, error: 1}}

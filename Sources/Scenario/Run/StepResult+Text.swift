@@ -69,11 +69,18 @@ extension StepResult {
     }
   }
 
+  /// What the last access that did not go through ended with, or nothing.
+  private var lastTrouble: String {
+    if let problem { return "; ended by: \(problem)" }
+    guard let fault else { return "" }
+    return "; last exception: vector \(fault.vector), error code \(UInt64(fault.errorCode).hex)"
+  }
+
   private var outcome: String {
     if let completed, case .repeated(let repeated) = step.action {
       let counts = exits.map { "\($0.count) × \($0.cause.rawValue)" }.joined(separator: ", ")
       return "\(completed) of \(repeated.count) went through; exits: "
-        + (counts.isEmpty ? "none" : counts)
+        + (counts.isEmpty ? "none" : counts) + lastTrouble
     }
     if let problem { return problem }
     if let differences {
