@@ -29,6 +29,18 @@ struct Compare: ParsableCommand {
   }
 
   func run() throws {
+    var comparison = try compare()
+    comparison.keepShorterTimes(of: try compare())
+    var output = StandardOutput()
+    if json {
+      for line in comparison.json { try output.write(line) }
+    } else {
+      for line in comparison.lines { try output.write(line) }
+    }
+    try output.flush()
+  }
+
+  private func compare() throws(FileFailure) -> ScenarioComparison {
     let a = try LoadedScenario(first)
     let b = try LoadedScenario(second ?? first, withoutPlugins: withoutPlugins)
     let comparison: ScenarioComparison
@@ -37,15 +49,9 @@ struct Compare: ParsableCommand {
     } catch {
       throw FileFailure(second ?? first, line: error.line, error.message)
     }
-    var output = StandardOutput()
-    if json {
-      for line in comparison.json { try output.write(line) }
-    } else {
-      for line in comparison.lines { try output.write(line) }
-    }
-    try output.flush()
     for loaded in [a, b] {
       if let refusal = loaded.plugins.firstRefusal { throw FileFailure(plugin: refusal) }
     }
+    return comparison
   }
 }

@@ -20,7 +20,7 @@ extension MachineSpec {
       "from-image": Guest.fromImage, "none": .mode(.none), "legacy32": .mode(.legacy32),
       "pae": .mode(.pae), "long4": .mode(.long4), "long5": .mode(.long5),
     ])
-    mmu = try map.need("mmu").choice(["ept": MMUKind.ept])
+    mmu = try map.need("mmu").choice(of: MMUKind.self)
     physicalAddressWidth = try map.take("maxphyaddr")?.number(32...52).asInt
     features = nil
     if let list = try map.take("features")?.list() {
@@ -125,6 +125,9 @@ extension MachineSpec.Region {
         "4 KiB": PageSize.size4KiB, "2 MiB": .size2MiB, "1 GiB": .size1GiB,
       ]) ?? .size4KiB
     try map.finish()
+    if case .device = content, isReadOnly || backing != .size4KiB {
+      throw value.error("a device is neither read-only nor in huge pages")
+    }
   }
 }
 

@@ -80,6 +80,17 @@ struct YAMLValue {
       "'\(text.prefix(40))' is not allowed (\(choices.map(\.key).joined(separator: ", ")))")
   }
 
+  /// One of the words of an enumeration.
+  func choice<Word: CaseIterable & RawRepresentable>(
+    of type: Word.Type
+  ) throws(ScenarioError) -> Word where Word.RawValue == String {
+    place?.note(.choice(type.allCases.map(\.rawValue)))
+    let text = try scalar()
+    if let word = Word(rawValue: text) { return word }
+    let words = type.allCases.map(\.rawValue).joined(separator: ", ")
+    throw error("'\(text.prefix(40))' is not allowed (\(words))")
+  }
+
   func list() throws(ScenarioError) -> [YAMLValue] {
     place?.note(.list)
     guard case .sequence(let sequence) = node else { throw error("a list is expected here") }

@@ -2,6 +2,7 @@ import Dispatch
 import MMU
 import Machine
 import Paging
+import PluginHost
 import Report
 import Synchronization
 public import SystemPackage
@@ -28,6 +29,9 @@ public final class ScenarioRunner {
   private var player: AccessPlayer
   private var tableCursor: GPA?
   private var nextSlot: Int
+
+  /// The plugins, in the order of stacking.
+  public var pluginNames: [String] { plugins.plugins.map(\.name) }
 
   /// Composes the machine; nothing of the guest runs yet.
   ///
