@@ -70,6 +70,9 @@ struct DecodingErrorTests {
         + String(repeating: "]", count: 200),
       line: 2, "nested deeper"),
     Fault(
+      "scenario: 1\nname: " + String(repeating: "[{? ", count: 490)
+        + String(repeating: "}]", count: 490), line: 2, "nested deeper"),
+    Fault(
       "scenario: 1\nname: " + String(repeating: "[", count: 50_000), line: 2, "not valid YAML"),
     Fault(
       "scenario: 1\nname: x\nx:\n" + String(repeating: "- ", count: 5000), line: nil,
@@ -129,7 +132,8 @@ struct DecodingErrorTests {
     ),
   ].map { plugin, says in
     Fault(
-      "scenario: 1\nmachine: {guest: none, mmu: ept, memory: []}\nplugins:\n  - \(plugin)\nsteps: []\n",
+      "scenario: 1\nmachine: {guest: none, mmu: ept, memory: []}\nplugins:\n  - \(plugin)\n"
+        + "steps: []\n",
       line: 4, says)
   }
 
