@@ -127,7 +127,11 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "ScenarioTests",
-      dependencies: ["Scenario", "SharedData", "Paging", "X86"], swiftSettings: strict),
+      dependencies: [
+        "Scenario", "Machine", "MMU", "Notation", "Report", "SharedData", "TestSupport", "Paging",
+        "X86", "X86EPT", "X86Guest",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ], swiftSettings: strict),
     .testTarget(
       name: "DoctorTests",
       dependencies: ["Explain", "GuestImage", "Inspection", "Paging", "X86", "X86EPT"],

@@ -4,8 +4,12 @@ import Report
 import X86
 
 extension MachineSpec {
-  /// The most entries of one TLB; those of all vCPUs are allocated at once.
+  /// The most entries of one TLB.
   static var largestTLB: UInt64 { 1 << 16 }
+  /// The most entries of all vCPUs' TLBs; they are allocated at once.
+  static var largestTLBs: Int { 1 << 20 }
+  /// The most vCPUs.
+  static var largestVCPUCount: UInt64 { 64 }
   /// The most slots and devices of a file; each is added to a sorted table.
   static var largestRegionCount: Int { 4096 }
 
@@ -16,7 +20,7 @@ extension MachineSpec {
       "from-image": Guest.fromImage, "none": .mode(.none), "legacy32": .mode(.legacy32),
       "pae": .mode(.pae), "long4": .mode(.long4), "long5": .mode(.long5),
     ])
-    mmu = try map.need("mmu").choice(["ept": MMUKind.ept])
+    mmu = try map.need("mmu").choice(of: MMUKind.self)
     physicalAddressWidth = try map.take("maxphyaddr")?.number(32...52).asInt
     features = nil
     if let list = try map.take("features")?.list() {
@@ -29,7 +33,7 @@ extension MachineSpec {
     registers = try map.take("registers").map { value throws(ScenarioError) in
       try Registers(value)
     }
-    vcpuCount = try map.take("vcpus")?.number(1...64).asInt ?? 1
+    vcpuCount = try map.take("vcpus")?.number(1...Self.largestVCPUCount).asInt ?? 1
     tlb = nil
     if let value = map.take("tlb") {
       var shape = try value.mapping("tlb")
@@ -39,6 +43,10 @@ extension MachineSpec {
       guard let geometry = TLBGeometry(entries: entries, ways: ways) else {
         throw value.error(
           "a TLB of \(entries) entries in \(ways) ways (entries / ways is a power of two)")
+      }
+      guard entries * vcpuCount <= Self.largestTLBs else {
+        throw value.error(
+          "\(vcpuCount) TLBs of \(entries) entries (at most \(Self.largestTLBs) entries together)")
       }
       tlb = geometry
     }
@@ -117,6 +125,9 @@ extension MachineSpec.Region {
         "4 KiB": PageSize.size4KiB, "2 MiB": .size2MiB, "1 GiB": .size1GiB,
       ]) ?? .size4KiB
     try map.finish()
+    if case .device = content, isReadOnly || backing != .size4KiB {
+      throw value.error("a device is neither read-only nor in huge pages")
+    }
   }
 }
 

@@ -25,5 +25,8 @@ extension PluginSpec {
       }
     }
     try map.finish()
+    guard bindings.isEmpty || (hooks == nil && settings.isEmpty) else {
+      throw value.error("functions that are bound by hand get no hooks and no settings")
+    }
   }
 }

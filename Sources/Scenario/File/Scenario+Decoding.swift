@@ -11,8 +11,11 @@ extension Scenario {
     plugins = []
     for item in try root.take("plugins")?.list() ?? [] { plugins.append(try PluginSpec(item)) }
     steps = []
+    var cost = ScenarioCost()
     for item in try root.need("steps").list() {
-      steps.append(try Step(item, vcpus: machine.vcpuCount))
+      let step = try Step(item, vcpus: machine.vcpuCount)
+      try cost.add(step)
+      steps.append(step)
     }
     try root.finish()
   }

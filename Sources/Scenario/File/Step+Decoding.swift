@@ -52,8 +52,9 @@ extension Action {
 extension YAMLMapping {
   /// The key `vcpu`; the first that is allowed where it is absent.
   mutating func vcpu(_ allowed: Range<Int>) throws(ScenarioError) -> Int {
-    try take("vcpu")?.number(UInt64(allowed.lowerBound)...UInt64(allowed.upperBound - 1)).asInt
-      ?? allowed.lowerBound
+    let range = UInt64(allowed.lowerBound)...UInt64(allowed.upperBound - 1)
+    let widest = 0...MachineSpec.largestVCPUCount - 1
+    return try take("vcpu")?.number(range, widest: widest).asInt ?? allowed.lowerBound
   }
 }
 

@@ -29,8 +29,12 @@ struct YAMLValue {
   }
 
   /// A number: `4096`, `0x1000`, `4 KiB`; never octal.
-  func number(_ range: ClosedRange<UInt64> = 0...UInt64.max) throws(ScenarioError) -> UInt64 {
-    place?.note(.number(range))
+  ///
+  /// - Parameter widest: what any file may say here, where this one's machine narrows it.
+  func number(
+    _ range: ClosedRange<UInt64> = 0...UInt64.max, widest: ClosedRange<UInt64>? = nil
+  ) throws(ScenarioError) -> UInt64 {
+    place?.note(.number(widest ?? range))
     let text = try scalar()
     guard let value = NumberNotation.bytes(text) else {
       throw error("'\(text.prefix(40))' is not a number (such as 4096, 0x1000 or 4 KiB)")
@@ -74,6 +78,17 @@ struct YAMLValue {
     if let match = choices.first(where: { $0.key == text }) { return match.value }
     throw error(
       "'\(text.prefix(40))' is not allowed (\(choices.map(\.key).joined(separator: ", ")))")
+  }
+
+  /// One of the words of an enumeration.
+  func choice<Word: CaseIterable & RawRepresentable>(
+    of type: Word.Type
+  ) throws(ScenarioError) -> Word where Word.RawValue == String {
+    place?.note(.choice(type.allCases.map(\.rawValue)))
+    let text = try scalar()
+    if let word = Word(rawValue: text) { return word }
+    let words = type.allCases.map(\.rawValue).joined(separator: ", ")
+    throw error("'\(text.prefix(40))' is not allowed (\(words))")
   }
 
   func list() throws(ScenarioError) -> [YAMLValue] {

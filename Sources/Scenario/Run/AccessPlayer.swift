@@ -11,8 +11,6 @@ struct AccessPlayer {
   var trace: ((TraceRecord) -> Void)?
   /// Told now and then how far a long step is.
   var progress: ((Int, Int) -> Void)?
-  /// Called after each access of a long step.
-  var whenBusy: () -> Void = {}
   /// How many accesses lie between two calls of `progress`.
   private static var progressStride: Int { 1 << 14 }
 
@@ -136,7 +134,6 @@ struct AccessPlayer {
   }
 
   private func busy(_ done: Int, of total: Int) {
-    whenBusy()
     if done % Self.progressStride == 0 || done == total { progress?(done, total) }
   }
 

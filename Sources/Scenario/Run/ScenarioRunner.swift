@@ -2,6 +2,7 @@ import Dispatch
 import MMU
 import Machine
 import Paging
+import PluginHost
 import Report
 import Synchronization
 public import SystemPackage
@@ -28,6 +29,9 @@ public final class ScenarioRunner {
   private var player: AccessPlayer
   private var tableCursor: GPA?
   private var nextSlot: Int
+
+  /// The plugins, in the order of stacking.
+  public var pluginNames: [String] { plugins.plugins.map(\.name) }
 
   /// Composes the machine; nothing of the guest runs yet.
   ///
@@ -83,9 +87,7 @@ public final class ScenarioRunner {
         let count = after[cause] - before[cause]
         return count > 0 ? (cause, count) : nil
       }
-      let events = recorder.take()
-      // The order of several threads' events is chance.
-      if case .parallel = step.action {} else { result.events = events }
+      (result.events, result.eventsLeftOut) = recorder.take(atMost: step.action.eventsShown)
       result.pluginLines = plugins.services.takeLines()
       if let expectation = step.expectation {
         result.mismatches = expectation.mismatches(result)
@@ -124,10 +126,7 @@ public final class ScenarioRunner {
           name: entryName(step.level), step: step,
           after: index < after.count ? after[index].entry : step.entry)
       }
-    case .repeated:
-      player.whenBusy = { [recorder] in if recorder.isFull { _ = recorder.take() } }
-      player.perform(action, &result)
-    case .invalidatePage, .setRegister: player.perform(action, &result)
+    case .repeated, .invalidatePage, .setRegister: player.perform(action, &result)
     case .map(let map): perform(map, &result)
     case .poke(let poke):
       let written = unsafe machine.memory.view.write(poke.bytes.span.bytes, at: poke.gpa)

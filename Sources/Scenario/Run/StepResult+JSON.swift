@@ -33,6 +33,7 @@ extension StepResult {
     if let isTLBHit { line.add("tlb", isTLBHit ? "hit" : "miss") }
     if let mmio { line.add("mmio", mmio.device ?? "unclaimed") }
     line.add("events", events.map(\.inWords))
+    if eventsLeftOut > 0 { line.add("eventsLeftOut", eventsLeftOut) }
     if !pluginLines.isEmpty { line.add("plugin", pluginLines) }
     if step.expectation != nil || !mismatches.isEmpty { line.add("passed", isPassed) }
     if !mismatches.isEmpty { line.add("mismatches", mismatches) }

@@ -21,6 +21,7 @@ extension StepResult {
           + entry.changeInWords)
     }
     lines += events.map { Self.row($0.label, $0.inWords) }
+    if eventsLeftOut > 0 { lines.append(Self.row("…", "\(eventsLeftOut) events more")) }
     lines += pluginLines.map { Self.row("plugin", $0) }
     if let isTLBHit, isTLBHit { lines.append(Self.row("TLB", "hit, no walk")) }
     if let mmio {
@@ -68,11 +69,18 @@ extension StepResult {
     }
   }
 
+  /// What the last access that did not go through ended with, or nothing.
+  private var lastTrouble: String {
+    if let problem { return "; ended by: \(problem)" }
+    guard let fault else { return "" }
+    return "; last exception: vector \(fault.vector), error code \(UInt64(fault.errorCode).hex)"
+  }
+
   private var outcome: String {
     if let completed, case .repeated(let repeated) = step.action {
       let counts = exits.map { "\($0.count) × \($0.cause.rawValue)" }.joined(separator: ", ")
       return "\(completed) of \(repeated.count) went through; exits: "
-        + (counts.isEmpty ? "none" : counts)
+        + (counts.isEmpty ? "none" : counts) + lastTrouble
     }
     if let problem { return problem }
     if let differences {
@@ -139,6 +147,17 @@ extension MMUEvent {
     case .verdict(let verdict, let gpa): "for GPA \(gpa): \(verdict.inWords)"
     case .raceLost(let level, let gfn): "another vCPU changed GFN \(gfn) at level \(level) first"
     case .rootsInvalidated: "all roots are invalid"
+    }
+  }
+}
+
+extension Action {
+  /// How many events a report shows: few where there are many alike, none where their order is chance.
+  var eventsShown: Int {
+    switch self {
+    case .parallel: 0
+    case .repeated, .replay: 8
+    case .access, .map, .poke, .invalidatePage, .setRegister, .memslot, .audit: 64
     }
   }
 }

@@ -33,6 +33,8 @@ public struct StepResult: Sendable {
   public var mmio: MMIOAnswer?
   /// What happened inside the MMU.
   public var events: [MMUEvent] = []
+  /// How many events came after those.
+  public var eventsLeftOut = 0
   /// What plugins said.
   public var pluginLines: [String] = []
   /// The guest's own tables for the address, before and after the step.
