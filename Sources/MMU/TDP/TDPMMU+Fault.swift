@@ -55,7 +55,7 @@ extension TDPMMU {
 
   /// Whether the tables have an entry for a frame at all.
   func isWalkable(_ gfn: GFN) -> Bool {
-    gfn.rawValue >> UInt64(9 * encoder.rootLevel.rawValue) == 0
+    gfn.rawValue >> UInt64(encoder.inputWidth - 12) == 0
   }
 
   /// Takes the memslots of this moment, if they changed.

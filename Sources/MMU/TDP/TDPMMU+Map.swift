@@ -55,7 +55,7 @@ extension TDPMMU {
       }
       guard let child = pool.take() else { return .exhausted }
       host.fill(page: child, with: encoder.layout.nonPresent.rawValue)
-      let new = encoder.table(child.baseAddress)
+      let new = encoder.table(child.baseAddress, at: level)
       if exchange(place, from: old, to: new) {
         cpu.counters.tablesLinked += 1
         notify(observer, .tableLinked(level: level, gfn: gfn, spte: new))
@@ -132,7 +132,7 @@ extension TDPMMU {
       let child = encoder.child(of: old, at: level, index: index)
       _ = host.swap(table.baseAddress.wrappingAdd(index * 8), to: child.rawValue)
     }
-    let new = encoder.table(table.baseAddress)
+    let new = encoder.table(table.baseAddress, at: level)
     guard exchange(place, from: old, to: new) else {
       pool.give(back: table)
       cpu.counters.racesLost += 1
