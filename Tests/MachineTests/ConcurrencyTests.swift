@@ -94,6 +94,36 @@ struct ConcurrencyTests {
   }
 
   @Test(
+    "T1 a table that loses the race to be linked goes back to the pool", .timeLimit(.minutes(1)))
+  func lostTables() throws {
+    let rig = try MachineRig(tablePages: 800)
+    let mmu = rig.mmu
+    for _ in 0..<6 {
+      let arrived = Atomic(0)
+      DispatchQueue.concurrentPerform(iterations: 2) { thread in
+        guard var cpu = try? mmu.makeCPU(index: thread) else { return }
+        for step in 0..<300 as Range<UInt64> {
+          // Both set out for the same missing table together; the wait is bounded for one thread.
+          arrived.add(1, ordering: .acquiringAndReleasing)
+          var patience = 20_000
+          while arrived.load(ordering: .acquiring) < Int(step + 1) * 2, patience > 0 {
+            patience -= 1
+          }
+          _ = mmu.handle(Self.exit(mmu, 1 << 18 + step << 9, .read), on: &cpu, NoObserver())
+        }
+        mmu.leave(&cpu)
+      }
+      var leaves: [UInt64: UInt64] = [:]
+      let pages = Self.census(mmu, table: rig.currentRoot, level: 4, first: 0, &leaves)
+      let held = rig.root() == rig.currentRoot ? 0 : 1
+      #expect(pages > 300)
+      #expect(mmu.tablePages == pages + held)
+      mmu.invalidateAll()
+      _ = rig.access(.read, 0)
+    }
+  }
+
+  @Test(
     "T1 T2 faults, invalidations and memslot changes side by side leave every page accounted for",
     .timeLimit(.minutes(1)))
   func withInvalidations() throws {
