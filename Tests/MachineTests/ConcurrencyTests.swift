@@ -49,7 +49,6 @@ struct ConcurrencyTests {
     let mmu = rig.mmu
     let threads = 4
     let bad = Atomic(0)
-    let lost = Atomic(0)
     for round in 0..<4 as Range<UInt64> {
       DispatchQueue.concurrentPerform(iterations: threads) { thread in
         guard var cpu = try? mmu.makeCPU(index: thread) else {
@@ -69,7 +68,6 @@ struct ConcurrencyTests {
           }
           if outcome != .fixed, outcome != .spurious { bad.add(1, ordering: .relaxed) }
         }
-        lost.add(cpu.counters.racesLost, ordering: .relaxed)
         var leaves: [UInt64: UInt64] = [:]
         _ = Self.census(mmu, table: cpu.root, level: 4, first: 0, &leaves)
         for gfn in stride(from: 0, to: Self.frames, by: 2) where leaves[gfn] != 4096 + gfn {
