@@ -114,7 +114,8 @@ extension SPTEEncoder {
   @inlinable
   public func isAccessTracked(_ spte: SPTE) -> Bool {
     let masks = layout.masks
-    return isPresent(spte) && spte.rawValue & (masks.savedReadable | masks.savedExecutable) != 0
+    let saved = masks.savedReadable | masks.savedExecutable | masks.savedUserExecutable
+    return isPresent(spte) && spte.rawValue & saved != 0
   }
 
   /// Whether hardware keeps A and D in the entry (SPEC E2).
