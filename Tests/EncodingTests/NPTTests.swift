@@ -91,7 +91,8 @@ struct NPTTests {
     for access in accesses {
       for cause in [FaultCause.notPresent, .permission, .reservedBit] {
         let fault = format.fault(
-          cause, at: .pageTable, GPA(0xABC_D123), for: access, rights: format.unrestricted, entry: 0)
+          cause, at: .pageTable, GPA(0xABC_D123), for: access, rights: format.unrestricted, entry: 0
+        )
         let word = fault.info.rawValue
         words.insert(word)
         let decoded = NestedPageFault(exitInfo1: word, exitInfo2: fault.exitInfo2)

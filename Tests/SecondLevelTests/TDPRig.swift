@@ -21,14 +21,16 @@ where
   let tables: GuestTables
 
   init(
-    _ encoder: Encoder, backing: PageSize = .size4KiB, tablePages: Int = 3000, vcpus: Int = 1
+    _ encoder: Encoder, backing: PageSize = .size4KiB, tablePages: Int = 3000, vcpus: Int = 1,
+    ring: Int? = nil
   ) throws {
     memory = GuestMemory(host: try HostMemory(byteCount: 64 << 20))
     try memory.update { table throws(MemslotError) in
       try table.adding(Memslot.ram(backing: backing))
     }
     pool = TablePool(first: PFN(16), limit: tablePages)
-    mmu = try TDPMMU(encoder: encoder, policy: DefaultPolicy(), memory: memory, pool: pool)
+    mmu = try TDPMMU(
+      encoder: encoder, policy: DefaultPolicy(), memory: memory, pool: pool, dirtyRingSize: ring)
     tables = GuestTables(in: memory, root: GPA(0x10_0000))
     let state = X86Registers(
       cr0: [.protectionEnable, .writeProtect, .paging], cr3: 0x10_0000,

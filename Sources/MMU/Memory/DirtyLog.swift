@@ -76,6 +76,14 @@ public final class DirtyLog: @unchecked Sendable {
       .bitwiseAnd(~mask, ordering: .acquiringAndReleasing).oldValue & mask
   }
 
+  /// Whether a frame of the slot is marked.
+  func isMarked(_ frame: UInt64) -> Bool {
+    guard frame < frameCount else { return false }
+    // SAFETY: checked here.
+    return unsafe atomic(Int(frame / 64)).pointee.load(ordering: .acquiring) >> (frame % 64) & 1
+      != 0
+  }
+
   /// The marks as they are, bit 0 of word 0 for the first frame.
   var snapshot: [UInt64] {
     (0..<wordCount).map { unsafe atomic($0).pointee.load(ordering: .acquiring) }

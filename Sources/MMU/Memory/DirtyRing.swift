@@ -88,6 +88,9 @@ final class ModificationLog: Sendable {
 
   private let state = Mutex(State())
 
+  /// Whether nothing is logged.
+  var isEmpty: Bool { state.withLock { $0.index == 511 } }
+
   /// Whether no place is left: the index has passed 0.
   var isFull: Bool { state.withLock { $0.index > 511 } }
 

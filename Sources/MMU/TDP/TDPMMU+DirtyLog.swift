@@ -87,7 +87,9 @@ extension TDPMMU {
         slot.dirtyLog = nil
         slot.flags.remove(.logsDirtyPages)
         return try table.replacing(slot)
-      } invalidate: { _ in walkers.synchronize() }
+      } invalidate: { _ in
+        walkers.synchronize()
+      }
     } catch { throw .memslot(error) }
     count(log.method, by: -1)
   }
@@ -255,7 +257,8 @@ extension TDPMMU {
     _ gfn: UInt64, count: UInt64, of slot: Memslot, in log: DirtyLog, by ring: DirtyRing?
   ) {
     let first = gfn &- slot.base.rawValue
-    if log.usesRings, let ring, count == 1, ring.push(DirtyRingEntry(slot: slot.id, offset: first)) {
+    if log.usesRings, let ring, count == 1, ring.push(DirtyRingEntry(slot: slot.id, offset: first))
+    {
       return
     }
     log.mark(first, count: count)
