@@ -17,6 +17,7 @@ let package = Package(
     .library(name: "Paging", targets: ["Paging"]),
     .library(name: "X86Guest", targets: ["X86Guest"]),
     .library(name: "X86EPT", targets: ["X86EPT"]),
+    .library(name: "X86NPT", targets: ["X86NPT"]),
     .library(name: "MMU", targets: ["MMU"]),
     .library(name: "Machine", targets: ["Machine"]),
     .library(name: "PluginHost", targets: ["PluginHost"]),
@@ -45,6 +46,7 @@ let package = Package(
 
     // The host side: entry format, SPTE encoder and exits, one target each.
     .target(name: "X86EPT", dependencies: ["Paging"], swiftSettings: strict),
+    .target(name: "X86NPT", dependencies: ["Paging", "X86"], swiftSettings: strict),
 
     // Memslots, table pages, the fault handlers.
     .target(name: "MMU", dependencies: ["Paging", "CPrefetch"], swiftSettings: strict),
@@ -76,7 +78,7 @@ let package = Package(
       name: "Scenario",
       dependencies: [
         "GuestImage", "Machine", "MMU", "Notation", "Paging", "Report", "X86", "X86EPT",
-        "X86Guest", "X86PAE", "PluginHost",
+        "X86NPT", "X86Guest", "X86PAE", "PluginHost",
         .product(name: "SystemPackage", package: "swift-system"), "Yams",
       ], swiftSettings: strict),
     .target(name: "Report", dependencies: ["Paging"], swiftSettings: strict),
@@ -157,7 +159,8 @@ let package = Package(
       dependencies: ["Paging", "X86", "X86Guest", "X86EPT", "MMU", "Machine", "TestSupport"],
       path: "Tests/MachineSupport", swiftSettings: strict),
     .testTarget(
-      name: "EncodingTests", dependencies: ["Paging", "X86EPT", "TestSupport"],
+      name: "EncodingTests",
+      dependencies: ["Paging", "X86", "X86EPT", "X86NPT", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "MachineTests",
@@ -174,6 +177,12 @@ let package = Package(
       dependencies: [
         "GuestImage", "Inspection", "Notation", "Paging", "SharedData", "TestSupport", "X86",
         .product(name: "SystemPackage", package: "swift-system"),
+      ], swiftSettings: strict),
+    .testTarget(
+      name: "SecondLevelTests",
+      dependencies: [
+        "Paging", "X86", "X86Guest", "X86EPT", "X86NPT", "MMU", "Machine", "MachineSupport",
+        "TestSupport",
       ], swiftSettings: strict),
     .testTarget(
       name: "StructureTests", dependencies: ["TestSupport"], swiftSettings: strict),

@@ -22,6 +22,10 @@ public struct MMUCounters: Sendable, Hashable {
   public var mmioStale = 0
   /// Compare-exchanges lost.
   public var racesLost = 0
+  /// Leaves given back what tracking had taken, without a new look at the host's memory.
+  public var repaired = 0
+  /// Large leaves split into 512.
+  public var splits = 0
 
   /// All zero.
   public init() {}
@@ -39,5 +43,7 @@ public struct MMUCounters: Sendable, Hashable {
     left.mmioSearched += right.mmioSearched
     left.mmioStale += right.mmioStale
     left.racesLost += right.racesLost
+    left.repaired += right.repaired
+    left.splits += right.splits
   }
 }

@@ -16,6 +16,15 @@ public protocol VirtualMMU: FaultHandler {
   /// - Returns: whether the root changed, so that the vCPU's TLB must be flushed.
   func enter(_ cpu: inout CPU) -> Bool
 
+  /// Says that the vCPU uses no translation until it enters again.
+  func exit(_ cpu: inout CPU)
+
+  /// What keeps the vCPU from entering the guest at all.
+  func pendingStop(_ cpu: CPU) -> (cause: ExitCause, error: FaultError)?
+
+  /// Empties the hardware's log of written pages, after the exit that says it is full.
+  func drainModificationLog(_ cpu: inout CPU)
+
   /// Gives up what the vCPU holds.
   func leave(_ cpu: inout CPU)
 
@@ -45,6 +54,15 @@ public protocol VirtualMMU: FaultHandler {
 }
 
 extension VirtualMMU {
+  /// Nothing waits for the vCPU.
+  public func exit(_ cpu: inout CPU) {}
+
+  /// Nothing does.
+  public func pendingStop(_ cpu: CPU) -> (cause: ExitCause, error: FaultError)? { nil }
+
+  /// There is none.
+  public func drainModificationLog(_ cpu: inout CPU) {}
+
   /// The host address of backed memory that the access may touch.
   public func walk(
     _ gpa: GPA, _ kind: AccessKind, isUser: Bool, for gva: GVA, on cpu: inout CPU
@@ -102,6 +120,8 @@ public enum HardwareFailure<GuestFault: Error, Exit: Error>: Error {
   case exit(Exit)
   /// The processor read a table outside host memory: a bug of whoever wrote the entries.
   case outside(HPA)
+  /// The hardware's log of written pages is full; the write did not happen.
+  case modificationLogFull
   /// Entries kept changing.
   case contended
 }

@@ -14,6 +14,8 @@ where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
   var tlb: TLB<Guest.Rights>
   /// What the MMU keeps.
   var context: MMU.CPU
+  /// How often the TLB was dropped on the way into the guest.
+  var flushes = 0
   /// Exits so far.
   public internal(set) var exits = ExitCounters()
   /// Translations found in the TLB.

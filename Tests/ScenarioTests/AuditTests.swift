@@ -40,13 +40,14 @@ struct AuditTests {
   }
 
   /// An entry of a table, by the page of the table and the index, what is put there, and what is
-  /// found. Page 1 is the root, page 4 the last level.
+  /// found. Page 1 is the root, page 2 the vCPU's spare, page 5 the last
+  /// level.
   private static let damages: [(page: UInt64, index: UInt64, bits: UInt64, says: String)] = [
-    (4, 0, 1 << 12, "another frame than its memslot's"),
-    (4, 0, 1 << 21, "another frame than its memslot's"),
-    (4, 2, 1 << 11, "lets hardware through, though it is not MMU-present"),
-    (4, 3, 1, "is not what hardware takes it for"),
-    (1, 0, 1 << 7, "is not what hardware takes it for"),
+    (5, 0, 1 << 12, "leads elsewhere than slot 0"),
+    (5, 0, 1 << 21, "leads elsewhere than slot 0"),
+    (5, 2, 1 << 11, "neither present, MMIO nor the non-present value"),
+    (5, 3, 1, "a leaf that hardware does not walk"),
+    (1, 0, 1 << 7, "that hardware does not walk"),
   ]
 
   @Test("F18 a bit that is wrong in an entry is found", arguments: damages)
@@ -69,12 +70,12 @@ struct AuditTests {
     let entry = try host.load(first, as: UInt64.self).get()
     let second = HPA(1 << 12 + 8)
     let old = try host.swap(second, to: entry).get()
-    #expect(machine.mmu.audit().contains { $0.contains("linked more than once") })
+    #expect(machine.mmu.audit().contains { $0.contains("linked twice") })
     _ = host.swap(second, to: old)
     _ = host.swap(first, to: old)
-    #expect(machine.mmu.audit() == ["4 table pages are in use, 1 are linked"])
+    #expect(machine.mmu.audit() == ["4 table pages in use, 1 reachable from roots"])
     _ = host.swap(first, to: entry | 1 << 30)
-    #expect(machine.mmu.audit().contains { $0.contains("outside host memory") })
+    #expect(machine.mmu.audit().contains { $0.contains("neither present") })
     _ = host.swap(first, to: entry)
   }
 
@@ -88,8 +89,8 @@ struct AuditTests {
       return try table.removing(id: 0).adding(slot)
     }
     #expect(machine.mmu.audit().count == 4)
-    #expect(machine.mmu.audit().first?.contains("lets writes through to a read-only slot") == true)
+    #expect(machine.mmu.audit().first?.contains("host-writable in a read-only slot") == true)
     try machine.memory.update { table throws(MemslotError) in try table.removing(id: 0) }
-    #expect(machine.mmu.audit().first?.contains("maps frames that no memslot holds") == true)
+    #expect(machine.mmu.audit().first?.contains("no slot backs it") == true)
   }
 }

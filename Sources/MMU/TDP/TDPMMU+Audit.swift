@@ -1,85 +1,82 @@
 import Paging
+import Synchronization
 
-extension TDPMMU: AuditableMMU {
-  /// Checks that every table page in use is linked exactly once, that every entry is one which the
-  /// hardware accepts at its level, and that every leaf maps what its memslot says.
+extension TDPMMU {
+  /// Compares all tables with the memslots and with themselves (SPEC F18). **Requires** that no vCPU is
+  /// inside.
   ///
-  /// - Returns: the first breaches, one line each.
-  /// - Complexity: linear in the number of table pages.
+  /// - Returns: one line for each breach: an entry that breaks a rule by itself, a leaf that leads
+  ///   elsewhere than its slot, that is larger than the slot allows, or that lets writes pass a log
+  ///   unseen; a table page that is lost or used twice.
   public func audit() -> [String] {
-    var audit = TDPAudit(encoder: encoder, host: host, slots: memory.slots)
-    for root in roots.referenced {
-      audit.check(
-        table: root, at: encoder.rootLevel, first: GFN(0), isCurrent: roots.isCurrent(root))
-    }
-    if audit.seen.count != tablePages {
-      audit.note("\(tablePages) table pages are in use, \(audit.seen.count) are linked")
-    }
-    return audit.breaches
-  }
-}
-
-/// One pass over all tables.
-struct TDPAudit<Encoder: SPTEEncoder> {
-  let encoder: Encoder
-  let host: HostView
-  let slots: MemslotTable
-  private(set) var seen: Set<PFN> = []
-  private(set) var breaches: [String] = []
-  private var slotHint = 0
-  /// The most breaches that are told.
-  private static var most: Int { 64 }
-
-  init(encoder: Encoder, host: HostView, slots: MemslotTable) {
-    self.encoder = encoder
-    self.host = host
-    self.slots = slots
-  }
-
-  mutating func note(_ breach: String) {
-    if breaches.count < Self.most { breaches.append(breach) }
-  }
-
-  /// - Parameter isCurrent: whether leaves must agree with the slots of now; a root that a vCPU has yet
-  ///   to leave may hold older ones.
-  mutating func check(table: PFN, at level: Level, first: GFN, isCurrent: Bool) {
-    guard seen.insert(table).inserted else {
-      return note("the table page \(table) is linked more than once")
-    }
-    let step = (1 as UInt64) << UInt64(9 * (level.rawValue - 1))
-    for index in 0..<512 as Range<UInt64> {
-      let place = table.baseAddress.wrappingAdd(index * 8)
-      guard case .success(let raw) = host.load(place, as: UInt64.self) else {
-        return note("the table page \(table) lies outside host memory")
+    let slots = memory.slots
+    return roots.withState { roots, spares in
+      var report = AuditReport()
+      for root in roots { audit(root, at: encoder.rootLevel, first: 0, slots, &report) }
+      let inUse = pool.inUse - spares
+      if inUse != report.pages.count {
+        report.lines.append(
+          "\(inUse) table pages in use, \(report.pages.count) reachable from roots")
       }
-      let spte = SPTE(raw)
-      guard encoder.isPresent(spte) else {
-        if encoder.format.kind(of: raw, at: level) == .leaf {
-          note("level \(level): \(spte) lets hardware through, though it is not MMU-present")
-        }
+      return report.lines
+    }
+  }
+
+  private struct AuditReport {
+    var lines: [String] = []
+    var pages: Set<PFN> = []
+    var hint = 0
+  }
+
+  private func audit(
+    _ table: PFN, at level: Level, first: UInt64, _ slots: MemslotTable,
+    _ report: inout AuditReport
+  ) {
+    if !report.pages.insert(table).inserted {
+      report.lines.append("table page \(table) is linked twice")
+      return
+    }
+    for index in 0..<512 as Range<UInt64> {
+      let spte = load(table.baseAddress.wrappingAdd(index * 8))
+      let gfn = first &+ index &* span(of: level)
+      if let breach = encoder.breach(of: spte, at: level) {
+        report.lines.append("frame \(GFN(gfn)) level \(level) entry \(spte): \(breach)")
         continue
       }
-      let gfn = first.wrappingAdd(index * step)
-      switch encoder.format.kind(of: raw, at: level) {
-      case .table where !encoder.isLeaf(spte, at: level):
-        check(table: encoder.pfn(of: spte), at: level.below, first: gfn, isCurrent: isCurrent)
-      case .leaf where encoder.isLeaf(spte, at: level):
-        if isCurrent { check(leaf: spte, of: gfn, frames: step) }
-      case .notPresent where encoder.isAccessTracked(spte): continue
-      case .table, .leaf, .notPresent, .reserved:
-        note("level \(level), GFN \(gfn): \(spte) is not what hardware takes it for")
+      guard encoder.isPresent(spte) else { continue }
+      guard encoder.isLeaf(spte, at: level) else {
+        audit(encoder.pfn(of: spte), at: level.below, first: gfn, slots, &report)
+        continue
+      }
+      if let breach = breach(of: spte, at: level, GFN(gfn), slots, &report.hint) {
+        report.lines.append("frame \(GFN(gfn)) level \(level) leaf \(spte): \(breach)")
       }
     }
   }
 
-  private mutating func check(leaf spte: SPTE, of gfn: GFN, frames: UInt64) {
-    guard let slot = slots.slot(for: gfn, hint: &slotHint), gfn.wrappingAdd(frames) <= slot.end
-    else { return note("GFN \(gfn): \(spte) maps frames that no memslot holds") }
-    if slot.pfn(of: gfn) != encoder.pfn(of: spte) {
-      note("GFN \(gfn): \(spte) maps another frame than its memslot's")
+  private func breach(
+    of spte: SPTE, at level: Level, _ gfn: GFN, _ slots: MemslotTable, _ hint: inout Int
+  ) -> String? {
+    guard let slot = slots.slot(for: gfn, hint: &hint), let pfn = slot.pfn(of: gfn) else {
+      return "no slot backs it"
     }
-    if slot.flags.contains(.readOnly), encoder.isWritable(spte) {
-      note("GFN \(gfn): \(spte) lets writes through to a read-only slot")
+    if encoder.pfn(of: spte) != pfn { return "leads elsewhere than slot \(slot.id)" }
+    var unlogged = slot
+    unlogged.flags.remove(.logsDirtyPages)
+    if unlogged.largestLevel(for: gfn, upTo: level) < level { return "larger than its slot allows" }
+    if slot.flags.contains(.readOnly), encoder.isHostWritable(spte) {
+      return "host-writable in a read-only slot"
     }
+    guard let log = slot.activeLog, !log.usesRings else { return nil }
+    let passes =
+      log.method == .writeProtect ? encoder.isWritable(spte) : encoder.isDirty(spte)
+    guard passes, log.method != .dirtyBit else { return nil }
+    let offset = gfn.rawValue &- slot.base.rawValue
+    let isMarked = (offset..<(offset + span(of: level))).allSatisfy { log.isMarked($0) }
+    // Hardware may have logged the page without anybody having looked at its log yet.
+    let isPending =
+      log.method == .pageModificationLog
+      && logs.withLock { $0.values.contains { !$0.modifications.isEmpty } }
+    return isMarked || isPending ? nil : "writes pass the log"
   }
 }

@@ -7,6 +7,7 @@ import SystemPackage
 import X86
 import X86EPT
 import X86Guest
+import X86NPT
 import X86PAE
 
 /// Makes a machine of what a scenario says.
@@ -84,6 +85,20 @@ struct MachineComposer {
           _ = try EPTEncoder(capabilities, mmio: mask)
         }
         let encoder = try EPTEncoder(capabilities, mmio: mask)
+        let mmu = try TDPMMU(encoder: encoder, policy: policy, memory: memory, pool: pool)
+        return try Machine(guests: guests, mmu: mmu, bus: bus, tlb: tlb, observer: recorder)
+      case .npt:
+        let capabilities = NPTCapabilities(
+          physicalAddressWidth: width, form: width > 48 ? .long5 : .long4,
+          pages1GiB: spec.features?.contains("gbpages") ?? true,
+          noExecute: spec.features?.contains("nx") ?? true)
+        let mask = try Plugin.mmioMask(
+          of: plugins.plugins, maxphyaddr: width, encoder: "npt",
+          standard: .npt(physicalAddressWidth: width)
+        ) { mask throws(LayoutError) in
+          _ = try NPTEncoder(capabilities, mmio: mask)
+        }
+        let encoder = try NPTEncoder(capabilities, mmio: mask)
         let mmu = try TDPMMU(encoder: encoder, policy: policy, memory: memory, pool: pool)
         return try Machine(guests: guests, mmu: mmu, bus: bus, tlb: tlb, observer: recorder)
       }

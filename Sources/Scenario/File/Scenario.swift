@@ -28,6 +28,8 @@ public struct MachineSpec: Sendable {
   public enum MMUKind: String, Sendable, CaseIterable {
     /// Extended page tables.
     case ept
+    /// Nested page tables.
+    case npt
   }
 
   /// A memslot, or a device on the bus.
