@@ -166,7 +166,8 @@ let package = Package(
     .target(
       name: "MMUBench",
       dependencies: [
-        "CPrefetch", "Paging", "X86", "X86EPT", "X86Guest", "X86Long", "X86PAE", "CBenchTwin",
+        "CBenchTwin", "CPrefetch", "MMU", "Machine", "Paging", "X86", "X86EPT", "X86Guest",
+        "X86Long", "X86PAE",
       ],
       swiftSettings: strict),
     .testTarget(

@@ -1,11 +1,13 @@
-import MMU
+public import MMU
 public import Paging
 
 extension Machine {
   /// How often one access may exit before it is given up as not getting on.
+  @inlinable
   static var exitBudget: Int { 64 }
 
   /// Where the bytes of an access are.
+  @usableFromInline
   enum Destination {
     case memory(HPA, gpa: GPA?, isTLBHit: Bool)
     case mmio(GPA)
@@ -22,14 +24,48 @@ extension Machine {
   /// - Parameters:
   ///   - size: **Units** bytes, 1...16; clamped.
   ///   - value: what is written, little-endian; ignored otherwise.
+  @inlinable
   public func vcpu(
     _ index: Int, access: Guest.Access, at gva: GVA, size: Int, value: UInt128 = 0
   ) -> AccessReport<Guest.Fault> {
     let vcpu = vcpus[index]
     let size = min(max(size, 1), 16)
+    let mask = ~(0 as UInt128) &>> UInt128(truncatingIfNeeded: 128 &- size &* 8)
+    return perform(
+      access, at: gva, size: size, value: value & mask, by: vcpu.guest, on: &vcpu.state)
+  }
+
+  /// One access of a vCPU whose state is lent.
+  @inlinable
+  func perform(
+    _ access: Guest.Access, at gva: GVA, size: Int, value: UInt128, by guest: borrowing Guest,
+    on vcpu: inout VCPUState<Guest, MMU>
+  ) -> AccessReport<Guest.Fault> {
+    if mmu.enter(&vcpu.context) { vcpu.tlb.invalidate(.everything) }
+    let offset = gva.offset(in: .size4KiB)
+    if offset &+ UInt64(truncatingIfNeeded: size) <= 4096,
+      let (hpa, gpa) = lookUp(gva, for: access, by: guest, on: &vcpu)
+    {
+      // PERF: tlb.hit; no exit, no fault, so nothing to sum up.
+      var report = AccessReport<Guest.Fault>(
+        move(access, size, value, at: hpa), exits: ExitCounters())
+      report.gpa = gpa
+      report.hpa = hpa
+      report.isTLBHit = true
+      return report
+    }
+    return performSlowly(access, at: gva, size: size, value: value, by: guest, on: &vcpu)
+  }
+
+  /// An access that the TLB alone does not answer.
+  @inlinable
+  @inline(never)  // PERF: tlb.hit; keeps its frame and its code out of the hit's.
+  func performSlowly(
+    _ access: Guest.Access, at gva: GVA, size: Int, value: UInt128, by guest: borrowing Guest,
+    on vcpu: inout VCPUState<Guest, MMU>
+  ) -> AccessReport<Guest.Fault> {
     var exits = ExitCounters()
-    let mask = ~(0 as UInt128) >> UInt128(128 - size * 8)
-    let report = perform(access, at: gva, size: size, value: value & mask, on: vcpu, &exits)
+    let report = perform(access, at: gva, size: size, value: value, by: guest, on: &vcpu, &exits)
     vcpu.exits += exits
     switch report.outcome {
     case .fault(let fault):
@@ -40,20 +76,22 @@ extension Machine {
     return report
   }
 
-  private func perform(
-    _ access: Guest.Access, at gva: GVA, size: Int, value: UInt128, on vcpu: VCPU<Guest, MMU>,
-    _ exits: inout ExitCounters
+  @inlinable
+  func perform(
+    _ access: Guest.Access, at gva: GVA, size: Int, value: UInt128, by guest: borrowing Guest,
+    on vcpu: inout VCPUState<Guest, MMU>, _ exits: inout ExitCounters
   ) -> AccessReport<Guest.Fault> {
-    if mmu.enter(&vcpu.context) { vcpu.tlb.invalidate(.everything) }
-    let first = destination(of: gva, for: access, on: vcpu, &exits)
     let room = Int(4096 - gva.offset(in: .size4KiB))
     if size <= room {
-      return finish(access, size, value, first, exits)
+      // The TLB was asked already.
+      let only = walk(to: gva, for: access, by: guest, on: &vcpu, &exits)
+      return finish(access, size, value, only, exits)
     }
+    let first = destination(of: gva, for: access, by: guest, on: &vcpu, &exits)
     let lowReport = finish(access, 0, 0, first, exits)
     guard case .done = lowReport.outcome else { return lowReport }
     let upper = destination(
-      of: gva.wrappingAdd(UInt64(room)), for: access, on: vcpu, &exits)
+      of: gva.wrappingAdd(UInt64(room)), for: access, by: guest, on: &vcpu, &exits)
     let upperReport = finish(access, 0, 0, upper, exits)
     guard case .done = upperReport.outcome else { return upperReport }
     let shift = UInt128(room * 8)
@@ -67,33 +105,58 @@ extension Machine {
     return rest
   }
 
-  /// Translates the address of one page's bytes, exiting to the MMU as often as it takes.
-  private func destination(
-    of gva: GVA, for access: Guest.Access, on vcpu: VCPU<Guest, MMU>, _ exits: inout ExitCounters
-  ) -> Destination {
-    let tag = vcpu.guest.addressSpaceTag
-    let linear = vcpu.guest.cachedAddress(of: gva, for: access)
-    if let linear, let entry = vcpu.tlb.lookUp(linear, tag: tag) {
-      let cached = entry.translation
-      if cached.hostPermissions.contains(access.kind.permission),
-        access.kind != .write || cached.isDirty,
-        vcpu.guest.permits(
-          access, rights: cached.rights, tables: cached.tableRights, leaf: cached.leaf)
-      {
-        vcpu.tlbHits += 1
-        let offset = gva.offset(in: .size4KiB)
-        return .memory(
-          cached.hpa.wrappingAdd(offset), gpa: cached.gpa?.wrappingAdd(offset), isTLBHit: true)
-      }
-      // More is asked than is cached: what is cached goes, and the tables decide.
-      vcpu.tlb.invalidate(.page(linear, tag: tag))
+  /// Asks the TLB; what grants too little is dropped.
+  @inlinable
+  @inline(__always)  // PERF: tlb.hit
+  func lookUp(
+    _ gva: GVA, for access: Guest.Access, by guest: borrowing Guest,
+    on vcpu: inout VCPUState<Guest, MMU>
+  ) -> (hpa: HPA, gpa: GPA?)? {
+    let tag = guest.addressSpaceTag
+    guard let linear = guest.cachedAddress(of: gva, for: access),
+      let entry = vcpu.tlb.lookUp(linear, tag: tag)
+    else { return nil }
+    let cached = entry.translation
+    let kind = access.kind
+    if cached.hostPermissions.contains(kind.permission), kind != .write || cached.isDirty,
+      guest.permits(
+        access, rights: cached.rights, tables: cached.tableRights, leaf: cached.leaf)
+    {
+      vcpu.tlbHits &+= 1
+      let offset = gva.offset(in: .size4KiB)
+      return (cached.hpa.wrappingAdd(offset), cached.gpa?.wrappingAdd(offset))
     }
+    // More is asked than is cached: what is cached goes, and the tables decide.
+    vcpu.tlb.invalidate(.page(linear, tag: tag))
+    return nil
+  }
+
+  /// Translates the address of one page's bytes, exiting to the MMU as often as it takes.
+  @inlinable
+  func destination(
+    of gva: GVA, for access: Guest.Access, by guest: borrowing Guest,
+    on vcpu: inout VCPUState<Guest, MMU>, _ exits: inout ExitCounters
+  ) -> Destination {
+    if let (hpa, gpa) = lookUp(gva, for: access, by: guest, on: &vcpu) {
+      return .memory(hpa, gpa: gpa, isTLBHit: true)
+    }
+    return walk(to: gva, for: access, by: guest, on: &vcpu, &exits)
+  }
+
+  /// Translates by the tables.
+  @inlinable
+  func walk(
+    to gva: GVA, for access: Guest.Access, by guest: borrowing Guest,
+    on vcpu: inout VCPUState<Guest, MMU>, _ exits: inout ExitCounters
+  ) -> Destination {
+    let tag = guest.addressSpaceTag
+    let linear = guest.cachedAddress(of: gva, for: access)
     vcpu.tlbMisses += 1
     var lastGPA = GPA(0)
     for _ in 0..<Self.exitBudget {
-      switch mmu.walk(gva, for: access, by: vcpu.guest, on: &vcpu.context) {
+      switch mmu.walk(gva, for: access, by: guest, on: &vcpu.context) {
       case .success(let found):
-        if let linear { insert(found, for: linear, tag: tag, on: vcpu) }
+        if let linear { insert(found, for: linear, tag: tag, by: guest, on: &vcpu) }
         return .memory(found.hpa, gpa: found.gpa, isTLBHit: false)
       case .failure(.guest(let fault)):
         vcpu.tlb.invalidate(.page(linear ?? gva, tag: tag))
@@ -117,7 +180,7 @@ extension Machine {
         case .emulate(let gpa):
           lastGPA = gpa
           if let result = emulate(
-            gva, for: access, at: exit.isTableAccess ? nil : gpa, on: vcpu, &exits)
+            gva, for: access, at: exit.isTableAccess ? nil : gpa, by: guest, on: &vcpu, &exits)
           {
             return result
           }
@@ -134,29 +197,31 @@ extension Machine {
   /// - Parameter gpa: the address to be emulated; `nil` where the hardware could not use a table
   ///   entry, so that software walks for it (tables in a read-only slot, SPEC W11).
   /// - Returns: `nil` where the tables lead elsewhere by now, so that the access is tried again.
-  private func emulate(
-    _ gva: GVA, for access: Guest.Access, at gpa: GPA?, on vcpu: VCPU<Guest, MMU>,
-    _ exits: inout ExitCounters
+  @inlinable
+  func emulate(
+    _ gva: GVA, for access: Guest.Access, at gpa: GPA?, by guest: borrowing Guest,
+    on vcpu: inout VCPUState<Guest, MMU>, _ exits: inout ExitCounters
   ) -> Destination? {
-    switch vcpu.guest.translate(gva, for: access, in: memory.view, Commit()) {
+    switch guest.translate(gva, for: access, in: memory.view, Commit()) {
     case .success(let translation):
       guard let gpa else {
-        let isUser = vcpu.guest.permissions(of: translation.rights).contains(.user)
+        let isUser = guest.permissions(of: translation.rights).contains(.user)
         return finalDestination(
-          translation.address, access.kind, isUser: isUser, for: gva, on: vcpu, &exits)
+          translation.address, access.kind, isUser: isUser, for: gva, by: guest, on: &vcpu, &exits)
       }
       return translation.address.frame == gpa.frame ? .mmio(translation.address) : nil
     case .failure(.fault(let fault)): return .fault(fault)
     case .failure(.unreadable(_, _, let level)):
-      return .fault(vcpu.guest.faultForUnreadableTable(gva, for: access, at: level))
+      return .fault(guest.faultForUnreadableTable(gva, for: access, at: level))
     case .failure(.contended): return nil
     }
   }
 
   /// Finds the bytes of an address that software walked to.
-  private func finalDestination(
-    _ gpa: GPA, _ kind: AccessKind, isUser: Bool, for gva: GVA, on vcpu: VCPU<Guest, MMU>,
-    _ exits: inout ExitCounters
+  @inlinable
+  func finalDestination(
+    _ gpa: GPA, _ kind: AccessKind, isUser: Bool, for gva: GVA, by guest: borrowing Guest,
+    on vcpu: inout VCPUState<Guest, MMU>, _ exits: inout ExitCounters
   ) -> Destination {
     for _ in 0..<Self.exitBudget {
       switch mmu.walk(gpa, kind, isUser: isUser, for: gva, on: &vcpu.context) {
@@ -183,13 +248,14 @@ extension Machine {
     return .failed(.livelock(gpa))
   }
 
-  private func insert(
+  @inlinable
+  func insert(
     _ found: HardwareTranslation<Guest.Rights>, for gva: GVA, tag: UInt16,
-    on vcpu: VCPU<Guest, MMU>
+    by guest: borrowing Guest, on vcpu: inout VCPUState<Guest, MMU>
   ) {
     vcpu.tlb.insert(
       TLBEntry(
-        page: gva.rawValue >> 12, tag: tag, isGlobal: vcpu.guest.isGlobal(leaf: found.leaf),
+        page: gva.rawValue >> 12, tag: tag, isGlobal: guest.isGlobal(leaf: found.leaf),
         translation: HardwareTranslation(
           hpa: found.hpa.roundedDown(to: .size4KiB), gpa: found.gpa?.roundedDown(to: .size4KiB),
           rights: found.rights, tableRights: found.tableRights, leaf: found.leaf,
@@ -198,12 +264,12 @@ extension Machine {
   }
 
   /// Moves the bytes; none where `size` is 0.
-  private func finish(
+  @inlinable
+  func finish(
     _ access: Guest.Access, _ size: Int, _ value: UInt128, _ destination: Destination,
     _ exits: ExitCounters
   ) -> AccessReport<Guest.Fault> {
-    var report = AccessReport<Guest.Fault>(
-      outcome: .done(0), gpa: nil, hpa: nil, isTLBHit: false, mmio: nil, exits: exits)
+    var report = AccessReport<Guest.Fault>(.done(0), exits: exits)
     switch destination {
     case .fault(let fault): report.outcome = .fault(fault)
     case .injected(let vector, let errorCode):
@@ -221,17 +287,24 @@ extension Machine {
       report.gpa = gpa
       report.hpa = hpa
       report.isTLBHit = isTLBHit
-      guard size > 0 else { break }
-      let host = memory.host.view
-      if access.kind == .write {
-        let isDone = host.writeValue(value, size: size, at: hpa)
-        report.outcome = isDone ? .done(value) : .failed(.unbacked(GFN(hpa.frame.rawValue)))
-      } else if let read = host.readValue(hpa, size: size) {
-        report.outcome = .done(read)
-      } else {
-        report.outcome = .failed(.unbacked(GFN(hpa.frame.rawValue)))
-      }
+      if size > 0 { report.outcome = move(access, size, value, at: hpa) }
     }
     return report
+  }
+
+  /// Moves the bytes of an access to memory.
+  @inlinable
+  func move(
+    _ access: Guest.Access, _ size: Int, _ value: UInt128, at hpa: HPA
+  ) -> AccessReport<Guest.Fault>.Outcome {
+    let host = memory.host.view
+    if access.kind == .write {
+      let isDone = host.writeValue(value, size: size, at: hpa)
+      return isDone ? .done(value) : .failed(.unbacked(GFN(hpa.frame.rawValue)))
+    }
+    guard let read = host.readValue(hpa, size: size) else {
+      return .failed(.unbacked(GFN(hpa.frame.rawValue)))
+    }
+    return .done(read)
   }
 }

@@ -7,7 +7,7 @@ extension Machine where Guest == X86Processor {
   /// INVLPG on one vCPU.
   public func vcpu(_ index: Int, invalidatePage gva: GVA) {
     let vcpu = vcpus[index]
-    vcpu.tlb.invalidate(vcpu.guest.invalidatePage(gva))
+    vcpu.state.tlb.invalidate(vcpu.guest.invalidatePage(gva))
   }
 
   /// MOV CR3 on one vCPU.
@@ -40,6 +40,6 @@ extension Machine where Guest == X86Processor {
     _ body: (inout X86Processor, borrowing GuestView) -> Result<TLBInvalidation, RegisterFault>
   ) throws(RegisterFault) {
     let vcpu = vcpus[index]
-    vcpu.tlb.invalidate(try body(&vcpu.guest, memory.view).get())
+    vcpu.state.tlb.invalidate(try body(&vcpu.guest, memory.view).get())
   }
 }

@@ -38,14 +38,15 @@ where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
   }
 
   deinit {
-    for vcpu in vcpus { mmu.leave(&vcpu.context) }
+    for vcpu in vcpus { mmu.leave(&vcpu.state.context) }
   }
 
   /// The guest's memory.
+  @inlinable
   public var memory: GuestMemory { mmu.memory }
 
   /// What all vCPUs' faults amounted to.
   public var counters: MMUCounters {
-    vcpus.reduce(into: MMUCounters()) { $0 += mmu.counters(of: $1.context) }
+    vcpus.reduce(into: MMUCounters()) { $0 += mmu.counters(of: $1.state.context) }
   }
 }

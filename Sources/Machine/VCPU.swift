@@ -10,26 +10,41 @@ where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
   public let index: Int
   /// Registers and what follows from them.
   public internal(set) var guest: Guest
-  /// Cached translations.
-  var tlb: TLB<Guest.Rights>
-  /// What the MMU keeps.
-  var context: MMU.CPU
-  /// Exits so far.
-  public internal(set) var exits = ExitCounters()
-  /// Translations found in the TLB.
-  public internal(set) var tlbHits = 0
-  /// Translations walked for.
-  public internal(set) var tlbMisses = 0
-  /// Exceptions raised in the guest, by vector.
-  public internal(set) var faults: [UInt8: Int] = [:]
+  @usableFromInline var state: VCPUState<Guest, MMU>
 
+  /// Exits so far.
+  public var exits: ExitCounters { state.exits }
+  /// Translations found in the TLB.
+  public var tlbHits: Int { state.tlbHits }
+  /// Translations walked for.
+  public var tlbMisses: Int { state.tlbMisses }
+  /// Exceptions raised in the guest, by vector.
+  public var faults: [UInt8: Int] { state.faults }
   /// What the MMU keeps for the vCPU, to look at.
-  public var mmuState: MMU.CPU { context }
+  public var mmuState: MMU.CPU { state.context }
 
   init(index: Int, guest: Guest, tlb: TLBGeometry, context: MMU.CPU) {
     self.index = index
     self.guest = guest
-    self.tlb = TLB(tlb)
+    state = VCPUState(tlb: TLB(tlb), context: context)
+  }
+}
+
+/// What an access of a vCPU changes: lent to it once.
+// PERF: tlb.hit; each touch of a class's stored value is checked for overlap, a lent one is not.
+@usableFromInline
+struct VCPUState<Guest: TranslationRegime, MMU: VirtualMMU>: ~Copyable {
+  /// Cached translations.
+  @usableFromInline var tlb: TLB<Guest.Rights>
+  /// What the MMU keeps.
+  @usableFromInline var context: MMU.CPU
+  @usableFromInline var exits = ExitCounters()
+  @usableFromInline var tlbHits = 0
+  @usableFromInline var tlbMisses = 0
+  @usableFromInline var faults: [UInt8: Int] = [:]
+
+  init(tlb: consuming TLB<Guest.Rights>, context: MMU.CPU) {
+    self.tlb = tlb
     self.context = context
   }
 }

@@ -1,5 +1,5 @@
 public import Paging
-import Synchronization
+public import Synchronization
 
 /// Guest physical memory: host memory, the memslots that show it to the guest, and their generation.
 ///
@@ -9,12 +9,13 @@ public final class GuestMemory: Sendable {
   /// The reservation.
   public let host: HostMemory
   private let current: Mutex<MemslotTable>
-  private let generationWord: Atomic<UInt64>
+  @usableFromInline let generationWord: Atomic<UInt64>
   /// Held for a whole update, so that updates come one after another.
   private let updating = Mutex(())
 
   /// Bit 63 of the generation: an update is in progress.
-  public static let updateInProgress: UInt64 = 1 << 63
+  @inlinable
+  public static var updateInProgress: UInt64 { 1 << 63 }
 
   /// Guest memory without slots.
   public init(host: HostMemory, generation: UInt64 = 1) {
@@ -24,6 +25,7 @@ public final class GuestMemory: Sendable {
   }
 
   /// The generation now, with the flag.
+  @inlinable
   public var generation: UInt64 { generationWord.load(ordering: .acquiring) }
 
   /// The slots now.
@@ -71,10 +73,11 @@ public struct GuestView: EntryMemory {
   /// No slot, or nothing behind it.
   public typealias Failure = GuestMemoryHole
 
-  let slots: MemslotTable
-  let host: HostView
+  @usableFromInline let slots: MemslotTable
+  @usableFromInline let host: HostView
 
   /// Reads one entry.
+  @inlinable
   public func load<Entry: TableEntry>(
     _ address: GPA, as type: Entry.Type
   ) -> Result<Entry, GuestMemoryHole> {
@@ -83,6 +86,7 @@ public struct GuestView: EntryMemory {
   }
 
   /// Replaces one entry; a read-only slot keeps it.
+  @inlinable
   public func compareExchange<Entry: TableEntry>(
     _ address: GPA, expected: Entry, desired: Entry
   ) -> Result<EntryExchange, GuestMemoryHole> {
@@ -136,7 +140,8 @@ public struct GuestView: EntryMemory {
     return true
   }
 
-  private func resolve(_ gpa: GPA) -> (HPA, Memslot)? {
+  @inlinable
+  func resolve(_ gpa: GPA) -> (HPA, Memslot)? {
     var hint = 0
     guard let slot = slots.slot(for: gpa.frame, hint: &hint), let pfn = slot.pfn(of: gpa.frame)
     else { return nil }
@@ -148,4 +153,7 @@ public struct GuestView: EntryMemory {
 public struct GuestMemoryHole: Error, Sendable, Hashable {
   /// The address.
   public let gpa: GPA
+
+  @inlinable
+  init(gpa: GPA) { self.gpa = gpa }
 }

@@ -16,12 +16,13 @@ import Darwin
 public final class HostMemory: Sendable {
   /// **Units** bytes; a multiple of 4096.
   public let byteCount: UInt64
-  private let base: Pointer
+  @usableFromInline let base: Pointer
 
   /// A pointer that threads may share: all access goes through `HostView`, atomically for entries.
   @safe
+  @usableFromInline
   struct Pointer: @unchecked Sendable {
-    let raw: UnsafeMutableRawPointer
+    @usableFromInline let raw: UnsafeMutableRawPointer
   }
 
   /// Reserves memory.
@@ -49,6 +50,7 @@ public final class HostMemory: Sendable {
   }
 
   /// A handle for walks and accesses. **Requires** that the memory outlives it.
+  @inlinable
   public var view: HostView { unsafe HostView(base: base.raw, byteCount: byteCount) }
 }
 

@@ -17,6 +17,7 @@ public struct HostView: EntryMemory, @unchecked Sendable {
   /// **Units** bytes.
   public let byteCount: UInt64
 
+  @inlinable
   init(base: UnsafeMutableRawPointer, byteCount: UInt64) {
     unsafe self.base = unsafe base
     self.byteCount = byteCount
@@ -126,6 +127,7 @@ public struct HostView: EntryMemory, @unchecked Sendable {
   }
 
   /// Up to 16 bytes as a little-endian number, or `nil` unless the range lies inside.
+  @inlinable
   public func readValue(_ address: HPA, size: Int) -> UInt128? {
     guard (1...16).contains(size), contains(address, count: size) else { return nil }
     var value: UInt128 = 0
@@ -138,6 +140,7 @@ public struct HostView: EntryMemory, @unchecked Sendable {
   }
 
   /// Stores the low bytes of a number, little-endian; nothing unless the range lies inside.
+  @inlinable
   public func writeValue(_ value: UInt128, size: Int, at address: HPA) -> Bool {
     guard (1...16).contains(size), contains(address, count: size) else { return false }
     // SAFETY: the range was checked; guest data may race, as on hardware.
@@ -160,6 +163,7 @@ public struct HostView: EntryMemory, @unchecked Sendable {
   }
 
   /// Fills a page with one entry value. **Requires** that nobody walks the page.
+  @usableFromInline
   func fill(page: PFN, with value: UInt64) {
     guard contains(page.baseAddress, count: 4096) else { return }
     // SAFETY: the page was checked.

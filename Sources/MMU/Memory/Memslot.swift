@@ -9,10 +9,13 @@ public struct Memslot: Sendable, Hashable {
     /// Bit 0 read-only, 1 log dirty pages.
     public let rawValue: UInt8
     /// Takes the bits as they are.
+    @inlinable
     public init(rawValue: UInt8) { self.rawValue = rawValue }
     /// The guest's writes become MMIO.
+    @inlinable
     public static var readOnly: Flags { Flags(rawValue: 1) }
     /// Writes are recorded.
+    @inlinable
     public static var logsDirtyPages: Flags { Flags(rawValue: 2) }
   }
 

@@ -63,6 +63,7 @@ public final class MemslotTable: Sendable {
   ///
   /// - Parameter hint: the index found last, tried first; updated.
   /// - Complexity: O(1) where the hint holds, else O(log n).
+  @inlinable
   public func slot(for gfn: GFN, hint: inout Int) -> Memslot? {
     if hint < slots.count, slots[hint].contains(gfn) { return slots[hint] }
     let index = firstIndex(endingAfter: gfn)
@@ -80,7 +81,8 @@ public final class MemslotTable: Sendable {
     if let host = slot.host, host.offset(in: .size4KiB) != 0 { throw .unaligned(host: host) }
   }
 
-  private func firstIndex(endingAfter gfn: GFN) -> Int {
+  @inlinable
+  func firstIndex(endingAfter gfn: GFN) -> Int {
     var low = 0
     var high = slots.count
     while low < high {

@@ -7,15 +7,20 @@ public struct TDPContext: Sendable {
   /// The root table in use.
   public internal(set) var root: PFN
   /// What the vCPU's faults amounted to.
-  public internal(set) var counters = MMUCounters()
+  public var counters = MMUCounters()
+  @usableFromInline
   var rootEpoch: UInt64
   /// How often generations had wrapped when the root's first MMIO entry was made.
+  @usableFromInline
   var rootEra: UInt64
+  @usableFromInline
   var slots: MemslotTable
+  @usableFromInline
   var generation: UInt64
+  @usableFromInline
   var slotHint = 0
   /// The last MMIO frame, answered first while its generation lasts (SPEC F2).
-  var lastMMIO: (gfn: GFN, generation: UInt64)?
+  @usableFromInline var lastMMIO: (gfn: GFN, generation: UInt64)?
 
   init(index: Int, _ root: (root: PFN, epoch: UInt64, era: UInt64)) {
     self.index = index

@@ -3,6 +3,7 @@ public import Paging
 extension TDPMMU {
   /// Handles one exit, in the order of SPEC F1: a malformed entry is looked up as MMIO; then the
   /// frame is resolved through the memslots and mapped.
+  @inlinable
   public func handle(
     _ exit: Exit, on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
   ) -> FaultOutcome {
@@ -17,7 +18,8 @@ extension TDPMMU {
     return outcome
   }
 
-  private func resolve(
+  @inlinable
+  func resolve(
     _ exit: Exit, on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
   ) -> FaultOutcome {
     refresh(&cpu)
@@ -54,12 +56,14 @@ extension TDPMMU {
   }
 
   /// Whether the tables have an entry for a frame at all.
+  @inlinable
   func isWalkable(_ gfn: GFN) -> Bool {
     gfn.rawValue >> UInt64(9 * encoder.rootLevel.rawValue) == 0
   }
 
   /// Takes the memslots of this moment, if they changed.
-  private func refresh(_ cpu: inout TDPContext) {
+  @inlinable
+  func refresh(_ cpu: inout TDPContext) {
     let generation = memory.generation
     // Under an update the slots change without the generation.
     if generation == cpu.generation, generation & GuestMemory.updateInProgress == 0 { return }
@@ -70,6 +74,7 @@ extension TDPMMU {
     if era != cpu.rootEra { beginEra(era) }
   }
 
+  @inlinable
   func notify(_ observer: borrowing some MMUObserver, _ event: @autoclosure () -> MMUEvent) {
     if type(of: observer).listens { observer.observe(event()) }
   }

@@ -1,15 +1,15 @@
-import Paging
+public import Paging
 
 extension TDPMMU {
   /// Looks up the entry behind a malformed-entry exit (SPEC F2).
   ///
   /// - Returns: what becomes of the exit, or `nil` where the generation is stale and the fault goes
   ///   on in full.
+  @inlinable
   func lookUpMMIO(
     _ gpa: GPA, on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
   ) -> FaultOutcome? {
     let gfn = gpa.frame
-    var steps: [WalkStep] = []
     var table = cpu.root
     var level = encoder.rootLevel
     while true {
@@ -17,10 +17,6 @@ extension TDPMMU {
       let spte = load(place)
       let isTable =
         level > .pageTable && encoder.isPresent(spte) && !encoder.isLeaf(spte, at: level)
-      steps.append(
-        WalkStep(
-          level: level, entryAddress: place.rawValue, entry: spte.rawValue,
-          kind: encoder.format.kind(of: spte.rawValue, at: level)))
       if isTable {
         table = encoder.pfn(of: spte)
         level = level.below
@@ -29,8 +25,9 @@ extension TDPMMU {
       guard let mmio = encoder.layout.mmio, mmio.matches(spte) else {
         let isZapped = spte == encoder.layout.nonPresent || spte == encoder.layout.frozen
         // A present leaf: somebody mapped the page between the exit and here.
-        let isMapped = encoder.isPresent(spte) && steps.last?.kind == .leaf
-        return isZapped || isMapped ? .retry : .failed(.malformedEntry(gpa, steps))
+        let isMapped =
+          encoder.isPresent(spte) && encoder.format.kind(of: spte.rawValue, at: level) == .leaf
+        return isZapped || isMapped ? .retry : .failed(.malformedEntry(gpa, steps(to: gfn, on: cpu)))
       }
       let generation = mmio.generation(of: spte)
       guard generation == mmio.truncated(cpu.generation), !isUpdating(cpu), isOfEra(cpu) else {
@@ -47,7 +44,29 @@ extension TDPMMU {
     }
   }
 
+  /// The entries on the way to a frame, for reports.
+  @usableFromInline
+  func steps(to gfn: GFN, on cpu: TDPContext) -> [WalkStep] {
+    var steps: [WalkStep] = []
+    var table = cpu.root
+    var level = encoder.rootLevel
+    while true {
+      let place = entry(for: gfn, in: table, at: level)
+      let spte = load(place)
+      steps.append(
+        WalkStep(
+          level: level, entryAddress: place.rawValue, entry: spte.rawValue,
+          kind: encoder.format.kind(of: spte.rawValue, at: level)))
+      guard level > .pageTable, encoder.isPresent(spte), !encoder.isLeaf(spte, at: level) else {
+        return steps
+      }
+      table = encoder.pfn(of: spte)
+      level = level.below
+    }
+  }
+
   /// Makes the next access to a frame without a slot exit as a malformed entry (SPEC F3).
+  @inlinable
   func cacheMMIO(
     _ gpa: GPA, on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
   ) -> FaultOutcome {
@@ -67,9 +86,11 @@ extension TDPMMU {
   }
 
   /// Whether the vCPU's tables hold no MMIO entry from before the generations wrapped.
-  private func isOfEra(_ cpu: TDPContext) -> Bool { cpu.rootEra == era(of: cpu.generation) }
+  @inlinable
+  func isOfEra(_ cpu: TDPContext) -> Bool { cpu.rootEra == era(of: cpu.generation) }
 
-  private func isUpdating(_ cpu: TDPContext) -> Bool {
+  @inlinable
+  func isUpdating(_ cpu: TDPContext) -> Bool {
     cpu.generation & GuestMemory.updateInProgress != 0
   }
 }

@@ -1,7 +1,8 @@
-import Paging
+public import Paging
 
 extension TDPMMU {
   /// What a descent ended at.
+  @usableFromInline
   enum Descent {
     /// The entry of the wanted level, and what it holds.
     case entry(HPA, SPTE)
@@ -14,11 +15,13 @@ extension TDPMMU {
   }
 
   /// The address of the entry for a frame in a table.
+  @inlinable
   func entry(for gfn: GFN, in table: PFN, at level: Level) -> HPA {
     let index = (gfn.rawValue &>> UInt64(truncatingIfNeeded: 9 &* (level.rawValue &- 1))) & 511
     return table.baseAddress.wrappingAdd(index &* 8)
   }
 
+  @inlinable
   func load(_ entry: HPA) -> SPTE {
     guard case .success(let raw) = host.load(entry, as: UInt64.self) else {
       return encoder.layout.frozen
@@ -27,6 +30,7 @@ extension TDPMMU {
   }
 
   /// Replaces an entry that still holds `old`.
+  @inlinable
   func exchange(_ entry: HPA, from old: SPTE, to new: SPTE) -> Bool {
     guard
       case .success(let (exchanged, _)) = host.exchange(
@@ -36,6 +40,7 @@ extension TDPMMU {
   }
 
   /// Goes down to a level, linking the tables that are missing.
+  @inlinable
   func descend(
     to gfn: GFN, at target: Level, on cpu: inout TDPContext,
     _ observer: borrowing some MMUObserver
@@ -71,6 +76,7 @@ extension TDPMMU {
   }
 
   /// Maps the page that holds a frame.
+  @inlinable
   func map(
     _ gfn: GFN, of slot: Memslot, at wanted: Level, for kind: AccessKind,
     on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
@@ -123,7 +129,8 @@ extension TDPMMU {
   /// Puts a table of small leaves in the place of a large one (SPEC E18).
   ///
   /// - Returns: false where somebody else changed the entry first; `nil` where no page is left.
-  private func split(
+  @usableFromInline
+  func split(
     _ place: HPA, _ old: SPTE, at level: Level, for gfn: GFN, on cpu: inout TDPContext,
     _ observer: borrowing some MMUObserver
   ) -> Bool? {
@@ -144,7 +151,8 @@ extension TDPMMU {
     return true
   }
 
-  private func leaf(
+  @inlinable
+  func leaf(
     for gfn: GFN, of slot: Memslot, at level: Level, _ kind: AccessKind
   ) -> SPTE? {
     let size = PageSize(shift: 3 &+ 9 &* level.rawValue)

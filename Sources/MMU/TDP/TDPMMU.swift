@@ -1,5 +1,5 @@
 public import Paging
-import Synchronization
+public import Synchronization
 
 /// Two-dimensional paging: the guest keeps its tables, the second level is ours.
 ///
@@ -21,9 +21,9 @@ where
   public let policy: Policy
   /// The guest's memory.
   public let memory: GuestMemory
-  let pool: TablePool
-  let host: HostView
-  let roots: TDPRoots
+  @usableFromInline let pool: TablePool
+  @usableFromInline let host: HostView
+  @usableFromInline let roots: TDPRoots
 
   /// An MMU with an empty root table.
   ///
@@ -52,8 +52,14 @@ where
   }
 
   /// Moves the vCPU to the root in force.
+  @inlinable
   public func enter(_ cpu: inout TDPContext) -> Bool {
     if cpu.rootEpoch == roots.epoch.load(ordering: .acquiring) { return false }
+    return changeRoot(of: &cpu)
+  }
+
+  @usableFromInline
+  func changeRoot(of cpu: inout TDPContext) -> Bool {
     roots.drop(cpu.root, emptying: freeChildren)
     (cpu.root, cpu.rootEpoch, cpu.rootEra) = roots.take()
     cpu.lastMMIO = nil
@@ -72,9 +78,11 @@ where
   }
 
   /// Replaces the root where the one in force holds MMIO entries of an era before this one (SPEC T2).
+  @usableFromInline
   func beginEra(_ era: UInt64) { replaceRoot(era: era, onlyLater: true) }
 
   /// How often the generations that MMIO entries can hold have wrapped.
+  @inlinable
   func era(of generation: UInt64) -> UInt64 {
     (generation & ~GuestMemory.updateInProgress) / (encoder.layout.mmio?.generationCount ?? .max)
   }
@@ -86,9 +94,11 @@ where
   }
 
   /// What the vCPU's faults amounted to.
+  @inlinable
   public func counters(of cpu: TDPContext) -> MMUCounters { cpu.counters }
 
   /// The hardware's walk of guest and second level.
+  @inlinable
   public func walk<Guest: TranslationRegime>(
     _ gva: GVA, for access: Guest.Access, by guest: Guest, on cpu: inout TDPContext
   ) -> Result<HardwareTranslation<Guest.Rights>, HardwareFailure<Guest.Fault, Exit>>
@@ -112,6 +122,7 @@ where
   }
 
   /// The hardware's walk of the second level.
+  @inlinable
   public func walk(
     _ gpa: GPA, _ kind: AccessKind, isUser: Bool, for gva: GVA, on cpu: inout TDPContext
   ) -> Result<HPA?, HardwareFailure<Never, Exit>> {
