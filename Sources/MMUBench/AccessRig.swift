@@ -18,6 +18,8 @@ final class AccessRig {
   static var devicePageCount: Int { 1 << 10 }
   static let linear = GVA(0x0000_7A00_0000_0000)
   static let device = GVA(0x0000_7B00_0000_0000)
+  /// Where guest RAM begins in host memory.
+  static let ramBase = HPA(32 << 20)
   private static let deviceGPA = GPA(0x1_0000_0000)
   private static let dataBytes = UInt64(pageCount) << 12
   private static let ramBytes = dataBytes + (4 << 20)
@@ -31,9 +33,9 @@ final class AccessRig {
   private var deviceLeaves: [HPA] = []
 
   init() throws {
-    memory = GuestMemory(host: try HostMemory(byteCount: 32 << 20 + Self.ramBytes))
+    memory = GuestMemory(host: try HostMemory(byteCount: Self.ramBase.rawValue + Self.ramBytes))
     let ram = Memslot(
-      id: 0, base: GFN(0), frameCount: Self.ramBytes >> 12, host: HPA(32 << 20),
+      id: 0, base: GFN(0), frameCount: Self.ramBytes >> 12, host: Self.ramBase,
       backing: .size4KiB)
     try memory.update { table throws(MemslotError) in try table.adding(ram) }
     mmu = try TDPMMU(

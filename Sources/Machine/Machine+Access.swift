@@ -31,20 +31,9 @@ extension Machine {
     let vcpu = vcpus[index]
     let size = min(max(size, 1), 16)
     let mask = ~(0 as UInt128) &>> UInt128(truncatingIfNeeded: 128 &- size &* 8)
-    return perform(
-      access, at: gva, size: size, value: value & mask, by: vcpu.guest, on: &vcpu.state)
-  }
-
-  /// One access of a vCPU whose state is lent.
-  @inlinable
-  func perform(
-    _ access: Guest.Access, at gva: GVA, size: Int, value: UInt128, by guest: borrowing Guest,
-    on vcpu: inout VCPUState<Guest, MMU>
-  ) -> AccessReport<Guest.Fault> {
-    if mmu.enter(&vcpu.context) { vcpu.tlb.invalidate(.everything) }
-    let offset = gva.offset(in: .size4KiB)
-    if offset &+ UInt64(truncatingIfNeeded: size) <= 4096,
-      let (hpa, gpa) = lookUp(gva, for: access, by: guest, on: &vcpu)
+    let value = value & mask
+    if gva.offset(in: .size4KiB) &+ UInt64(truncatingIfNeeded: size) <= 4096,
+      let (hpa, gpa) = enterAndLookUp(gva, for: access, on: &vcpu.state)
     {
       // PERF: tlb.hit; no exit, no fault, so nothing to sum up.
       var report = AccessReport<Guest.Fault>(
@@ -54,44 +43,61 @@ extension Machine {
       report.isTLBHit = true
       return report
     }
-    return performSlowly(access, at: gva, size: size, value: value, by: guest, on: &vcpu)
+    return performSlowly(access, at: gva, size: size, value: value, on: vcpu)
+  }
+
+  /// Brings the root up to date, then asks the TLB.
+  @inlinable
+  @inline(__always)  // PERF: tlb.hit
+  func enterAndLookUp(
+    _ gva: GVA, for access: Guest.Access, on vcpu: inout VCPUState<Guest, MMU>
+  ) -> (hpa: HPA, gpa: GPA?)? {
+    if mmu.enter(&vcpu.context) { vcpu.tlb.invalidate(.everything) }
+    return lookUp(gva, for: access, on: &vcpu)
   }
 
   /// An access that the TLB alone does not answer.
+  ///
+  /// The vCPU is lent for translations and not for moving bytes: a device may do with it what it likes.
   @inlinable
   @inline(never)  // PERF: tlb.hit; keeps its frame and its code out of the hit's.
   func performSlowly(
-    _ access: Guest.Access, at gva: GVA, size: Int, value: UInt128, by guest: borrowing Guest,
-    on vcpu: inout VCPUState<Guest, MMU>
+    _ access: Guest.Access, at gva: GVA, size: Int, value: UInt128, on vcpu: VCPU<Guest, MMU>
   ) -> AccessReport<Guest.Fault> {
     var exits = ExitCounters()
-    let report = perform(access, at: gva, size: size, value: value, by: guest, on: &vcpu, &exits)
-    vcpu.exits += exits
+    let report = perform(access, at: gva, size: size, value: value, on: vcpu, &exits)
+    if exits.total > 0 { vcpu.state.exits += exits }
     switch report.outcome {
-    case .fault(let fault):
-      if let fault = fault as? any VectoredFault { vcpu.faults[fault.vector, default: 0] += 1 }
-    case .injected(let vector, _): vcpu.faults[vector, default: 0] += 1
+    case .fault(let fault): note(fault, on: vcpu)
+    case .injected(let vector, _): vcpu.state.faults[vector, default: 0] += 1
     case .done, .failed: break
     }
     return report
   }
 
+  @usableFromInline
+  func note(_ fault: Guest.Fault, on vcpu: VCPU<Guest, MMU>) {
+    guard let fault = fault as? any VectoredFault else { return }
+    vcpu.state.faults[fault.vector, default: 0] += 1
+  }
+
   @inlinable
   func perform(
-    _ access: Guest.Access, at gva: GVA, size: Int, value: UInt128, by guest: borrowing Guest,
-    on vcpu: inout VCPUState<Guest, MMU>, _ exits: inout ExitCounters
+    _ access: Guest.Access, at gva: GVA, size: Int, value: UInt128, on vcpu: VCPU<Guest, MMU>,
+    _ exits: inout ExitCounters
   ) -> AccessReport<Guest.Fault> {
     let room = Int(4096 - gva.offset(in: .size4KiB))
     if size <= room {
-      // The TLB was asked already.
-      let only = walk(to: gva, for: access, by: guest, on: &vcpu, &exits)
+      // `vcpu(_:access:)` has asked the TLB.
+      let only = walk(to: gva, for: access, on: &vcpu.state, &exits)
       return finish(access, size, value, only, exits)
     }
-    let first = destination(of: gva, for: access, by: guest, on: &vcpu, &exits)
+    if mmu.enter(&vcpu.state.context) { vcpu.state.tlb.invalidate(.everything) }
+    let first = destination(of: gva, for: access, on: &vcpu.state, &exits)
     let lowReport = finish(access, 0, 0, first, exits)
     guard case .done = lowReport.outcome else { return lowReport }
     let upper = destination(
-      of: gva.wrappingAdd(UInt64(room)), for: access, by: guest, on: &vcpu, &exits)
+      of: gva.wrappingAdd(UInt64(room)), for: access, on: &vcpu.state, &exits)
     let upperReport = finish(access, 0, 0, upper, exits)
     guard case .done = upperReport.outcome else { return upperReport }
     let shift = UInt128(room * 8)
@@ -109,17 +115,16 @@ extension Machine {
   @inlinable
   @inline(__always)  // PERF: tlb.hit
   func lookUp(
-    _ gva: GVA, for access: Guest.Access, by guest: borrowing Guest,
-    on vcpu: inout VCPUState<Guest, MMU>
+    _ gva: GVA, for access: Guest.Access, on vcpu: inout VCPUState<Guest, MMU>
   ) -> (hpa: HPA, gpa: GPA?)? {
-    let tag = guest.addressSpaceTag
-    guard let linear = guest.cachedAddress(of: gva, for: access),
+    let tag = vcpu.guest.addressSpaceTag
+    guard let linear = vcpu.guest.cachedAddress(of: gva, for: access),
       let entry = vcpu.tlb.lookUp(linear, tag: tag)
     else { return nil }
     let cached = entry.translation
     let kind = access.kind
     if cached.hostPermissions.contains(kind.permission), kind != .write || cached.isDirty,
-      guest.permits(
+      vcpu.guest.permits(
         access, rights: cached.rights, tables: cached.tableRights, leaf: cached.leaf)
     {
       vcpu.tlbHits &+= 1
@@ -134,29 +139,27 @@ extension Machine {
   /// Translates the address of one page's bytes, exiting to the MMU as often as it takes.
   @inlinable
   func destination(
-    of gva: GVA, for access: Guest.Access, by guest: borrowing Guest,
-    on vcpu: inout VCPUState<Guest, MMU>, _ exits: inout ExitCounters
+    of gva: GVA, for access: Guest.Access, on vcpu: inout VCPUState<Guest, MMU>, _ exits: inout ExitCounters
   ) -> Destination {
-    if let (hpa, gpa) = lookUp(gva, for: access, by: guest, on: &vcpu) {
+    if let (hpa, gpa) = lookUp(gva, for: access, on: &vcpu) {
       return .memory(hpa, gpa: gpa, isTLBHit: true)
     }
-    return walk(to: gva, for: access, by: guest, on: &vcpu, &exits)
+    return walk(to: gva, for: access, on: &vcpu, &exits)
   }
 
   /// Translates by the tables.
   @inlinable
   func walk(
-    to gva: GVA, for access: Guest.Access, by guest: borrowing Guest,
-    on vcpu: inout VCPUState<Guest, MMU>, _ exits: inout ExitCounters
+    to gva: GVA, for access: Guest.Access, on vcpu: inout VCPUState<Guest, MMU>, _ exits: inout ExitCounters
   ) -> Destination {
-    let tag = guest.addressSpaceTag
-    let linear = guest.cachedAddress(of: gva, for: access)
+    let tag = vcpu.guest.addressSpaceTag
+    let linear = vcpu.guest.cachedAddress(of: gva, for: access)
     vcpu.tlbMisses += 1
     var lastGPA = GPA(0)
     for _ in 0..<Self.exitBudget {
-      switch mmu.walk(gva, for: access, by: guest, on: &vcpu.context) {
+      switch mmu.walk(gva, for: access, by: vcpu.guest, on: &vcpu.context) {
       case .success(let found):
-        if let linear { insert(found, for: linear, tag: tag, by: guest, on: &vcpu) }
+        if let linear { insert(found, for: linear, tag: tag, on: &vcpu) }
         return .memory(found.hpa, gpa: found.gpa, isTLBHit: false)
       case .failure(.guest(let fault)):
         vcpu.tlb.invalidate(.page(linear ?? gva, tag: tag))
@@ -180,7 +183,7 @@ extension Machine {
         case .emulate(let gpa):
           lastGPA = gpa
           if let result = emulate(
-            gva, for: access, at: exit.isTableAccess ? nil : gpa, by: guest, on: &vcpu, &exits)
+            gva, for: access, at: exit.isTableAccess ? nil : gpa, on: &vcpu, &exits)
           {
             return result
           }
@@ -199,20 +202,19 @@ extension Machine {
   /// - Returns: `nil` where the tables lead elsewhere by now, so that the access is tried again.
   @inlinable
   func emulate(
-    _ gva: GVA, for access: Guest.Access, at gpa: GPA?, by guest: borrowing Guest,
-    on vcpu: inout VCPUState<Guest, MMU>, _ exits: inout ExitCounters
+    _ gva: GVA, for access: Guest.Access, at gpa: GPA?, on vcpu: inout VCPUState<Guest, MMU>, _ exits: inout ExitCounters
   ) -> Destination? {
-    switch guest.translate(gva, for: access, in: memory.view, Commit()) {
+    switch vcpu.guest.translate(gva, for: access, in: memory.view, Commit()) {
     case .success(let translation):
       guard let gpa else {
-        let isUser = guest.permissions(of: translation.rights).contains(.user)
+        let isUser = vcpu.guest.permissions(of: translation.rights).contains(.user)
         return finalDestination(
-          translation.address, access.kind, isUser: isUser, for: gva, by: guest, on: &vcpu, &exits)
+          translation.address, access.kind, isUser: isUser, for: gva, on: &vcpu, &exits)
       }
       return translation.address.frame == gpa.frame ? .mmio(translation.address) : nil
     case .failure(.fault(let fault)): return .fault(fault)
     case .failure(.unreadable(_, _, let level)):
-      return .fault(guest.faultForUnreadableTable(gva, for: access, at: level))
+      return .fault(vcpu.guest.faultForUnreadableTable(gva, for: access, at: level))
     case .failure(.contended): return nil
     }
   }
@@ -220,8 +222,7 @@ extension Machine {
   /// Finds the bytes of an address that software walked to.
   @inlinable
   func finalDestination(
-    _ gpa: GPA, _ kind: AccessKind, isUser: Bool, for gva: GVA, by guest: borrowing Guest,
-    on vcpu: inout VCPUState<Guest, MMU>, _ exits: inout ExitCounters
+    _ gpa: GPA, _ kind: AccessKind, isUser: Bool, for gva: GVA, on vcpu: inout VCPUState<Guest, MMU>, _ exits: inout ExitCounters
   ) -> Destination {
     for _ in 0..<Self.exitBudget {
       switch mmu.walk(gpa, kind, isUser: isUser, for: gva, on: &vcpu.context) {
@@ -251,11 +252,11 @@ extension Machine {
   @inlinable
   func insert(
     _ found: HardwareTranslation<Guest.Rights>, for gva: GVA, tag: UInt16,
-    by guest: borrowing Guest, on vcpu: inout VCPUState<Guest, MMU>
+    on vcpu: inout VCPUState<Guest, MMU>
   ) {
     vcpu.tlb.insert(
       TLBEntry(
-        page: gva.rawValue >> 12, tag: tag, isGlobal: guest.isGlobal(leaf: found.leaf),
+        page: gva.rawValue >> 12, tag: tag, isGlobal: vcpu.guest.isGlobal(leaf: found.leaf),
         translation: HardwareTranslation(
           hpa: found.hpa.roundedDown(to: .size4KiB), gpa: found.gpa?.roundedDown(to: .size4KiB),
           rights: found.rights, tableRights: found.tableRights, leaf: found.leaf,

@@ -8,8 +8,9 @@ public final class VCPU<Guest: TranslationRegime, MMU: VirtualMMU>: @unchecked S
 where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
   /// The vCPU's number.
   public let index: Int
-  /// Registers and what follows from them.
-  public internal(set) var guest: Guest
+  /// Registers and what follows from them. A copy of what accesses use, so that a policy may look at
+  /// it while an access is under way.
+  public internal(set) var guest: Guest { didSet { state.guest = guest } }
   @usableFromInline var state: VCPUState<Guest, MMU>
 
   /// Exits so far.
@@ -26,14 +27,16 @@ where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
   init(index: Int, guest: Guest, tlb: TLBGeometry, context: MMU.CPU) {
     self.index = index
     self.guest = guest
-    state = VCPUState(tlb: TLB(tlb), context: context)
+    state = VCPUState(guest: guest, tlb: TLB(tlb), context: context)
   }
 }
 
-/// What an access of a vCPU changes: lent to it once.
+/// What the translation of an address uses and changes: lent to it once.
 // PERF: tlb.hit; each touch of a class's stored value is checked for overlap, a lent one is not.
 @usableFromInline
 struct VCPUState<Guest: TranslationRegime, MMU: VirtualMMU>: ~Copyable {
+  /// Registers and what follows from them.
+  @usableFromInline var guest: Guest
   /// Cached translations.
   @usableFromInline var tlb: TLB<Guest.Rights>
   /// What the MMU keeps.
@@ -43,7 +46,8 @@ struct VCPUState<Guest: TranslationRegime, MMU: VirtualMMU>: ~Copyable {
   @usableFromInline var tlbMisses = 0
   @usableFromInline var faults: [UInt8: Int] = [:]
 
-  init(tlb: consuming TLB<Guest.Rights>, context: MMU.CPU) {
+  init(guest: Guest, tlb: consuming TLB<Guest.Rights>, context: MMU.CPU) {
+    self.guest = guest
     self.tlb = tlb
     self.context = context
   }

@@ -87,4 +87,14 @@ typedef struct cbt_ept {
 /// Runs one loop of checked walks through both levels; the guest is long4, the pattern random.
 cbt_tally cbt_run_nested(const cbt_setup *setup, const cbt_ept *ept, const cbt_loop *loop);
 
+/// A TLB of 1,536 entries in 6 ways.
+typedef struct cbt_tlb cbt_tlb;
+
+/// A TLB with `count` pages from `base` at `hpa`, GPA 0 and so on; NULL without memory.
+cbt_tlb *cbt_tlb_make(uint64_t base, uint64_t hpa, uint64_t count);
+void cbt_tlb_free(cbt_tlb *tlb);
+
+/// Reads 8 bytes of one of 2^bits pages at a time, each found in the TLB and judged.
+cbt_tally cbt_run_tlb(const cbt_setup *setup, const cbt_tlb *tlb, const cbt_loop *loop);
+
 #endif

@@ -127,7 +127,6 @@ public struct HostView: EntryMemory, @unchecked Sendable {
   }
 
   /// Up to 16 bytes as a little-endian number, or `nil` unless the range lies inside.
-  @inlinable
   public func readValue(_ address: HPA, size: Int) -> UInt128? {
     guard (1...16).contains(size), contains(address, count: size) else { return nil }
     var value: UInt128 = 0
@@ -140,7 +139,6 @@ public struct HostView: EntryMemory, @unchecked Sendable {
   }
 
   /// Stores the low bytes of a number, little-endian; nothing unless the range lies inside.
-  @inlinable
   public func writeValue(_ value: UInt128, size: Int, at address: HPA) -> Bool {
     guard (1...16).contains(size), contains(address, count: size) else { return false }
     // SAFETY: the range was checked; guest data may race, as on hardware.
