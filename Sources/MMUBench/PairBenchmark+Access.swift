@@ -51,4 +51,25 @@ extension PairBenchmark {
       },
     ]
   }
+
+  /// Faults of the second level alone: its walk, the frame's slot, the new leaf.
+  static var faults: [PairBenchmark] {
+    let pages = FaultRig.pageCount
+    return [
+      PairBenchmark(name: "fault.tdp.threads1", count: pages, baseline: "c", agrees: false) {
+        let rig = try FaultRig()
+        let twin = FaultTwin()
+        return Sides(
+          resetProgram: { rig.dropLeaves() }, resetBaseline: { twin.dropLeaves() },
+          program: { rig.run(threads: 1) }, baseline: { twin.run() })
+      },
+      // The same faults on two threads: a ratio of 0.5 is twice as many a second.
+      PairBenchmark(name: "fault.tdp.threads2", count: pages, baseline: "threads1") {
+        let rig = try FaultRig()
+        return Sides(
+          resetProgram: { rig.dropLeaves() }, resetBaseline: { rig.dropLeaves() },
+          program: { rig.run(threads: 2) }, baseline: { rig.run(threads: 1) })
+      },
+    ]
+  }
 }

@@ -21,7 +21,7 @@ struct PairBenchmark {
 
   /// Every benchmark of this kind, in the order of the table.
   static var all: [PairBenchmark] {
-    [nested("walk.2d.4k", .small), nested("walk.2d.2m", .large)] + accesses
+    [nested("walk.2d.4k", .small), nested("walk.2d.2m", .large)] + accesses + faults
   }
 
   /// Walks through two levels, against the twin's.

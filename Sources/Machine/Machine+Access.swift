@@ -298,7 +298,6 @@ extension Machine {
   func move(
     _ access: Guest.Access, _ size: Int, _ value: UInt128, at hpa: HPA
   ) -> AccessReport<Guest.Fault>.Outcome {
-    let host = memory.host.view
     if access.kind == .write {
       let isDone = host.writeValue(value, size: size, at: hpa)
       return isDone ? .done(value) : .failed(.unbacked(GFN(hpa.frame.rawValue)))

@@ -16,6 +16,8 @@ where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
   public let observer: Observer
   /// The vCPUs.
   public let vcpus: [VCPU<Guest, MMU>]
+  // PERF: tlb.hit; the MMU keeps the memory alive.
+  @usableFromInline let host: HostView
 
   /// A machine.
   ///
@@ -29,6 +31,7 @@ where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
     self.mmu = mmu
     self.bus = bus
     self.observer = observer
+    host = mmu.memory.host.view
     var vcpus: [VCPU<Guest, MMU>] = []
     for (index, guest) in guests.enumerated() {
       vcpus.append(

@@ -97,4 +97,9 @@ void cbt_tlb_free(cbt_tlb *tlb);
 /// Reads 8 bytes of one of 2^bits pages at a time, each found in the TLB and judged.
 cbt_tally cbt_run_tlb(const cbt_setup *setup, const cbt_tlb *tlb, const cbt_loop *loop);
 
+/// Takes one fault on each of `count` of 2^bits pages of guest memory that have tables and no leaf:
+/// walks the EPT, finds the slot, goes down and installs a leaf. `base` is where in the buffer the
+/// slot's memory begins.
+cbt_tally cbt_run_faults(const cbt_ept *ept, const cbt_loop *loop);
+
 #endif
