@@ -11,7 +11,7 @@ final class FaultRig: Sendable {
   typealias MMUType = TDPMMU<EPTEncoder, DefaultPolicy>
 
   /// **Bits** of the number of pages.
-  static var bits: Int { 14 }
+  static var bits: Int { 15 }
   static var pageCount: Int { 1 << bits }
   private static let ramBase = HPA(32 << 20)
 
@@ -30,7 +30,7 @@ final class FaultRig: Sendable {
       memory: memory, pool: TablePool(first: PFN(1), limit: 8000))
     var cpu = try mmu.makeCPU(index: 0)
     var leaves: [HPA] = []
-    let tally = Self.fault(0..<Self.pageCount, on: &cpu, of: mmu)
+    let tally = Self.fault(first: 0, count: Self.pageCount, on: &cpu, of: mmu)
     guard tally.failures == 0 else { throw BenchmarkError.disagreement("fault.tdp") }
     let root = mmu.encoder.root(cpu.root.baseAddress)
     for page in 0..<UInt64(Self.pageCount) {
@@ -53,7 +53,7 @@ final class FaultRig: Sendable {
     for leaf in leaves { _ = memory.host.view.swap(leaf, to: nothing) }
   }
 
-  /// Faults on every page once, the pages shared out among so many threads.
+  /// Faults on every page once; each of the threads, a power of two, has a range of its own.
   func run(threads: Int) -> WalkLoop.Tally {
     let share = Self.pageCount / threads
     let failures = Atomic<UInt64>(0)
@@ -63,7 +63,7 @@ final class FaultRig: Sendable {
         failures.wrappingAdd(1, ordering: .relaxed)
         return
       }
-      let tally = Self.fault(index * share..<(index + 1) * share, on: &cpu, of: mmu)
+      let tally = Self.fault(first: index * share, count: share, on: &cpu, of: mmu)
       mmu.leave(&cpu)
       failures.wrappingAdd(tally.failures, ordering: .relaxed)
       checksum.wrappingAdd(tally.checksum, ordering: .relaxed)
@@ -74,11 +74,11 @@ final class FaultRig: Sendable {
 
   @inline(never)
   private static func fault(
-    _ steps: Range<Int>, on cpu: inout TDPContext, of mmu: MMUType
+    first: Int, count: Int, on cpu: inout TDPContext, of mmu: MMUType
   ) -> WalkLoop.Tally {
     var tally = WalkLoop.Tally()
-    for step in steps {
-      let page = UInt64(truncatingIfNeeded: step &* 0x9E37_79B1 & (pageCount &- 1))
+    for step in 0..<count {
+      let page = UInt64(truncatingIfNeeded: first &+ step &* 0x9E37_79B1 & (count &- 1))
       let gpa = GPA(page &<< 12)
       guard
         case .failure(.exit(let exit)) = mmu.walk(

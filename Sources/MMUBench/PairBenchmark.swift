@@ -16,12 +16,14 @@ struct PairBenchmark {
   var baseline: String
   /// Whether both sides compute the same and must agree.
   var agrees = true
+  /// A file that it reads, from the package's folder; without it there is no such figure.
+  var file: String?
   /// Lays out the data.
   var prepare: () throws -> Sides
 
   /// Every benchmark of this kind, in the order of the table.
   static var all: [PairBenchmark] {
-    [nested("walk.2d.4k", .small), nested("walk.2d.2m", .large)] + accesses + faults
+    [nested("walk.2d.4k", .small), nested("walk.2d.2m", .large)] + accesses + faults + [pluginCall] + images
   }
 
   /// Walks through two levels, against the twin's.

@@ -102,4 +102,14 @@ cbt_tally cbt_run_tlb(const cbt_setup *setup, const cbt_tlb *tlb, const cbt_loop
 /// slot's memory begins.
 cbt_tally cbt_run_faults(const cbt_ept *ept, const cbt_loop *loop);
 
+/// Two functions of a shared object, prepared for libffi.
+typedef struct cbt_ffi cbt_ffi;
+
+/// Loads a shared object; NULL where that fails.
+cbt_ffi *cbt_ffi_open(const char *path, const char *verdict, const char *mask);
+void cbt_ffi_close(cbt_ffi *functions);
+
+/// Calls them `count` times through `ffi_call`: seven verdicts for each mask.
+cbt_tally cbt_run_ffi(cbt_ffi *functions, uint64_t count);
+
 #endif
