@@ -58,6 +58,9 @@ extension AddressSpaceMap {
   /// The result is the same on any number of cores.
   ///
   /// - Throws: `MapError.tooLarge`
+  // PERF: image.map; the two elements that exist, compiled as such.
+  @_specialize(where Element == MappedPage)
+  @_specialize(where Element == MappedRun)
   public init(
     of space: ImageAddressSpace, limit: VisitBudget = VisitBudget(pages: 1 << 24)
   ) throws(MapError) {
