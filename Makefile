@@ -47,7 +47,7 @@ format: ## Format every tracked Swift file in place
 	$(SWIFT_FILES) | xargs -0 $(SWIFT) format format --in-place --parallel
 
 .PHONY: bench
-bench: release ## Measure the hot paths beside a C twin; BENCH="NAME… --json" selects
+bench: release plugins ## Measure the hot paths beside a C twin; BENCH="NAME… --json" selects
 	$(RELEASE) bench $(BENCH)
 
 .PHONY: consumer-check

@@ -190,17 +190,24 @@ let package = Package(
     // What `make bench` runs. The C twin alone is tuned to the machine; the Swift side is built as a
     // user of the package gets it.
     .target(
-      name: "CBenchTwin",
+      name: "CBenchTwin", dependencies: ["CFFI"],
       cSettings: [.unsafeFlags(["-std=c11", "-O3", "-march=native", "-Wall", "-Wextra"])]),
     .target(
       name: "MMUBench",
       dependencies: [
-        "CPrefetch", "Paging", "X86", "X86EPT", "X86Guest", "X86Long", "X86PAE", "CBenchTwin",
+        "CBenchTwin", "CPrefetch", "GuestImage", "Inspection", "MMU", "Machine", "Paging",
+        "PluginHost", "X86", "X86EPT", "X86Guest", "X86Long", "X86PAE",
+        .product(name: "SystemPackage", package: "swift-system"),
       ],
       swiftSettings: strict),
+    // Replaces malloc in test programs, to count what hot paths allocate.
+    .target(name: "CAllocationCount", path: "Tests/CAllocationCount"),
     .testTarget(
       name: "MMUBenchTests",
-      dependencies: ["MMUBench", "CBenchTwin", "Paging", "X86", "X86Guest"],
+      dependencies: [
+        "CAllocationCount", "CBenchTwin", "MMU", "MMUBench", "Machine", "Paging", "PluginHost",
+        "X86", "X86Guest",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "PluginTests", dependencies: ["Paging", "PluginHost"], swiftSettings: strict),

@@ -1,5 +1,6 @@
 /// A plugin's function on a hook, ready to be called.
-struct BoundHook: Sendable {
+// PERF: plugin.call; a class, since a struct of so many references costs a count of each per copy.
+final class BoundHook: Sendable {
   /// The hook.
   let descriptor: HookDescriptor
   /// The function's name.

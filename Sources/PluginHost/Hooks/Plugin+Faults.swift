@@ -49,8 +49,10 @@ extension Plugin {
     } else {
       answer = hook.call(context: context, as: mmu_plugin_verdict.self) { $0.put(fault) }
     }
-    let value =
+    // PERF: plugin.call; words only where something is refused.
+    var value: String {
       "{verdict \(answer.verdict), vector \(answer.vector), error \(hex(answer.error))}"
+    }
     guard answer.verdict == MMU_PLUGIN_INJECT else {
       guard answer.vector == 0, answer.error == 0 else {
         throw refusal(hook, value, "vector and error belong to verdict \(MMU_PLUGIN_INJECT) alone")
@@ -102,7 +104,7 @@ extension Plugin {
     let answer = hook.call(context: context, as: mmu_plugin_memory_type.self) {
       $0.put(gfn.rawValue)
     }
-    let value = "{type \(answer.type), ignore_pat \(answer.ignore_pat)}"
+    var value: String { "{type \(answer.type), ignore_pat \(answer.ignore_pat)}" }
     guard answer.ignore_pat <= 1 else { throw refusal(hook, value, "ignore_pat is 0 or 1") }
     if answer.type == MMU_PLUGIN_DEFAULT_TYPE { return nil }
     guard let type = MemoryType(rawValue: UInt8(exactly: answer.type) ?? 255) else {

@@ -20,6 +20,8 @@ public final class PluginPolicy: MMUPolicy {
   public let onRefusal: Refusal
   private let verdict, level, access, type: BoundHook?
   private let refused = Mutex<(first: PluginError?, count: Int)>((nil, 0))
+  // PERF: plugin.call; asked of every fault, so no lock.
+  private let stops = Atomic(false)
 
   /// A plugin as a policy.
   public init(_ plugin: Plugin, onRefusal: Refusal = .stop) {
@@ -83,9 +85,10 @@ public final class PluginPolicy: MMUPolicy {
     }
   }
 
-  private var mustStop: Bool { onRefusal == .stop && refusalCount > 0 }
+  private var mustStop: Bool { stops.load(ordering: .acquiring) }
 
   private func note(_ error: PluginError) {
+    if onRefusal == .stop { stops.store(true, ordering: .releasing) }
     refused.withLock {
       if $0.first == nil { $0.first = error }
       $0.count &+= 1
