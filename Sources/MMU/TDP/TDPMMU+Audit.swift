@@ -12,8 +12,8 @@ extension TDPMMU: AuditableMMU {
       audit.check(
         table: root, at: encoder.rootLevel, first: GFN(0), isCurrent: roots.isCurrent(root))
     }
-    if audit.seen.count != pool.inUse {
-      audit.note("\(pool.inUse) table pages are in use, \(audit.seen.count) are linked")
+    if audit.seen.count != tablePages {
+      audit.note("\(tablePages) table pages are in use, \(audit.seen.count) are linked")
     }
     return audit.breaches
   }
