@@ -69,8 +69,10 @@ let package = Package(
     .systemLibrary(
       name: "CFFI", path: "Sources/CFFI", pkgConfig: "libffi",
       providers: [.apt(["libffi-dev"]), .brew(["libffi"])]),
+    // A header that starts processes, for plugins that run apart.
+    .systemLibrary(name: "CWorker"),
     .target(
-      name: "PluginHost", dependencies: ["Paging", "CELF", "CFFI", "CMMUPlugin"],
+      name: "PluginHost", dependencies: ["Paging", "CELF", "CFFI", "CMMUPlugin", "CWorker"],
       swiftSettings: strict),
 
     // Scenarios and access cases; what the tools print; the command line.
@@ -113,6 +115,12 @@ let package = Package(
       name: "ComposeMachine",
       dependencies: ["MMU", "Machine", "Paging", "X86", "X86EPT", "X86Guest"],
       path: "Examples/ComposeMachine", swiftSettings: strict),
+    .executableTarget(
+      name: "Compositions",
+      dependencies: [
+        "GuestImage", "MMU", "Machine", "Paging", "PluginHost", "X86", "X86EPT", "X86Guest",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ], path: "Examples/Compositions", swiftSettings: strict),
 
     // Tests; `SharedData` finds the recorded images and cases.
     .target(
@@ -141,7 +149,8 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "ComposeMachine", "MMUCommand", "Notation", "SharedData", "TestSupport", "WalkImage",
+        "ComposeMachine", "Compositions", "MMUCommand", "Notation", "SharedData", "TestSupport",
+        "WalkImage",
       ], swiftSettings: strict),
 
     // What the tests share: a memory that fails on demand, seeded numbers, the literal walk.

@@ -31,7 +31,8 @@ extension PairBenchmark {
         continue
       }
       let standard = MMIOMask(value: step, mask: ~step, accessMask: 0)
-      guard let mask = plugin.mmioMask(maxphyaddr: 46, encoder: "ept", standard: standard) else {
+      guard let mask = try? plugin.mmioMask(maxphyaddr: 46, encoder: "ept", standard: standard)
+      else {
         tally.failures += 1
         continue
       }

@@ -20,6 +20,10 @@ struct Run: ParsableCommand {
   @Flag(help: "Leave out all plugins, also those of the scenario.")
   var withoutPlugins = false
 
+  @Flag(
+    help: "Run each plugin in a process of its own: a crash is an error that names plugin and hook.")
+  var isolatePlugins = false
+
   @Option(
     help: ArgumentHelp(
       "Write every access and how it ended to a file, as 'replay' reads it.", valueName: "file"))
@@ -30,7 +34,8 @@ struct Run: ParsableCommand {
 
   func run() throws {
     let loaded = try LoadedScenario(
-      scenario, morePlugins: plugin, withoutPlugins: withoutPlugins)
+      scenario, morePlugins: plugin, withoutPlugins: withoutPlugins,
+      isolation: isolatePlugins ? .worker : nil)
     let runner = loaded.runner
     for note in runner.notes { StandardError.write("mmu: note: \(note)") }
     var output = StandardOutput()

@@ -18,13 +18,20 @@ struct PluginCheck: ParsableCommand {
     name: .customLong("set"), help: ArgumentHelp("A setting for it.", valueName: "key=value"))
   var settings: [String] = []
 
+  @Flag(name: .customLong("isolate-plugins"), help: "Run it in a process of its own.")
+  var isIsolated = false
+
   @Flag(help: "Print JSON Lines: the manifest, then one object a hook, then one a call.")
   var json = false
 
   func run() throws {
     do {
-      let plugin = try Plugin(
-        path: file, settings: pairs(), services: PluginDiagnostics())
+      let settings = try pairs()
+      let plugin =
+        isIsolated
+        ? try Plugin(
+          path: file, settings: settings, services: PluginDiagnostics(), isolation: .worker)
+        : try Plugin(path: file, settings: settings, services: PluginDiagnostics())
       let report = try PluginReport(trying: plugin, masks: Self.masks)
       var output = StandardOutput()
       for line in json ? jsonLines(plugin, report) : lines(plugin, report) {

@@ -11,8 +11,15 @@ struct PluginListHooks: ParsableCommand {
   @Flag(help: "Print JSON Lines: one object a hook.")
   var json = false
 
+  @Flag(help: "Print the reference page, docs/hooks.md.")
+  var markdown = false
+
   func run() throws {
     var output = StandardOutput()
+    if markdown {
+      for line in HookReference.lines { try output.write(line) }
+      return try output.flush()
+    }
     for hook in HookDescriptor.all {
       for line in json ? [jsonLine(hook)] : lines(hook) { try output.write(line) }
     }
