@@ -120,7 +120,7 @@ let package = Package(
       dependencies: [
         "GuestImage", "MMU", "Machine", "Paging", "PluginHost", "X86", "X86EPT", "X86Guest",
         .product(name: "SystemPackage", package: "swift-system"),
-      ], path: "Examples/Compositions", swiftSettings: strict),
+      ], path: "Examples/Compositions", exclude: ["output.txt"], swiftSettings: strict),
 
     // Tests; `SharedData` finds the recorded images and cases.
     .target(
@@ -149,8 +149,8 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "ComposeMachine", "Compositions", "MMUCommand", "Notation", "SharedData", "TestSupport",
-        "WalkImage",
+        "ComposeMachine", "Compositions", "MMUCommand", "Notation", "Paging", "PluginHost",
+        "SharedData", "TestSupport", "WalkImage",
       ], swiftSettings: strict),
 
     // What the tests share: a memory that fails on demand, seeded numbers, the literal walk.

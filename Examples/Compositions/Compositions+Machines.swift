@@ -73,7 +73,8 @@ func ownEncoder() throws {
   let machine = try Machine(
     guests: [guest], mmu: TDPMMU(encoder: encoder, memory: ram), observer: log)
   var tables = GPA(0x2000)
-  try machine.mapGuest(page.gva, to: page.gpa, length: 2 << 20, pageSize: .size2MiB, tables: &tables)
+  try machine.mapGuest(
+    page.gva, to: page.gpa, length: 2 << 20, pageSize: .size2MiB, tables: &tables)
   _ = machine.vcpu(0, access: .write, at: page.gva, size: 8, value: 1)
   do {
     _ = try OriginEncoder(ept, bits: 57...57)

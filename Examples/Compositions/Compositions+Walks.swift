@@ -52,7 +52,8 @@ func ownMemory() throws {
 /// `ToyFormat` under the walker, and as the guest of a whole machine.
 func ownFormat() throws {
   let machine = try toyMachine()
-  let report = machine.vcpu(0, access: ToyAccess(kind: .write), at: GVA(0x1_2034), size: 4, value: 7)
+  let report = machine.vcpu(
+    0, access: ToyAccess(kind: .write), at: GVA(0x1_2034), size: 4, value: 7)
   print("  write: \(report.outcome) at GPA \(report.gpa?.description ?? "none")")
   let refused = machine.vcpu(0, access: ToyAccess(kind: .fetch), at: GVA(0x1_2034), size: 4)
   print("  fetch: \(refused.outcome)")

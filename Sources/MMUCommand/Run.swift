@@ -21,7 +21,7 @@ struct Run: ParsableCommand {
   var withoutPlugins = false
 
   @Flag(
-    help: "Run each plugin in a process of its own: a crash is an error that names plugin and hook.")
+    help: "Run each plugin in a process of its own: a crash is an error that names the hook.")
   var isolatePlugins = false
 
   @Option(

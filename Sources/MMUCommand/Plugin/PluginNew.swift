@@ -12,7 +12,8 @@ import Darwin
 /// `mmu plugin new`.
 struct PluginNew: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "new", abstract: "Writes a plugin to begin with: one folder, one command to build it.",
+    commandName: "new",
+    abstract: "Writes a plugin to begin with: one folder, one command to build it.",
     discussion: """
       The plugin denies writes to a range that a setting gives. C and C++ need mmu_plugin.h, which
       'make install' puts where 'pkg-config --cflags mmu-plugin' says; the makefile asks it.
@@ -25,7 +26,8 @@ struct PluginNew: ParsableCommand {
     case rust
   }
 
-  @Argument(help: "Its name: a letter, then letters, digits and underscores; also the new folder's.")
+  @Argument(
+    help: "Its name: a letter, then letters, digits and underscores; also the new folder's.")
   var name: String
 
   @Option(help: "c, c++ or rust.")

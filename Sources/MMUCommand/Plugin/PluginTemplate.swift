@@ -23,9 +23,10 @@ struct PluginTemplate {
       else
       INCLUDE := $(shell pkg-config --cflags mmu-plugin)
       endif
+      FLAGS := -std=\(standard) -O2 -fPIC -shared -Wall -Wextra -fvisibility=hidden
 
       \(name).so: \(name).\(suffix)
-      \t$(\(variable)) -std=\(standard) -O2 -fPIC -shared -Wall -Wextra -fvisibility=hidden $(INCLUDE) -o $@ $<
+      \t$(\(variable)) $(FLAGS) $(INCLUDE) -o $@ $<
 
       """
   }
@@ -43,7 +44,8 @@ struct PluginTemplate {
   private func source(isCxx: Bool) -> String {
     let cast = isCxx ? "static_cast<struct range *>(context)" : "(struct range *)context"
     let allocate =
-      isCxx ? "static_cast<struct range *>(calloc(1, sizeof(struct range)))" : "calloc(1, sizeof *range)"
+      isCxx
+      ? "static_cast<struct range *>(calloc(1, sizeof(struct range)))" : "calloc(1, sizeof *range)"
     let manifest =
       isCxx
       ? """

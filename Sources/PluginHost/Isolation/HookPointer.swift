@@ -68,7 +68,8 @@ struct HookPointer: Sendable {
     guard let start = values.baseAddress else { return false }
     let place = unsafe start.load(fromByteOffset: offset, as: UInt.self)
     guard place <= UInt(values.count) else { return false }
-    unsafe start.storeBytes(of: UInt(bitPattern: start) + place, toByteOffset: offset, as: UInt.self)
+    let address = UInt(bitPattern: start) + place
+    unsafe start.storeBytes(of: address, toByteOffset: offset, as: UInt.self)
     return true
   }
 }

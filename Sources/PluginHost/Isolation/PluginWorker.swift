@@ -40,7 +40,8 @@ final class PluginWorker: @unchecked Sendable {
     let status = unsafe cworker_start(isolation.executable, list, &socket, &process)
     guard status == 0 else {
       throw PluginError.worker(
-        path: request.path, reason: unsafe "cannot be run apart: " + String(cString: strerror(status)))
+        path: request.path,
+        reason: unsafe "cannot be run apart: " + String(cString: strerror(status)))
     }
     path = request.path
     self.process = process

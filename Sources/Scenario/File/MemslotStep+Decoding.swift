@@ -9,7 +9,8 @@ extension MemslotAction {
       let region = try MachineSpec.Region(value)
       switch region.content {
       case .ram, .none: self = .add(region)
-      case .image, .device, .pluginDevice: throw value.error("a slot that is added holds ram or none")
+      case .image, .device, .pluginDevice:
+        throw value.error("a slot that is added holds ram or none")
       }
       return
     }

@@ -83,7 +83,8 @@ public final class MachinePlugins: Sendable {
       let names = plugins.map(\.name).joined(separator: ", ")
       throw PluginError.hook(
         path: name, hook: "mmio_read",
-        reason: "is not served: no plugin has this name (\(names.isEmpty ? "none is loaded" : names))")
+        reason:
+          "is not served: no plugin has this name (\(names.isEmpty ? "none is loaded" : names))")
     }
     let device = try PluginBusDevice(plugin, at: base)
     devices.withLock { $0.append(device) }
