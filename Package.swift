@@ -118,7 +118,7 @@ let package = Package(
     .testTarget(
       name: "GuestImageTests",
       dependencies: [
-        "GuestImage", "Notation", "Paging", "SharedData", "X86",
+        "GuestImage", "Notation", "Paging", "SharedData", "TestSupport", "X86",
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
     .testTarget(
@@ -130,7 +130,8 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "ComposeMachine", "MMUCommand", "Notation", "SharedData", "TestSupport", "WalkImage",
+        "ComposeMachine", "GuestImage", "MMUCommand", "Notation", "SharedData", "TestSupport",
+        "WalkImage", .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
 
     // What the tests share: a memory that fails on demand, seeded numbers, the literal walk.

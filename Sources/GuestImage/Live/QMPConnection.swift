@@ -3,7 +3,7 @@ import Notation
 /// A conversation in QMP: JSON, one object a line.
 ///
 /// **Source** QEMU's own description, "QEMU Machine Protocol Specification".
-struct QMPConnection: ~Copyable {
+package struct QMPConnection: ~Copyable {
   private var socket: QMPSocket
   private var number = 0
 
@@ -32,10 +32,10 @@ struct QMPConnection: ~Copyable {
   struct Nothing: Decodable {}
 
   /// A conversation that has not begun.
-  init(_ socket: consuming QMPSocket) { self.socket = socket }
+  package init(_ socket: consuming QMPSocket) { self.socket = socket }
 
   /// Reads the greeting, and leaves the negotiation behind.
-  mutating func begin() throws(QMPError) {
+  package mutating func begin() throws(QMPError) {
     _ = try Self.decode(Greeting.self, from: try socket.line(for: ""), "the greeting")
     _ = try execute("qmp_capabilities", as: Nothing.self)
   }
@@ -68,7 +68,7 @@ struct QMPConnection: ~Copyable {
   }
 
   /// Runs a command of the human monitor.
-  mutating func monitor(_ line: String, cpu: Int? = nil) throws(QMPError) -> String {
+  package mutating func monitor(_ line: String, cpu: Int? = nil) throws(QMPError) -> String {
     var arguments: [(name: String, value: QMPArgument)] = [("command-line", .text(line))]
     if let cpu { arguments.append(("cpu-index", .number(cpu))) }
     return try execute("human-monitor-command", arguments, as: String.self)

@@ -1,4 +1,4 @@
-import SystemPackage
+package import SystemPackage
 
 #if canImport(Glibc)
 import Glibc
@@ -9,7 +9,7 @@ import Darwin
 #endif
 
 /// A UNIX socket whose every step ends at one deadline.
-struct QMPSocket: ~Copyable {
+package struct QMPSocket: ~Copyable {
   private let descriptor: Int32
   private let deadline: ContinuousClock.Instant
   /// Bytes that came after the last line.
@@ -19,7 +19,7 @@ struct QMPSocket: ~Copyable {
   private static var longestLine: Int { 16 << 20 }
 
   /// Connects, without waiting past the deadline.
-  init(_ path: FilePath, until deadline: ContinuousClock.Instant) throws(QMPError) {
+  package init(_ path: FilePath, until deadline: ContinuousClock.Instant) throws(QMPError) {
     descriptor = try Self.connect(path, until: deadline)
     self.deadline = deadline
   }
