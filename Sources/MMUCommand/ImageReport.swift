@@ -68,7 +68,8 @@ struct ImageReport {
     [
       ("cr0", state.cr0), ("cr2", state.cr2), ("cr3", state.cr3), ("cr4", state.cr4),
       ("rip", state.rip), ("rflags", state.rflags),
-    ] + (state.efer.map { [("efer", $0)] } ?? []) + Array(zip(VCPUState.generalRegisterNames, state.generalRegisters))
+    ] + (state.efer.map { [("efer", $0)] } ?? [])
+      + Array(zip(VCPUState.generalRegisterNames, state.generalRegisters))
   }
 
   private var notes: [String] {

@@ -7,7 +7,11 @@ import X86
 /// `mmu info`.
 struct Info: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Tells what an image holds: format, segments, vCPUs, mode and who told it.")
+    abstract: "Tells what an image holds: format, segments, vCPUs, mode and who told it.",
+    discussion: """
+      Examples:
+        mmu info guest.core
+      """)
 
   @OptionGroup var options: ImageOptions
 

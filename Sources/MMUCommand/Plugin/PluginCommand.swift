@@ -5,6 +5,11 @@ import PluginHost
 struct PluginCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "plugin", abstract: "Checks plugins and lists what they can hook.",
+    discussion: """
+      Examples:
+        mmu plugin check build/plugins/mmio_window.so
+        mmu plugin list-hooks
+      """,
     subcommands: [PluginCheck.self, PluginListHooks.self])
 }
 
