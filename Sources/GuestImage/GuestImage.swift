@@ -1,14 +1,17 @@
 import Paging
 public import SystemPackage
 
-/// The memory of a guest, as a file holds it: an ELF core, a LiME capture or raw bytes.
+/// The memory of a guest, as a file holds it: an ELF core, a LiME or AVML capture, or raw bytes.
 ///
 /// Read-only and safe to share between threads: everything in it is constant after `init` (but for the
 /// bytes of a running guest), which is why it is a class of constants and not an owner that must be
 /// lent. As an `EntryMemory` it answers
 /// walks; a walk that would set A or D bits is told `.readOnly`.
 ///
-/// **Not modelled** compressed dumps (kdump, `virsh dump` with compression), cores of processes.
+/// AVML captures are decompressed into memory when they are opened; `fileSize` and the offsets of
+/// segments are then those of the decompressed bytes.
+///
+/// **Not modelled** kdump's compressed dumps, cores of processes.
 @safe
 public final class GuestImage: Sendable {
   /// How the file is laid out.
@@ -66,6 +69,10 @@ public final class GuestImage: Sendable {
     switch format {
     case .elfCore: contents = try ELFCore.read(bytes)
     case .lime: contents = try LiME.read(bytes)
+    case .avml:
+      let (ranges, memory) = try AVML.read(bytes)
+      try self.init(memory, format, ranges)
+      return
     case .raw(let base): contents = try ImageContents(raw: bytes, base: base)
     }
     try self.init(bytes, format, contents)

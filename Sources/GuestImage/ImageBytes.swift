@@ -50,6 +50,27 @@ final class ImageBytes: @unchecked Sendable {
     isMapped = true
   }
 
+  /// Bytes that are filled in once.
+  ///
+  /// - Parameters:
+  ///   - count: **Units** bytes, zeros until filled; pages that are not written take no memory.
+  ///   - fill: writes them.
+  init(
+    count: Int, _ fill: (UnsafeMutableRawBufferPointer) throws(ImageError) -> Void
+  ) throws(ImageError) {
+    guard count > 0 else { throw .empty }
+    self.count = count
+    // SAFETY: a fresh mapping, checked before use, unmapped in `deinit`.
+    let mapping = unsafe mmap(
+      nil, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+    guard let mapping = unsafe mapping, unsafe mapping != MAP_FAILED else {
+      throw .unusableFile("no memory for \(count) bytes: \(Errno(rawValue: errno))")
+    }
+    unsafe start = UnsafeRawPointer(mapping)
+    isMapped = true
+    try unsafe fill(UnsafeMutableRawBufferPointer(start: mapping, count: count))
+  }
+
   /// Copies bytes.
   init(_ bytes: borrowing RawSpan) throws(ImageError) {
     guard bytes.byteCount > 0 else { throw .empty }

@@ -43,6 +43,8 @@ public enum ImageError: Error, Hashable, Sendable {
   case backendNotShared(name: String)
   /// No memory backend has this file; those that there are.
   case noSuchBackend([String])
+  /// The compressed bytes of a range are damaged; what is wrong with them.
+  case badCompression(range: Int, offset: UInt64, String)
   /// A present PDPTE has reserved bits.
   case badPDPTE(index: Int, entry: UInt64, bits: UInt64)
 }
@@ -92,6 +94,8 @@ extension ImageError: CustomStringConvertible {
       known.isEmpty
         ? "QEMU has no memory-backend-file (one with share=on is needed)"
         : "no memory backend of QEMU has this file (\(known.joined(separator: ", ")))"
+    case .badCompression(let range, let offset, let what):
+      "the compressed bytes of range \(range) are damaged at offset \(hex(offset)): \(what)"
     case .badPDPTE(let index, let entry, let bits):
       "PDPTE \(index), \(hex(entry)), has reserved bits \(hex(bits))"
     }

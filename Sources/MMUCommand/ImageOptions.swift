@@ -8,7 +8,7 @@ import X86
 struct ImageOptions: ParsableArguments {
   @Argument(
     help: """
-      The memory image: an ELF core, a LiME capture or raw bytes; or qmp:SOCKET, a running QEMU \
+      The memory image: an ELF core, a LiME or AVML capture, or raw bytes; or qmp:SOCKET, a running QEMU \
       (with --ram).
       """)
   var image: String
@@ -72,6 +72,7 @@ struct ImageOptions: ParsableArguments {
       switch imageFormat {
       case .elf: .elfCore
       case .lime: .lime
+      case .avml: .avml
       case .raw: .raw(base: GPA(base?.value ?? 0))
       case nil: nil
       }
