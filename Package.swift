@@ -129,7 +129,7 @@ let package = Package(
     .testTarget(
       name: "GuestImageTests",
       dependencies: [
-        "GuestImage", "Notation", "Paging", "SharedData", "X86",
+        "GuestImage", "Notation", "Paging", "SharedData", "TestSupport", "X86",
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
     .testTarget(
@@ -149,8 +149,9 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "ComposeMachine", "Compositions", "MMUCommand", "Notation", "Paging", "PluginHost",
-        "SharedData", "TestSupport", "WalkImage",
+        "ComposeMachine", "Compositions", "GuestImage", "MMUCommand", "Notation", "Paging",
+        "PluginHost", "SharedData", "TestSupport", "WalkImage",
+        .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
 
     // What the tests share: a memory that fails on demand, seeded numbers, the literal walk.

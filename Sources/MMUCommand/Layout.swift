@@ -10,6 +10,9 @@ struct Layout: ParsableCommand {
     discussion: """
       With --json one object a field, ascending: {"name","bits","role","forms","meaning","source",\
       "free"}; free says why a software field's bits are not hardware's.
+
+      Examples:
+        mmu layout ept
       """)
 
   /// The encoders.

@@ -6,7 +6,13 @@ import Scenario
 struct Run: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Runs a guest scenario and prints each step, the exits and the totals.",
-    discussion: "Exits with 1 where an expectation of the scenario does not hold.")
+    discussion: """
+      Exits with 1 where an expectation of the scenario does not hold.
+
+      Examples:
+        mmu run Examples/first-access.yaml
+        mmu run guest.yaml --plugin build/plugins/mmio_window.so --trace run.jsonl
+      """)
 
   @Argument(help: "The scenario, a YAML file.")
   var scenario: String

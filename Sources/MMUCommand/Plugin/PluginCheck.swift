@@ -9,7 +9,12 @@ struct PluginCheck: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check",
     abstract: "Loads a plugin, shows its manifest and tries each hook.",
-    discussion: "A plugin is code: checking one runs it, as you.")
+    discussion: """
+      A plugin is code: checking one runs it, as you.
+
+      Examples:
+        mmu plugin check build/plugins/mmio_window.so
+      """)
 
   @Argument(help: "The shared object.")
   var file: String

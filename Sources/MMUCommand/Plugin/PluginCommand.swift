@@ -5,6 +5,12 @@ import PluginHost
 struct PluginCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "plugin", abstract: "Begins and checks plugins, and lists what they can hook.",
+    discussion: """
+      Examples:
+        mmu plugin new heat
+        mmu plugin check build/plugins/mmio_window.so
+        mmu plugin list-hooks
+      """,
     subcommands: [PluginCheck.self, PluginListHooks.self, PluginNew.self])
 }
 

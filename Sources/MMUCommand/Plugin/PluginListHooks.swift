@@ -6,7 +6,11 @@ import Report
 struct PluginListHooks: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "list-hooks",
-    abstract: "Lists every hook: when it is asked, what it offers, what it returns.")
+    abstract: "Lists every hook: when it is asked, what it offers, what it returns.",
+    discussion: """
+      Examples:
+        mmu plugin list-hooks --json
+      """)
 
   @Flag(help: "Print JSON Lines: one object a hook.")
   var json = false
