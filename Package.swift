@@ -18,6 +18,7 @@ let package = Package(
     .library(name: "X86Guest", targets: ["X86Guest"]),
     .library(name: "X86EPT", targets: ["X86EPT"]),
     .library(name: "X86NPT", targets: ["X86NPT"]),
+    .library(name: "X86TDX", targets: ["X86TDX"]),
     .library(name: "MMU", targets: ["MMU"]),
     .library(name: "Machine", targets: ["Machine"]),
     .library(name: "PluginHost", targets: ["PluginHost"]),
@@ -44,10 +45,11 @@ let package = Package(
 
     // The host side: entry format, SPTE encoder and exits, one target each.
     .target(name: "X86EPT", dependencies: ["Paging"], swiftSettings: strict),
+    .target(name: "X86TDX", dependencies: ["Paging"], swiftSettings: strict),
     .target(name: "X86NPT", dependencies: ["Paging", "X86"], swiftSettings: strict),
 
     // Memslots, table pages, the fault handlers.
-    .target(name: "MMU", dependencies: ["Paging"], swiftSettings: strict),
+    .target(name: "MMU", dependencies: ["Paging", "X86TDX"], swiftSettings: strict),
 
     // vCPUs, TLB, MMIO bus, the life of an access.
     .target(
@@ -136,8 +138,8 @@ let package = Package(
     .testTarget(
       name: "SecondLevelTests",
       dependencies: [
-        "Paging", "X86", "X86Guest", "X86EPT", "X86NPT", "MMU", "Machine", "MachineSupport",
-        "TestSupport",
+        "Paging", "X86", "X86Guest", "X86EPT", "X86NPT", "X86TDX", "MMU", "Machine",
+        "MachineSupport", "TestSupport",
       ], swiftSettings: strict),
     .testTarget(
       name: "StructureTests", dependencies: ["TestSupport"], swiftSettings: strict),
