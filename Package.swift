@@ -33,6 +33,8 @@ let package = Package(
   targets: [
     // The protocols and the one walker; imports nothing of the project.
     .target(name: "Paging", swiftSettings: strict),
+    // A header with the prefetch instruction, for memories that can use it.
+    .systemLibrary(name: "CPrefetch"),
 
     // Guest modes: what they share, then one target each, then the choice among them.
     .target(name: "X86", dependencies: ["Paging"], swiftSettings: strict),
@@ -49,7 +51,7 @@ let package = Package(
     .target(name: "X86NPT", dependencies: ["Paging", "X86"], swiftSettings: strict),
 
     // Memslots, table pages, the fault handlers.
-    .target(name: "MMU", dependencies: ["Paging", "X86TDX"], swiftSettings: strict),
+    .target(name: "MMU", dependencies: ["Paging", "X86TDX", "CPrefetch"], swiftSettings: strict),
 
     // vCPUs, TLB, MMIO bus, the life of an access.
     .target(
@@ -82,13 +84,37 @@ let package = Package(
         .product(name: "SystemPackage", package: "swift-system"), "Yams",
       ], swiftSettings: strict),
     .target(name: "Report", dependencies: ["Paging"], swiftSettings: strict),
+
+    // One access told: rules, error code, the smallest change that would let it through.
+    .target(
+      name: "Explain", dependencies: ["Paging", "Report", "X86", "X86Guest", "X86PAE"],
+      swiftSettings: strict),
+    // What is found in an image: mappings, trees, roots.
+    .target(
+      name: "Inspection",
+      dependencies: [
+        "GuestImage", "Paging", "Report", "X86", "X86EPT", "X86Guest", "X86Legacy32", "X86Long",
+        "X86PAE",
+      ], swiftSettings: strict),
     .executableTarget(
       name: "MMUCommand",
       dependencies: [
-        "GuestImage", "Notation", "Paging", "PluginHost", "Report", "Scenario", "X86", "X86EPT", "X86Guest",
-        "X86PAE", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "GuestImage", "MMUBench", "Notation", "Paging", "PluginHost", "Report", "Scenario", "X86",
+        "X86EPT", "X86Guest", "X86PAE", "Inspection", "Explain",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
+
+    // The README's programs, which tests run.
+    .executableTarget(
+      name: "WalkImage",
+      dependencies: [
+        "GuestImage", "Paging", .product(name: "SystemPackage", package: "swift-system"),
+      ], path: "Examples/WalkImage", swiftSettings: strict),
+    .executableTarget(
+      name: "ComposeMachine",
+      dependencies: ["MMU", "Machine", "Paging", "X86", "X86EPT", "X86Guest"],
+      path: "Examples/ComposeMachine", swiftSettings: strict),
 
     // Tests; `SharedData` finds the recorded images and cases.
     .target(
@@ -106,12 +132,19 @@ let package = Package(
     .testTarget(
       name: "ScenarioTests",
       dependencies: [
-        "Scenario", "SharedData", "Paging", "X86",
+        "Scenario", "Machine", "MMU", "Notation", "Report", "SharedData", "TestSupport", "Paging",
+        "X86", "X86EPT", "X86Guest",
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
     .testTarget(
-      name: "CommandTests", dependencies: ["MMUCommand", "Notation", "SharedData"],
+      name: "DoctorTests",
+      dependencies: ["Explain", "GuestImage", "Inspection", "Paging", "X86", "X86EPT"],
       swiftSettings: strict),
+    .testTarget(
+      name: "CommandTests",
+      dependencies: [
+        "ComposeMachine", "MMUCommand", "Notation", "SharedData", "TestSupport", "WalkImage",
+      ], swiftSettings: strict),
 
     // What the tests share: a memory that fails on demand, seeded numbers, the literal walk.
     .target(
@@ -120,7 +153,8 @@ let package = Package(
     .testTarget(
       name: "WalkTests",
       dependencies: [
-        "Paging", "X86", "X86Legacy32", "X86PAE", "X86Long", "X86Guest", "TestSupport",
+        "Explain", "Paging", "Report", "X86", "X86Legacy32", "X86PAE", "X86Long", "X86Guest",
+        "TestSupport",
       ], swiftSettings: strict),
     .target(
       name: "MachineSupport",
@@ -142,6 +176,17 @@ let package = Package(
         "MachineSupport", "TestSupport",
       ], swiftSettings: strict),
     .testTarget(
+      name: "TableTests",
+      dependencies: [
+        "Paging", "X86", "X86EPT", "X86Legacy32", "X86Long", "X86PAE", "TestSupport",
+      ], swiftSettings: strict),
+    .testTarget(
+      name: "InspectionTests",
+      dependencies: [
+        "GuestImage", "Inspection", "Notation", "Paging", "SharedData", "TestSupport", "X86",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ], swiftSettings: strict),
+    .testTarget(
       name: "StructureTests", dependencies: ["TestSupport"], swiftSettings: strict),
 
     // What `make bench` runs. The C twin alone is tuned to the machine; the Swift side is built as a
@@ -151,10 +196,9 @@ let package = Package(
       cSettings: [.unsafeFlags(["-std=c11", "-O3", "-march=native", "-Wall", "-Wextra"])]),
     .target(
       name: "MMUBench",
-      dependencies: ["Paging", "X86", "X86Guest", "X86Long", "X86PAE", "CBenchTwin"],
-      swiftSettings: strict),
-    .executableTarget(
-      name: "mmu-bench", dependencies: ["MMUBench"], path: "Sources/MMUBenchTool",
+      dependencies: [
+        "CPrefetch", "Paging", "X86", "X86EPT", "X86Guest", "X86Long", "X86PAE", "CBenchTwin",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "MMUBenchTests",

@@ -17,7 +17,11 @@ struct MMU: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "mmu",
     abstract: "Translates, inspects and checks x86 guest memory.",
-    subcommands: [Translate.self, Walk.self, Cases.self, Run.self, PluginCommand.self])
+    subcommands: [
+      Translate.self, Walk.self, ExplainAccess.self, Map.self, Tree.self, Roots.self, Info.self,
+      Read.self, Search.self, ReverseMap.self, Audit.self, Decode.self, Layout.self, Run.self,
+      Compare.self, Cases.self, PluginCommand.self, Bench.self,
+    ])
 
   static func main() {
     // A reader that goes away early ends the output, quietly; see `StandardOutput`.
