@@ -112,7 +112,8 @@ struct DecodingErrorTests {
     Fault(region: "{gpa: 0x0, size: 4 KiB, device: uart}", "overlap the region of line 6"),
     Fault(region: "{gpa: 0xffffffffff000, size: 8 KiB}", "passes the end"),
     Fault(region: "{gpa: 0x100000, size: 4 KiB, device: toaster}", "'toaster' is not allowed"),
-    Fault(region: "{gpa: 0x100000, size: 4 KiB, device: uart, readonly: true}", "neither read-only"),
+    Fault(
+      region: "{gpa: 0x100000, size: 4 KiB, device: uart, readonly: true}", "neither read-only"),
     Fault(region: "{gpa: 0x100000, size: 4 KiB, image: none.core}", "none.core: "),
     Fault(region: "{gpa: 0x100000, size: 4 KiB, image: a, device: ram}", "unknown key 'device'"),
     Fault(region: "{gpa: 0x100000, size: 4 KiB, hugepages: 3 MiB}", "'3 MiB' is not allowed"),

@@ -56,12 +56,13 @@ extension MapError: CustomStringConvertible {
 }
 
 extension AddressSpaceMap {
+  // PERF: image.map; callers are in other modules, the walk has to be compiled for both here.
+
   /// Lists an address space of an image, on all cores where it is large.
   ///
   /// The result is the same on any number of cores.
   ///
   /// - Throws: `MapError.tooLarge`
-  // PERF: image.map; callers are in other modules, the walk has to be compiled for both here.
   @specialized(where Element == MappedRun)
   @specialized(where Element == MappedPage)
   public init(

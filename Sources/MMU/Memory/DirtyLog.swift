@@ -48,7 +48,10 @@ public final class DirtyLog: @unchecked Sendable {
 
   // SAFETY: the words live as long as the log, and are accessed through atomics alone.
   private func atomic(_ index: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
-    unsafe UnsafeMutableRawPointer(words.baseAddress! + index)
+    guard let base = unsafe words.baseAddress else {
+      preconditionFailure("an allocated buffer has an address")
+    }
+    return unsafe UnsafeMutableRawPointer(base + index)
       .assumingMemoryBound(to: Atomic<UInt64>.self)
   }
 

@@ -127,8 +127,8 @@ public struct HostView: EntryMemory, @unchecked Sendable {
         let piece = loadPiece(address.wrappingAdd(UInt64(done)), size: size)
         for byte in 0..<size {
           // SAFETY: the buffer holds `count` bytes, and the pieces end there.
-          unsafe (buffer.baseAddress! + done + byte)
-            .initialize(to: UInt8(truncatingIfNeeded: piece >> UInt64(byte * 8)))
+          unsafe buffer.initializeElement(
+            at: done + byte, to: UInt8(truncatingIfNeeded: piece >> UInt64(byte * 8)))
         }
         done += size
       }

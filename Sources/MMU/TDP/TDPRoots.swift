@@ -88,14 +88,6 @@ final class TDPRoots: Sendable {
     }
   }
 
-  /// The roots that somebody holds.
-  var referenced: [PFN] {
-    state.withLock { $0.references.keys.sorted { $0.rawValue < $1.rawValue } }
-  }
-
-  /// Whether a root is the one in force.
-  func isCurrent(_ root: PFN) -> Bool { state.withLock { $0.current == root } }
-
   private static func drop(_ root: PFN, in state: inout State, emptying empty: (PFN) -> Void) {
     let count = state.references[root, default: 1] - 1
     state.references[root] = count == 0 ? nil : count

@@ -119,7 +119,8 @@ struct ExplanationTests {
         #"{"va":"0x123456","linear":"0x123456","access":{"kind":"write","user":true,"#
           + #""implicit":false,"ac":false,"stack":false,"shadowStack":false,"pkru":"0x0","#
           + #""pkrs":"0x0"},"mode":"pae","#
-          + #""cr3":"0x2000","entries":[{"level":3,"name":"PDPTE","gpa":"0x2000","register":true,"#))
+          + #""cr3":"0x2000","entries":[{"level":3,"name":"PDPTE","gpa":"0x2000","register":true,"#)
+    )
     #expect(
       line.contains(
         #""outcome":{"ok":false,"reason":"permission","level":1,"vector":14,"error":"0x7","#
