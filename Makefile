@@ -51,6 +51,11 @@ test: lint plugins ## Lint, build and run every test; what CI runs
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build --disable-xctest
 
+.PHONY: tsan
+tsan: install-deps ## Run the tests of parallel faults, dirty logs and zaps under ThreadSanitizer
+	$(SWIFT) test --sanitize=thread --scratch-path .build-tsan --disable-xctest \
+	  --filter 'MigrationTests|StressTests|ConcurrencyTests'
+
 .PHONY: test-release
 # Some tests look inside their target, which release builds allow on request alone.
 test-release: install-deps plugins ## Run every test as optimised code

@@ -18,6 +18,7 @@ let package = Package(
     .library(name: "X86Guest", targets: ["X86Guest"]),
     .library(name: "X86EPT", targets: ["X86EPT"]),
     .library(name: "X86NPT", targets: ["X86NPT"]),
+    .library(name: "X86TDX", targets: ["X86TDX"]),
     .library(name: "MMU", targets: ["MMU"]),
     .library(name: "Machine", targets: ["Machine"]),
     .library(name: "PluginHost", targets: ["PluginHost"]),
@@ -46,10 +47,11 @@ let package = Package(
 
     // The host side: entry format, SPTE encoder and exits, one target each.
     .target(name: "X86EPT", dependencies: ["Paging"], swiftSettings: strict),
+    .target(name: "X86TDX", dependencies: ["Paging"], swiftSettings: strict),
     .target(name: "X86NPT", dependencies: ["Paging", "X86"], swiftSettings: strict),
 
     // Memslots, table pages, the fault handlers.
-    .target(name: "MMU", dependencies: ["Paging", "CPrefetch"], swiftSettings: strict),
+    .target(name: "MMU", dependencies: ["Paging", "X86TDX", "CPrefetch"], swiftSettings: strict),
 
     // vCPUs, TLB, MMIO bus, the life of an access.
     .target(
@@ -178,6 +180,12 @@ let package = Package(
         "Paging", "X86", "X86Guest", "X86EPT", "MMU", "Machine", "MachineSupport", "TestSupport",
       ], swiftSettings: strict),
     .testTarget(
+      name: "SecondLevelTests",
+      dependencies: [
+        "Paging", "X86", "X86Guest", "X86EPT", "X86NPT", "X86TDX", "MMU", "Machine",
+        "MachineSupport", "TestSupport",
+      ], swiftSettings: strict),
+    .testTarget(
       name: "TableTests",
       dependencies: [
         "Paging", "X86", "X86EPT", "X86Legacy32", "X86Long", "X86PAE", "TestSupport",
@@ -187,12 +195,6 @@ let package = Package(
       dependencies: [
         "GuestImage", "Inspection", "Notation", "Paging", "SharedData", "TestSupport", "X86",
         .product(name: "SystemPackage", package: "swift-system"),
-      ], swiftSettings: strict),
-    .testTarget(
-      name: "SecondLevelTests",
-      dependencies: [
-        "Paging", "X86", "X86Guest", "X86EPT", "X86NPT", "MMU", "Machine", "MachineSupport",
-        "TestSupport",
       ], swiftSettings: strict),
     .testTarget(
       name: "StructureTests", dependencies: ["TestSupport"], swiftSettings: strict),
