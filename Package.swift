@@ -17,6 +17,7 @@ let package = Package(
     .library(name: "Paging", targets: ["Paging"]),
     .library(name: "X86Guest", targets: ["X86Guest"]),
     .library(name: "X86EPT", targets: ["X86EPT"]),
+    .library(name: "X86Shadow", targets: ["X86Shadow"]),
     .library(name: "MMU", targets: ["MMU"]),
     .library(name: "Machine", targets: ["Machine"]),
     .library(name: "PluginHost", targets: ["PluginHost"]),
@@ -43,6 +44,7 @@ let package = Package(
 
     // The host side: entry format, SPTE encoder and exits, one target each.
     .target(name: "X86EPT", dependencies: ["Paging"], swiftSettings: strict),
+    .target(name: "X86Shadow", dependencies: ["Paging"], swiftSettings: strict),
 
     // Memslots, table pages, the fault handlers.
     .target(name: "MMU", dependencies: ["Paging"], swiftSettings: strict),
@@ -74,7 +76,7 @@ let package = Package(
       name: "Scenario",
       dependencies: [
         "GuestImage", "Machine", "MMU", "Notation", "Paging", "Report", "X86", "X86EPT",
-        "X86Guest", "X86PAE", "PluginHost",
+        "X86Shadow", "X86Guest", "X86PAE", "PluginHost",
         .product(name: "SystemPackage", package: "swift-system"), "Yams",
       ], swiftSettings: strict),
     .target(name: "Report", dependencies: ["Paging"], swiftSettings: strict),
@@ -128,6 +130,13 @@ let package = Package(
       name: "MachineTests",
       dependencies: [
         "Paging", "X86", "X86Guest", "X86EPT", "MMU", "Machine", "MachineSupport", "TestSupport",
+      ], swiftSettings: strict),
+    .testTarget(
+      name: "ShadowTests",
+      dependencies: [
+        "Paging", "X86", "X86Guest", "X86Long", "X86Shadow", "MMU", "Machine", "Scenario",
+        "GuestImage", "MachineSupport", "TestSupport", "SharedData",
+        .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
     .testTarget(
       name: "StructureTests", dependencies: ["TestSupport"], swiftSettings: strict),

@@ -117,7 +117,7 @@ public struct SPTEMasks: Sendable, Hashable {
   /// The mask of the role of the same name.
   public let mmuPresent, adKind, hostWritable, mmuWritable: UInt64
   /// The mask of the role of the same name.
-  public let savedReadable, savedExecutable, suppressVE: UInt64
+  public let savedReadable, savedExecutable, suppressVE, protectionKey: UInt64
   /// The mask of the role of the same name.
   public let mmioGenerationLow, mmioGenerationHigh: UInt64
 
@@ -144,6 +144,7 @@ public struct SPTEMasks: Sendable, Hashable {
     savedReadable = mask(.savedReadable)
     savedExecutable = mask(.savedExecutable)
     suppressVE = mask(.suppressVE)
+    protectionKey = mask(.protectionKey)
     mmioGenerationLow = mask(.mmioGenerationLow)
     mmioGenerationHigh = mask(.mmioGenerationHigh)
   }
