@@ -8,6 +8,8 @@ extension Machine {
   /// Where the bytes of an access are.
   enum Destination {
     case memory(HPA, gpa: GPA?, isTLBHit: Bool)
+    /// Memory whose writes the MMU must hear of.
+    case tracked(HPA, gpa: GPA)
     case mmio(GPA)
     case fault(Guest.Fault)
     case injected(vector: UInt8, errorCode: UInt32)
@@ -44,21 +46,30 @@ extension Machine {
     _ access: Guest.Access, at gva: GVA, size: Int, value: UInt128, on vcpu: VCPU<Guest, MMU>,
     _ exits: inout ExitCounters
   ) -> AccessReport<Guest.Fault> {
-    if mmu.enter(&vcpu.context) { vcpu.tlb.invalidate(.everything) }
-    let first = destination(of: gva, for: access, on: vcpu, &exits)
+    enter(vcpu)
+    var first = destination(of: gva, for: access, on: vcpu, &exits)
     let room = Int(4096 - gva.offset(in: .size4KiB))
     if size <= room {
-      return finish(access, size, value, first, exits)
+      return finish(access, size, value, first, on: vcpu, exits)
     }
-    let lowReport = finish(access, 0, 0, first, exits)
+    let lowReport = finish(access, 0, 0, first, on: vcpu, exits)
     guard case .done = lowReport.outcome else { return lowReport }
-    let upper = destination(
+    var flushes = vcpu.flushes
+    var upper = destination(
       of: gva.wrappingAdd(UInt64(room)), for: access, on: vcpu, &exits)
-    let upperReport = finish(access, 0, 0, upper, exits)
+    // The upper page's translation may have taken away what the lower one was granted.
+    for _ in 0..<Self.exitBudget where vcpu.flushes != flushes {
+      flushes = vcpu.flushes
+      first = destination(of: gva, for: access, on: vcpu, &exits)
+      upper = destination(of: gva.wrappingAdd(UInt64(room)), for: access, on: vcpu, &exits)
+    }
+    let againReport = finish(access, 0, 0, first, on: vcpu, exits)
+    guard case .done = againReport.outcome else { return againReport }
+    let upperReport = finish(access, 0, 0, upper, on: vcpu, exits)
     guard case .done = upperReport.outcome else { return upperReport }
     let shift = UInt128(room * 8)
-    var report = finish(access, room, value, first, exits)
-    let rest = finish(access, size - room, value >> shift, upper, exits)
+    var report = finish(access, room, value, first, on: vcpu, exits)
+    let rest = finish(access, size - room, value >> shift, upper, on: vcpu, exits)
     if case .done(let low) = report.outcome, case .done(let high) = rest.outcome {
       report.outcome = .done(low | high << shift)
       report.mmio = report.mmio ?? rest.mmio
@@ -106,14 +117,18 @@ extension Machine {
         exits[exit.cause] += 1
         if Observer.listens { observer.observe(.exit(exit.cause, exit.description)) }
         let outcome = mmu.handle(exit, on: &vcpu.context, observer)
-        if mmu.enter(&vcpu.context) { vcpu.tlb.invalidate(.everything) }
+        enter(vcpu)
         switch outcome {
         case .fixed, .spurious, .retry: continue
         case .inject(let vector, let errorCode):
+          vcpu.faultAddress = linear ?? gva
           return .injected(vector: vector, errorCode: errorCode)
         case .failed(let error):
           exits[.error] += 1
           return .failed(error)
+        case .perform(let gpa):
+          lastGPA = gpa
+          if let hpa = memory.hpa(of: gpa) { return .tracked(hpa, gpa: gpa) }
         case .emulate(let gpa):
           lastGPA = gpa
           if let result = emulate(
@@ -121,6 +136,8 @@ extension Machine {
           {
             return result
           }
+          // The tables lead elsewhere by now: nothing that is cached of the address may stay.
+          mmu.invalidatePage(linear ?? gva, on: &vcpu.context, observer)
         }
       }
     }
@@ -167,10 +184,12 @@ extension Machine {
       case .failure(.exit(let exit)):
         exits[exit.cause] += 1
         let outcome = mmu.handle(exit, on: &vcpu.context, observer)
-        if mmu.enter(&vcpu.context) { vcpu.tlb.invalidate(.everything) }
+        enter(vcpu)
         switch outcome {
         case .fixed, .spurious, .retry: continue
         case .emulate: return .mmio(gpa)
+        case .perform(let gpa):
+          if let hpa = memory.hpa(of: gpa) { return .tracked(hpa, gpa: gpa) }
         case .inject(let vector, let errorCode):
           return .injected(vector: vector, errorCode: errorCode)
         case .failed(let error):
@@ -197,10 +216,17 @@ extension Machine {
           guestPageSize: found.guestPageSize)))
   }
 
+  /// Brings the vCPU up to date before it goes on in the guest.
+  private func enter(_ vcpu: VCPU<Guest, MMU>) {
+    guard mmu.enter(&vcpu.context) else { return }
+    vcpu.flushes += 1
+    vcpu.tlb.invalidate(.everything)
+  }
+
   /// Moves the bytes; none where `size` is 0.
   private func finish(
     _ access: Guest.Access, _ size: Int, _ value: UInt128, _ destination: Destination,
-    _ exits: ExitCounters
+    on vcpu: VCPU<Guest, MMU>, _ exits: ExitCounters
   ) -> AccessReport<Guest.Fault> {
     var report = AccessReport<Guest.Fault>(
       outcome: .done(0), gpa: nil, hpa: nil, isTLBHit: false, mmio: nil, exits: exits)
@@ -221,17 +247,30 @@ extension Machine {
       report.gpa = gpa
       report.hpa = hpa
       report.isTLBHit = isTLBHit
+      if size > 0 { report.outcome = move(access, size, value, at: hpa) }
+    case .tracked(let hpa, let gpa):
+      report.gpa = gpa
+      report.hpa = hpa
       guard size > 0 else { break }
-      let host = memory.host.view
+      report.outcome = move(access, size, value, at: hpa)
       if access.kind == .write {
-        let isDone = host.writeValue(value, size: size, at: hpa)
-        report.outcome = isDone ? .done(value) : .failed(.unbacked(GFN(hpa.frame.rawValue)))
-      } else if let read = host.readValue(hpa, size: size) {
-        report.outcome = .done(read)
-      } else {
-        report.outcome = .failed(.unbacked(GFN(hpa.frame.rawValue)))
+        mmu.memoryWritten(gpa, byteCount: size, on: &vcpu.context, observer)
       }
     }
     return report
+  }
+
+  private func move(
+    _ access: Guest.Access, _ size: Int, _ value: UInt128, at hpa: HPA
+  ) -> AccessReport<Guest.Fault>.Outcome {
+    let host = memory.host.view
+    if access.kind == .write {
+      let isDone = host.writeValue(value, size: size, at: hpa)
+      return isDone ? .done(value) : .failed(.unbacked(GFN(hpa.frame.rawValue)))
+    }
+    guard let read = host.readValue(hpa, size: size) else {
+      return .failed(.unbacked(GFN(hpa.frame.rawValue)))
+    }
+    return .done(read)
   }
 }

@@ -29,6 +29,15 @@ extension X86Processor: ShadowedGuest {
       executeDisable: controls.executeDisable)
   }
 
+  /// Untagged in long modes, bits 31:0 elsewhere.
+  public func linear(_ gva: GVA, for access: X86Access) -> GVA {
+    switch regime {
+    case .long4(let regime): regime.format.untagged(gva, for: access)
+    case .long5(let regime): regime.format.untagged(gva, for: access)
+    case .none, .legacy32, .pae: GVA(gva.rawValue & 0xFFFF_FFFF)
+    }
+  }
+
   /// Long-mode tables under the host's paging bits: WP and NXE are always on; SMEP, SMAP, protection
   /// keys, LAM and LASS act as the guest has them, since they change without an exit or are judged by
   /// the page's U/S bit alone.

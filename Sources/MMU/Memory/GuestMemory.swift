@@ -12,6 +12,7 @@ public final class GuestMemory: Sendable {
   private let generationWord: Atomic<UInt64>
   /// Held for a whole update, so that updates come one after another.
   private let updating = Mutex(())
+  private let tracker = Mutex<(any WriteTracker)?>(nil)
 
   /// Bit 63 of the generation: an update is in progress.
   public static let updateInProgress: UInt64 = 1 << 63
@@ -61,7 +62,24 @@ extension GuestMemory {
   }
 
   /// A handle for walks by software: guest tables read through the slots of this moment.
-  public var view: GuestView { GuestView(slots: slots, host: host.view) }
+  public var view: GuestView {
+    GuestView(slots: slots, host: host.view, tracker: tracker.withLock { $0 })
+  }
+
+  /// A view whose writes nobody hears of: for the tracker itself.
+  var untrackedView: GuestView { GuestView(slots: slots, host: host.view, tracker: nil) }
+
+  /// Has every write through views from now on told to an MMU that shadows tables. The memory does
+  /// not keep it alive.
+  public func track(by tracker: some WriteTracker) {
+    self.tracker.withLock { $0 = tracker }
+  }
+}
+
+/// Hears of writes to guest memory that no vCPU makes: a debugger's, a device's, a tool's.
+public protocol WriteTracker: Sendable {
+  /// Bytes of guest memory were written.
+  func memoryWritten(_ gpa: GPA, byteCount: Int)
 }
 
 /// Guest physical memory as software sees it, through memslots and not through the second level.
@@ -73,6 +91,7 @@ public struct GuestView: EntryMemory {
 
   let slots: MemslotTable
   let host: HostView
+  let tracker: (any WriteTracker)?
 
   /// Reads one entry.
   public func load<Entry: TableEntry>(
@@ -90,8 +109,11 @@ public struct GuestView: EntryMemory {
       return .failure(GuestMemoryHole(gpa: address))
     }
     if slot.flags.contains(.readOnly) { return .success(.readOnly) }
-    return host.compareExchange(hpa, expected: expected, desired: desired)
-      .mapError { _ in GuestMemoryHole(gpa: address) }
+    let result = host.compareExchange(hpa, expected: expected, desired: desired)
+    if case .success(.stored) = result {
+      tracker?.memoryWritten(address, byteCount: MemoryLayout<Entry>.size)
+    }
+    return result.mapError { _ in GuestMemoryHole(gpa: address) }
   }
 
   /// The bytes from an address up to `count`, or up to the first hole.
@@ -117,6 +139,7 @@ public struct GuestView: EntryMemory {
       let room = Int(4096 - at.offset(in: .size4KiB))
       let count = min(room, total - done)
       guard host.write(bytes.extracting(done..<(done + count)), at: hpa) else { break }
+      tracker?.memoryWritten(at, byteCount: count)
       done += count
     }
     return done

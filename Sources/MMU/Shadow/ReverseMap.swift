@@ -45,7 +45,7 @@ struct ReverseMap {
   func leaves(of gfn: GFN) -> [Leaf] {
     var result: [Leaf] = []
     for level in [Level.pageTable, .directory, .directoryPointer] {
-      let first = GFN(gfn.rawValue >> UInt64(9 * (level.rawValue - 1)) << UInt64(9 * (level.rawValue - 1)))
+      let first = gfn.roundedDown(to: PageSize(shift: 3 + 9 * level.rawValue))
       if let found = leaves[Key(gfn: first, level: level)] { result += found }
     }
     return result

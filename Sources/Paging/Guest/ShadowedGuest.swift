@@ -18,6 +18,8 @@ where Input == GuestVirtual, Access: MemoryAccess {
   var tableRoot: GuestTableRoot { get }
   /// The access rules that change what a shadow entry may hold.
   var shadowRules: ShadowRules { get }
+  /// The address as the processor translates it: without tags, wrapped in 32-bit modes.
+  func linear(_ gva: GVA, for access: Access) -> GVA
   /// The processor's view of a shadow table as its root.
   func hardware(root: HPA) -> Hardware
   /// A fault as the processor reports it.
