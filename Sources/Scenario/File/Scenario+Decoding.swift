@@ -28,7 +28,7 @@ extension MachineSpec {
       "from-image": Guest.fromImage, "none": .mode(.none), "legacy32": .mode(.legacy32),
       "pae": .mode(.pae), "long4": .mode(.long4), "long5": .mode(.long5),
     ])
-    mmu = try map.need("mmu").choice(["ept": MMUKind.ept])
+    mmu = try map.need("mmu").choice(["ept": MMUKind.ept, "shadow": .shadow])
     physicalAddressWidth = try map.take("maxphyaddr")?.number(32...52).asInt
     features = nil
     if let list = try map.take("features")?.list() {

@@ -27,6 +27,8 @@ public struct MachineSpec: Sendable {
   public enum MMUKind: String, Sendable, CaseIterable {
     /// Extended page tables.
     case ept
+    /// Shadow page tables.
+    case shadow
   }
 
   /// A memslot, or a device on the bus.
