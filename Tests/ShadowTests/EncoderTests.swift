@@ -16,6 +16,13 @@ struct ShadowEncoderTests {
       physicalAddressWidth: width, mmio: mmio, relocation: relocation)
   }
 
+  static let badMasks: [(UInt64, UInt64, String)] = [
+    (0x1, 0x1, "use an MMIO entry"), (0x8_0000_0000_0000, 0x8_0000_0000_0800, "leaves bits"),
+    (0x8_0000_0000_0001, 0x8_0000_0000_0000, "outside its mask"),
+    (0x2000_0000_0001, 0x2000_0000_0001, "address bits"), (0, 0, "empty"),
+    (0x8000_0000_0000_0000, 0x8000_0000_0000_0000, "an MMIO entry"),
+  ]
+
   static let host = X86Registers(
     cr0: [.protectionEnable, .paging, .writeProtect], cr4: [.physicalAddressExtension],
     efer: [.longModeEnable, .longModeActive, .noExecuteEnable])
@@ -71,8 +78,8 @@ struct ShadowEncoderTests {
   func markers() throws {
     let encoder = try Self.encoder()
     let layout = encoder.layout
-    #expect(layout.nonPresent.rawValue == 1 << 63)
-    #expect(layout.frozen.rawValue == 1 << 63 | 0x5A0)
+    #expect(layout.nonPresent == SPTE(0x8000_0000_0000_0000))
+    #expect(layout.frozen == SPTE(0x8000_0000_0000_05A0))
     for spte in [layout.nonPresent, layout.frozen, SPTE(0)] {
       #expect(!encoder.isPresent(spte))
       #expect(!encoder.isMMIO(spte))
@@ -115,11 +122,7 @@ struct ShadowEncoderTests {
 
   @Test(
     "E6 a mask that hardware would walk, or that a mapping matches, is refused",
-    arguments: [
-      (1 as UInt64, 1 as UInt64, "use an MMIO entry"), (1 << 51, 1 << 51 | 1 << 11, "leaves bits"),
-      (1 << 51 | 1, 1 << 51, "outside its mask"), (1 << 45 | 1, 1 << 45 | 1, "address bits"),
-      (0, 0, "empty"), (1 << 63, 1 << 63, "non-present"),
-    ])
+    arguments: badMasks)
   func refusedMasks(value: UInt64, mask: UInt64, rule: String) {
     do throws(LayoutError) {
       _ = try Self.encoder(mmio: MMIOMask(value: value, mask: mask, accessMask: 6))
