@@ -96,7 +96,8 @@ struct GuestWorld {
     }
     switch random.below(16) {
     case 0: return flags | Self.page(random.pick(pages(at: 1)))
-    case 1 where mode.rawValue.hasPrefix("long"): return flags | Self.page(random.pick(pages(at: 2)))
+    case 1 where mode.rawValue.hasPrefix("long"):
+      return flags | Self.page(random.pick(pages(at: 2)))
     case 2, 3: return flags | 0x40_0000 + UInt64(random.below(4)) << 12
     case 4: return flags | 0x4000_0000 + UInt64(random.below(2)) << 12
     default: return flags | 0x20_0000 + UInt64(random.below(12)) << 12

@@ -103,7 +103,9 @@ struct ShadowRootTests {
     #expect(rig.mmu.audit() == [])
   }
 
-  @Test("F2 F3 MMIO is found once, answered by the last page, then by the entry", arguments: [true, false])
+  @Test(
+    "F2 F3 MMIO is found once, answered by the last page, then by the entry",
+    arguments: [true, false])
   func mmio(isCached: Bool) throws {
     let rig = try ShadowRig(.long4, isMMIOCached: isCached)
     rig.map(0x4000, to: 0x4000_0000)

@@ -123,7 +123,8 @@ struct ShadowRig {
   final class Cursor { var next: UInt64 = 0 }
 
   /// Maps one page of a level, from outside.
-  func map(_ gva: UInt64, to gpa: UInt64, flags: UInt64 = 7, level: Int = 1, in top: UInt64? = nil) {
+  func map(_ gva: UInt64, to gpa: UInt64, flags: UInt64 = 7, level: Int = 1, in top: UInt64? = nil)
+  {
     poke(place(gva, level: level, in: top), gpa | flags | (level > 1 ? 0x80 : 0))
   }
 

@@ -95,8 +95,10 @@ struct WriteTrackingTests {
 
   @Test(
     "F6 misaligned writes zap the table, aligned ones and a byte at an entry's start do not",
-    arguments: [(0, 8, false), (4, 4, false), (0, 4, false), (0, 1, false), (1, 1, true),
-      (0, 2, true), (4, 8, true), (0, 16, true)] as [(UInt64, Int, Bool)])
+    arguments: [
+      (0, 8, false), (4, 4, false), (0, 4, false), (0, 1, false), (1, 1, true),
+      (0, 2, true), (4, 8, true), (0, 16, true),
+    ] as [(UInt64, Int, Bool)])
   func misaligned(offset: UInt64, size: Int, zaps: Bool) throws {
     let rig = try Self.rig()
     rig.map(0x4000, to: 0x20_0000)

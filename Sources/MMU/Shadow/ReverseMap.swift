@@ -19,7 +19,8 @@ struct ReverseMap {
 
   /// Notes a leaf. **Requires** the first frame of the leaf's page.
   mutating func insert(_ gfn: GFN, _ page: ShadowPage, _ index: Int) {
-    leaves[Key(gfn: gfn, level: page.role.level), default: []].append(Leaf(page: page, index: index))
+    leaves[Key(gfn: gfn, level: page.role.level), default: []].append(
+      Leaf(page: page, index: index))
     count += 1
   }
 

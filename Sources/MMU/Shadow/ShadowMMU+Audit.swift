@@ -32,7 +32,8 @@ extension ShadowMMU {
         }
         if page.isInvalid {
           if page.rootCount == 0 { complain(nil, "invalid, unused and not freed") }
-        } else if page.shadowsTable, !registry.tables(at: page.gfn).contains(where: { $0 === page }) {
+        } else if page.shadowsTable, !registry.tables(at: page.gfn).contains(where: { $0 === page })
+        {
           complain(nil, "its frame is not tracked")
         }
         if page.isUnsync != unsyncPages.contains(where: { $0 === page }) {
@@ -92,8 +93,9 @@ extension ShadowMMU {
     let size = PageSize(shift: 3 + 9 * page.role.level.rawValue)
     let gfn = page.frame(of: index)
     // Of a 4 MiB page an entry maps a half.
-    if entry.base.frame != gfn, gfn.baseAddress.roundedDown(to: entry.pageSize) != entry.base
-      || entry.pageSize <= size
+    if entry.base.frame != gfn,
+      gfn.baseAddress.roundedDown(to: entry.pageSize) != entry.base
+        || entry.pageSize <= size
     {
       return "the guest's entry leads to \(entry.base)"
     }

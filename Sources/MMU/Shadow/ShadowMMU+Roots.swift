@@ -70,6 +70,8 @@ extension ShadowMMU {
     if let index = cpu.previous.firstIndex(where: { $0.key == key }) {
       cpu.current = cpu.previous.remove(at: index)
     } else if makePagesAvailable(Self.pagesPerRoot, on: &cpu), let page = rootPage(key) {
+      // Its tables may have missed an INVLPG while this vCPU did not hold it.
+      syncAll()
       page.rootCount += 1
       cpu.current = ShadowRoot(key: key, page: page.pfn)
     }

@@ -1,4 +1,5 @@
 public import Paging
+import Synchronization
 
 extension ShadowMMU {
   /// Hears of a write that software made for a vCPU.
@@ -12,10 +13,26 @@ extension ShadowMMU {
   }
 
   /// Hears of a write from outside.
+  ///
+  /// Whoever holds the lock now, be it this thread in a policy that writes guest memory, sees to it.
   func memoryWritten(_ gpa: GPA, byteCount: Int) {
-    locked {
-      refreshSlots()
-      forEachFrame(gpa, byteCount) {
+    outsideWrites.withLock { $0.append((gpa, byteCount)) }
+    lock.withLockIfAvailable { _ in
+      followOutsideWrites()
+      announceFlush()
+    }
+  }
+
+  /// Lets the tables follow what was written from outside.
+  func followOutsideWrites() {
+    let writes = outsideWrites.withLock { writes in
+      defer { if !writes.isEmpty { writes = [] } }
+      return writes
+    }
+    if writes.isEmpty { return }
+    refreshSlots()
+    for write in writes {
+      forEachFrame(write.gpa, write.byteCount) {
         var nobody = CPU.FloodState()
         written(GPA($0), $1, &nobody)
       }

@@ -57,6 +57,8 @@ public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy:
   /// Counts of the call under way; those of no vCPU wait for the next.
   var tally = MMUCounters()
   var needsFlush = false
+  /// What was written from outside and nobody has looked at yet.
+  let outsideWrites = Mutex<[(gpa: GPA, byteCount: Int)]>([])
   private var isListening = false
   private var events: [MMUEvent] = []
 
@@ -94,7 +96,9 @@ public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy:
     let listens = type(of: observer).listens
     lock.withLock { _ in
       isListening = listens
+      followOutsideWrites()
       outcome = body(&cpu)
+      followOutsideWrites()
       announceFlush()
       cpu.counters += tally
       tally = MMUCounters()
@@ -112,13 +116,14 @@ public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy:
   /// Runs under the lock for nobody in particular.
   func locked(_ body: () -> Void) {
     lock.withLock { _ in
+      followOutsideWrites()
       body()
       announceFlush()
     }
   }
 
   /// Makes every vCPU empty its TLB before it goes on.
-  private func announceFlush() {
+  func announceFlush() {
     guard needsFlush else { return }
     needsFlush = false
     tally.remoteFlushes += 1

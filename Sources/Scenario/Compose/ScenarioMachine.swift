@@ -14,6 +14,7 @@ protocol ScenarioMachine: AnyObject, Sendable {
   func processor(_ vcpu: Int) -> X86Processor
   func tlbCounts() -> (hits: Int, misses: Int)
   func exitCounts() -> ExitCounters
+  func audit() -> [String]
   var vcpuCount: Int { get }
   var memory: GuestMemory { get }
   var counters: MMUCounters { get }
@@ -52,6 +53,8 @@ extension Machine: ScenarioMachine where Guest == X86Processor {
   func exitCounts() -> ExitCounters {
     vcpus.reduce(into: ExitCounters()) { $0 += $1.exits }
   }
+
+  func audit() -> [String] { mmu.audit() }
 
   var vcpuCount: Int { vcpus.count }
 
