@@ -119,11 +119,11 @@ struct GuestWorld {
         for index in 0..<3 { put(root, UInt64(index), Self.page(1 + index) | 1) }
         put(root, 3, Self.page(4) | 1)
       case .long4: put(root, 1, Self.page(12) | 0x23)
-      case .long5: put(root, 1, Self.page(17) | 0x23)
+      case .long5: put(root, 1, Self.page(44) | 0x23)
       }
     }
     if mode == .pae { put(4, 0, Self.page(14) | 0x23) }
-    if mode == .long5 { put(17, 0, Self.page(12) | 0x23) }
+    if mode == .long5 { put(44, 0, Self.page(12) | 0x23) }
     if mode == .long4 || mode == .long5 {
       put(12, 0, Self.page(13) | 0x23)
       put(13, 0, Self.page(14) | 0x23)

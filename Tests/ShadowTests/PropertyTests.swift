@@ -241,7 +241,8 @@ struct RandomGuest {
       }
       guard isFresh || isStale else {
         throw Difference(
-          description: "\(what): went to \(gpa), expected \(expected), stale \(stale.count)")
+          description: "\(what): went to \(gpa), expected \(expected), stale "
+            + "\(stale.map { ($0.gpa, $0.leaf, $0.rights, guest.registers.cr0) })")
       }
       if !isFresh { staleUses += 1 }
       try checkData(what, gpa, kind, read, value, report.mmio != nil, old)
@@ -264,7 +265,9 @@ struct RandomGuest {
       let after = TLBReference.walk(gva, guest, rig.memory)
       if after != walked { throw Difference(description: "\(what): a refused access left marks") }
     }
-    if mayHitTables { reference.note(before, guests, rig.memory) }
+    if mayHitTables {
+      reference.note(before, guests, rig.memory, written: gva & ~0xFFF)
+    }
   }
 
   private func checkData(
@@ -280,7 +283,7 @@ struct RandomGuest {
     } else if let bytes = old[gpa] {
       // An access may mark the very entry that it reads.
       let was = bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
-      let marks: UInt64 = gpa.rawValue < 0x20_0000 ? 0x60_0000_0060 : 0
+      let marks: UInt64 = 0x60_0000_0060
       let differs = (UInt64(truncatingIfNeeded: read) ^ was) & ~marks
       if differs != 0 { throw Difference(description: "\(what): read \(read) at \(gpa)") }
     }

@@ -43,13 +43,18 @@ struct TLBReference {
   }
 
   /// Keeps what a write made stale.
+  ///
+  /// - Parameter written: the page whose own walk made the write: it was marked before the write landed,
+  ///   perhaps on the very entry that was marked.
   mutating func note(
-    _ before: [[Walked]], _ guests: [X86Processor], _ memory: GuestMemory
+    _ before: [[Walked]], _ guests: [X86Processor], _ memory: GuestMemory,
+    written: UInt64? = nil
   ) {
     for (vcpu, guest) in guests.enumerated() {
       for (index, address) in addresses.enumerated() {
-        let old = before[vcpu][index]
+        var old = before[vcpu][index]
         guard old.gpa != nil, old != Self.walk(address, guest, memory) else { continue }
+        if written == address { old.leaf |= 0x60 }
         stale[vcpu][address, default: []].append(old)
       }
     }
