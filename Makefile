@@ -1,5 +1,63 @@
-.PHONY: bench
+# What a user or contributor runs; `make` alone lists it.
 
-# Program and C twin take turns; see `mmu bench`.
-bench:
-	swift run -c release mmu bench $(BENCH)
+SWIFT ?= swift
+RELEASE := .build/release/mmu
+SCENARIO := Examples/showcase.yaml
+SWIFT_FILES = git ls-files -z -- '*.swift'
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: install-deps release plugins ## Build for release, run the showcase, show what its plugin does
+	$(RELEASE) run $(SCENARIO)
+	@echo
+	@echo "The same without the plugin (<) and with it (>), where they differ:"
+	@$(RELEASE) run $(SCENARIO) --without-plugins >build/without.txt
+	@$(RELEASE) run $(SCENARIO) >build/with.txt
+	@diff build/without.txt build/with.txt || test $$? -eq 1
+
+.PHONY: release
+release: install-deps ## Build `mmu` for release
+	$(SWIFT) build -c release --product mmu
+
+.PHONY: plugins
+plugins: install-deps ## Build the example plugins into build/plugins
+	$(MAKE) --no-print-directory -C Plugins
+
+.PHONY: test
+test: lint plugins ## Lint, build and run every test; what CI runs
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build --disable-xctest
+
+.PHONY: test-release
+# Some tests look inside their target, which release builds allow on request alone.
+test-release: install-deps plugins ## Run every test as optimised code
+	$(SWIFT) test -c release -Xswiftc -enable-testing --disable-xctest
+
+.PHONY: lint
+lint: install-deps ## Check the format of every tracked Swift file
+	$(SWIFT_FILES) | xargs -0 $(SWIFT) format lint --strict --parallel
+
+.PHONY: format
+format: ## Format every tracked Swift file in place
+	$(SWIFT_FILES) | xargs -0 $(SWIFT) format format --in-place --parallel
+
+.PHONY: bench
+bench: release ## Measure the hot paths beside a C twin; BENCH="NAME… --json" selects
+	$(RELEASE) bench $(BENCH)
+
+.PHONY: consumer-check
+consumer-check: install-deps ## Build a package that depends on a tagged copy of this one
+	Scripts/consumer-check
+
+.PHONY: install-deps
+install-deps: ## Install what the build needs and this machine lacks
+	@Scripts/install-deps
+
+.PHONY: clean
+clean: ## Remove everything that was built
+	rm -rf .build build

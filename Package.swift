@@ -18,6 +18,7 @@ let package = Package(
     .library(name: "X86Guest", targets: ["X86Guest"]),
     .library(name: "X86EPT", targets: ["X86EPT"]),
     .library(name: "X86Shadow", targets: ["X86Shadow"]),
+    .library(name: "X86NPT", targets: ["X86NPT"]),
     .library(name: "MMU", targets: ["MMU"]),
     .library(name: "Machine", targets: ["Machine"]),
     .library(name: "PluginHost", targets: ["PluginHost"]),
@@ -32,6 +33,8 @@ let package = Package(
   targets: [
     // The protocols and the one walker; imports nothing of the project.
     .target(name: "Paging", swiftSettings: strict),
+    // A header with the prefetch instruction, for memories that can use it.
+    .systemLibrary(name: "CPrefetch"),
 
     // Guest modes: what they share, then one target each, then the choice among them.
     .target(name: "X86", dependencies: ["Paging"], swiftSettings: strict),
@@ -45,9 +48,10 @@ let package = Package(
     // The host side: entry format, SPTE encoder and exits, one target each.
     .target(name: "X86EPT", dependencies: ["Paging"], swiftSettings: strict),
     .target(name: "X86Shadow", dependencies: ["Paging"], swiftSettings: strict),
+    .target(name: "X86NPT", dependencies: ["Paging", "X86"], swiftSettings: strict),
 
     // Memslots, table pages, the fault handlers.
-    .target(name: "MMU", dependencies: ["Paging"], swiftSettings: strict),
+    .target(name: "MMU", dependencies: ["Paging", "CPrefetch"], swiftSettings: strict),
 
     // vCPUs, TLB, MMIO bus, the life of an access.
     .target(
@@ -76,19 +80,41 @@ let package = Package(
       name: "Scenario",
       dependencies: [
         "GuestImage", "Machine", "MMU", "Notation", "Paging", "Report", "X86", "X86EPT",
-        "X86Shadow", "X86Guest", "X86Long", "X86PAE", "PluginHost",
+        "X86NPT", "X86Shadow", "X86Guest", "X86Long", "X86PAE", "PluginHost",
         .product(name: "SystemPackage", package: "swift-system"), "Yams",
       ], swiftSettings: strict),
     .target(name: "Report", dependencies: ["Paging"], swiftSettings: strict),
+
+    // One access told: rules, error code, the smallest change that would let it through.
+    .target(
+      name: "Explain", dependencies: ["Paging", "Report", "X86", "X86Guest", "X86PAE"],
+      swiftSettings: strict),
+    // What is found in an image: mappings, trees, roots.
+    .target(
+      name: "Inspection",
+      dependencies: [
+        "GuestImage", "Paging", "Report", "X86", "X86EPT", "X86Guest", "X86Legacy32", "X86Long",
+        "X86PAE",
+      ], swiftSettings: strict),
     .executableTarget(
       name: "MMUCommand",
       dependencies: [
         "GuestImage", "MMUBench", "Notation", "Paging", "PluginHost", "Report", "Scenario", "X86",
-        "X86EPT",
-        "X86Guest",
-        "X86PAE", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "X86EPT", "X86Guest", "X86PAE", "Inspection", "Explain",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
+
+    // The README's programs, which tests run.
+    .executableTarget(
+      name: "WalkImage",
+      dependencies: [
+        "GuestImage", "Paging", .product(name: "SystemPackage", package: "swift-system"),
+      ], path: "Examples/WalkImage", swiftSettings: strict),
+    .executableTarget(
+      name: "ComposeMachine",
+      dependencies: ["MMU", "Machine", "Paging", "X86", "X86EPT", "X86Guest"],
+      path: "Examples/ComposeMachine", swiftSettings: strict),
 
     // Tests; `SharedData` finds the recorded images and cases.
     .target(
@@ -105,10 +131,20 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "ScenarioTests",
-      dependencies: ["Scenario", "SharedData", "Paging", "X86"], swiftSettings: strict),
+      dependencies: [
+        "Scenario", "Machine", "MMU", "Notation", "Report", "SharedData", "TestSupport", "Paging",
+        "X86", "X86EPT", "X86Guest",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ], swiftSettings: strict),
     .testTarget(
-      name: "CommandTests", dependencies: ["MMUCommand", "Notation", "SharedData"],
+      name: "DoctorTests",
+      dependencies: ["Explain", "GuestImage", "Inspection", "Paging", "X86", "X86EPT"],
       swiftSettings: strict),
+    .testTarget(
+      name: "CommandTests",
+      dependencies: [
+        "ComposeMachine", "MMUCommand", "Notation", "SharedData", "TestSupport", "WalkImage",
+      ], swiftSettings: strict),
 
     // What the tests share: a memory that fails on demand, seeded numbers, the literal walk.
     .target(
@@ -117,14 +153,16 @@ let package = Package(
     .testTarget(
       name: "WalkTests",
       dependencies: [
-        "Paging", "X86", "X86Legacy32", "X86PAE", "X86Long", "X86Guest", "TestSupport",
+        "Explain", "Paging", "Report", "X86", "X86Legacy32", "X86PAE", "X86Long", "X86Guest",
+        "TestSupport",
       ], swiftSettings: strict),
     .target(
       name: "MachineSupport",
       dependencies: ["Paging", "X86", "X86Guest", "X86EPT", "MMU", "Machine", "TestSupport"],
       path: "Tests/MachineSupport", swiftSettings: strict),
     .testTarget(
-      name: "EncodingTests", dependencies: ["Paging", "X86EPT", "TestSupport"],
+      name: "EncodingTests",
+      dependencies: ["Paging", "X86", "X86EPT", "X86NPT", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "MachineTests",
@@ -139,6 +177,23 @@ let package = Package(
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
     .testTarget(
+      name: "TableTests",
+      dependencies: [
+        "Paging", "X86", "X86EPT", "X86Legacy32", "X86Long", "X86PAE", "TestSupport",
+      ], swiftSettings: strict),
+    .testTarget(
+      name: "InspectionTests",
+      dependencies: [
+        "GuestImage", "Inspection", "Notation", "Paging", "SharedData", "TestSupport", "X86",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ], swiftSettings: strict),
+    .testTarget(
+      name: "SecondLevelTests",
+      dependencies: [
+        "Paging", "X86", "X86Guest", "X86EPT", "X86NPT", "MMU", "Machine", "MachineSupport",
+        "TestSupport",
+      ], swiftSettings: strict),
+    .testTarget(
       name: "StructureTests", dependencies: ["TestSupport"], swiftSettings: strict),
 
     // What `make bench` runs. The C twin alone is tuned to the machine; the Swift side is built as a
@@ -148,7 +203,9 @@ let package = Package(
       cSettings: [.unsafeFlags(["-std=c11", "-O3", "-march=native", "-Wall", "-Wextra"])]),
     .target(
       name: "MMUBench",
-      dependencies: ["Paging", "X86", "X86Guest", "X86Long", "X86PAE", "CBenchTwin"],
+      dependencies: [
+        "CPrefetch", "Paging", "X86", "X86EPT", "X86Guest", "X86Long", "X86PAE", "CBenchTwin",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "MMUBenchTests",

@@ -41,7 +41,9 @@ typedef struct twin_path {
 
 INLINE bool key_denies(const twin_format *f, uint8_t access, uint64_t rights, uint64_t leaf) {
   uint32_t bits = (rights & USER ? f->pkru : f->pkrs) >> (leaf >> 58 & 30);
-  return bits & (f->verdicts[access & 31] >> 8) & 3;
+  // On supervisor pages WD needs CR0.WP=1 whoever writes.
+  unsigned deniable = (rights & USER) || f->write_protect ? 3 : 1;
+  return bits & (f->verdicts[access & 31] >> 8) & deniable;
 }
 
 COLD static bool permits_shadow_stack(
@@ -92,20 +94,23 @@ INLINE bool is_canonical(unsigned sign_shift, uint64_t va) {
   return (uint64_t)((int64_t)(va << sign_shift) >> sign_shift) == va;
 }
 
-COLD static twin_cause special_address(const twin_format *f, uint64_t va, uint8_t access) {
+/// Takes the tag off an address, then judges it.
+COLD static twin_cause special_address(const twin_format *f, uint64_t *address, uint8_t access) {
+  uint64_t va = *address;
+  bool upper = va >> 63;
+  unsigned width = upper ? f->supervisor_width : f->user_width;
+  if (width && !(access & CBT_FETCH)) {
+    uint64_t extended = (uint64_t)((int64_t)(va << (64 - width)) >> (64 - width));
+    va = (extended & ~EXECUTE) | (va & EXECUTE);
+    *address = va;
+  }
   if (f->lass) {
-    bool upper = va >> 63;
     if (access & CBT_USER) {
       if (upper) return FORBIDDEN;
     } else if (!upper) {
-      if (access & (CBT_FETCH | CBT_IMPLICIT)) return FORBIDDEN;
-      if (f->smap && !(access & CBT_ALIGNMENT_CHECK)) return FORBIDDEN;
+      if (access & CBT_FETCH) return FORBIDDEN;
+      if (f->smap && ((access & CBT_IMPLICIT) || !(access & CBT_ALIGNMENT_CHECK))) return FORBIDDEN;
     }
-  }
-  unsigned width = va >> 63 ? f->supervisor_width : f->user_width;
-  if (width && !(access & CBT_FETCH)) {
-    if (va >> 63 != (va >> (width - 1) & 1)) return NON_CANONICAL;
-    va = (uint64_t)((int64_t)(va << (64 - width)) >> (64 - width));
   }
   return is_canonical(f->sign_shift, va) ? TRANSLATED : NON_CANONICAL;
 }
@@ -174,8 +179,13 @@ INLINE twin_result twin_walk(
   uint64_t root = f->root;
   if (mode == CBT_LONG4 || mode == CBT_LONG5) {
     twin_cause cause = TRANSLATED;
-    if (UNLIKELY(f->special)) cause = special_address(f, va, access);
-    else if (UNLIKELY(!is_canonical(mode == CBT_LONG4 ? 16 : 7, va))) cause = NON_CANONICAL;
+    if (UNLIKELY(f->special)) {
+      uint64_t untagged = va;
+      cause = special_address(f, &untagged, access);
+      va = untagged;
+    } else if (UNLIKELY(!is_canonical(mode == CBT_LONG4 ? 16 : 7, va))) {
+      cause = NON_CANONICAL;
+    }
     if (UNLIKELY(cause)) return twin_fault(f, cause, top, access, 0, 0);
   } else if (mode == CBT_PAE) {
     uint64_t pdpte = f->pdptes[va >> 30 & 3];

@@ -1,13 +1,14 @@
 import Paging
 public import SystemPackage
 
-/// The memory of a guest, as a file holds it: an ELF core, a LiME capture or raw bytes.
+/// The memory of a guest, as a file holds it: an ELF core, a LiME or AVML capture, or raw bytes.
 ///
 /// Read-only and safe to share between threads: everything in it is constant after `init`, which is
 /// why it is a class of constants and not an owner that must be lent. As an `EntryMemory` it answers
 /// walks; a walk that would set A or D bits is told `.readOnly`.
 ///
-/// **Not modelled** compressed dumps (kdump, `virsh dump` with compression), cores of processes.
+/// **Not modelled** QEMU's and makedumpfile's compressed kdump form, cores of processes. AVML's
+/// compressed form is decoded whole, so it must fit in memory.
 @safe
 public final class GuestImage: Sendable {
   /// How the file is laid out.
@@ -55,12 +56,18 @@ public final class GuestImage: Sendable {
     try self.init(copying: unsafe bytes.span.bytes, as: format)
   }
 
-  private init(_ bytes: ImageBytes, _ format: ImageFormat?) throws(ImageError) {
-    let format = format ?? .told(by: bytes)
+  private init(_ file: ImageBytes, _ format: ImageFormat?) throws(ImageError) {
+    let format = format ?? .told(by: file)
+    var bytes = file
     let contents: ImageContents
     switch format {
     case .elfCore: contents = try ELFCore.read(bytes)
     case .lime: contents = try LiME.read(bytes)
+    case .avml:
+      let decoded: [UInt8]
+      (contents, decoded) = try AVML.read(bytes)
+      // SAFETY: any byte is a UInt8, and the array outlives the copy.
+      bytes = try ImageBytes(unsafe decoded.span.bytes)
     case .raw(let base): contents = try ImageContents(raw: bytes, base: base)
     }
     self.format = format

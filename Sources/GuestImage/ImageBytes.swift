@@ -80,6 +80,13 @@ final class ImageBytes: @unchecked Sendable {
     return unsafe start.loadUnaligned(fromByteOffset: Int(offset), as: Value.self)
   }
 
+  /// A copy of some bytes. **Requires** that they lie in the file.
+  func copy(offset: UInt64, count: Int) -> [UInt8] {
+    precondition(count >= 0 && holds(offset: offset, size: UInt64(count)))
+    // SAFETY: range checked, and the bytes live as long as this.
+    return unsafe [UInt8](UnsafeRawBufferPointer(start: start + Int(offset), count: count))
+  }
+
   /// Whether the file begins with the bytes.
   func starts(with magic: [UInt8]) -> Bool {
     magic.indices.allSatisfy { load(UInt8.self, at: UInt64($0)) == magic[$0] }

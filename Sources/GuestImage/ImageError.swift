@@ -29,6 +29,8 @@ public enum ImageError: Error, Hashable, Sendable {
   case segmentsOverlap(first: Int, second: Int, gpa: GPA)
   /// A note runs past its segment.
   case noteCutShort(number: Int, offset: UInt64)
+  /// A compressed range cannot be decoded.
+  case compressedDamaged(number: Int, offset: UInt64, String)
   /// The note of a vCPU is of another version or size.
   case noteUnsupported(cpu: Int, version: UInt32, size: UInt64)
   /// The image has no such vCPU.
@@ -71,6 +73,8 @@ extension ImageError: CustomStringConvertible {
       "segments \(first) and \(second) overlap at GPA \(gpa) (each address once)"
     case .noteCutShort(let number, let offset):
       "note \(number) at offset \(hex(offset)) runs past its segment"
+    case .compressedDamaged(let number, let offset, let what):
+      "range \(number) is damaged at offset \(hex(offset)): \(what)"
     case .noteUnsupported(let cpu, let version, let size):
       "the QEMU note of vCPU \(cpu) has version \(version) and \(size) bytes"
         + " (version 1, at least 432 bytes)"

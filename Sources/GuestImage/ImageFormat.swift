@@ -6,6 +6,8 @@ public enum ImageFormat: Hashable, Sendable {
   case elfCore
   /// A LiME capture.
   case lime
+  /// A compressed capture of AVML.
+  case avml
   /// Nothing but bytes; the first is at the given GPA.
   case raw(base: GPA)
 
@@ -13,16 +15,18 @@ public enum ImageFormat: Hashable, Sendable {
   static func told(by bytes: borrowing ImageBytes) -> ImageFormat {
     if bytes.starts(with: [0x7F, 0x45, 0x4C, 0x46]) { return .elfCore }
     if bytes.starts(with: LiME.magic) { return .lime }
+    if bytes.starts(with: AVML.magic) { return .avml }
     return .raw(base: GPA(0))
   }
 }
 
 extension ImageFormat: CustomStringConvertible {
-  /// `ELF core`, `LiME` or `raw`.
+  /// `ELF core`, `LiME`, `AVML` or `raw`.
   public var description: String {
     switch self {
     case .elfCore: "ELF core"
     case .lime: "LiME"
+    case .avml: "AVML"
     case .raw: "raw"
     }
   }

@@ -40,6 +40,10 @@ public struct MMUCounters: Sendable, Hashable {
   public var prefetched = 0
   /// Invalidations that all vCPUs must see (`remote_tlb_flush`).
   public var remoteFlushes = 0
+  /// Leaves given back what tracking had taken, without a new look at the host's memory.
+  public var repaired = 0
+  /// Large leaves split into 512.
+  public var splits = 0
 
   /// All zero.
   public init() {}
@@ -66,5 +70,7 @@ public struct MMUCounters: Sendable, Hashable {
     left.tableWrites += right.tableWrites
     left.prefetched += right.prefetched
     left.remoteFlushes += right.remoteFlushes
+    left.repaired += right.repaired
+    left.splits += right.splits
   }
 }

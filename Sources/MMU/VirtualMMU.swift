@@ -16,6 +16,15 @@ public protocol VirtualMMU: FaultHandler {
   /// - Returns: whether the root changed, so that the vCPU's TLB must be flushed.
   func enter(_ cpu: inout CPU) -> Bool
 
+  /// Says that the vCPU uses no translation until it enters again.
+  func exit(_ cpu: inout CPU)
+
+  /// What keeps the vCPU from entering the guest at all.
+  func pendingStop(_ cpu: CPU) -> (cause: ExitCause, error: FaultError)?
+
+  /// Empties the hardware's log of written pages, after the exit that says it is full.
+  func drainModificationLog(_ cpu: inout CPU)
+
   /// Gives up what the vCPU holds.
   func leave(_ cpu: inout CPU)
 
@@ -48,9 +57,6 @@ public protocol VirtualMMU: FaultHandler {
   /// Hears of a write that software made for a vCPU, after `FaultOutcome.perform`.
   func memoryWritten(
     _ gpa: GPA, byteCount: Int, on cpu: inout CPU, _ observer: borrowing some MMUObserver)
-
-  /// What is not as it must be in the tables, one line each; empty where all is well.
-  func audit() -> [String]
 
   /// What the vCPU's faults amounted to.
   func counters(of cpu: CPU) -> MMUCounters
@@ -85,8 +91,14 @@ extension VirtualMMU {
     _ gpa: GPA, byteCount: Int, on cpu: inout CPU, _ observer: borrowing some MMUObserver
   ) {}
 
-  /// Nothing is checked.
-  public func audit() -> [String] { [] }
+  /// Nothing waits for the vCPU.
+  public func exit(_ cpu: inout CPU) {}
+
+  /// Nothing does.
+  public func pendingStop(_ cpu: CPU) -> (cause: ExitCause, error: FaultError)? { nil }
+
+  /// There is none.
+  public func drainModificationLog(_ cpu: inout CPU) {}
 
   /// The host address of backed memory that the access may touch.
   public func walk(
@@ -145,6 +157,8 @@ public enum HardwareFailure<GuestFault: Error, Exit: Error>: Error {
   case exit(Exit)
   /// The processor read a table outside host memory: a bug of whoever wrote the entries.
   case outside(HPA)
+  /// The hardware's log of written pages is full; the write did not happen.
+  case modificationLogFull
   /// Entries kept changing.
   case contended
 }

@@ -1,7 +1,9 @@
 /// Runs the benchmarks of the package.
 public enum BenchmarkRunner {
   /// The names of all benchmarks, in the order of the table.
-  public static var names: [String] { WalkBenchmark.all.map(\.name) }
+  public static var names: [String] {
+    WalkBenchmark.all.map(\.name) + PairBenchmark.all.map(\.name)
+  }
 
   /// The fewest rounds that a median is taken of.
   public static var minimumRounds: Int { 9 }
@@ -19,9 +21,7 @@ public enum BenchmarkRunner {
     _ names: [String] = [], rounds: Int = 41, emit: (BenchmarkResult) -> Void
   ) throws(BenchmarkError) {
     let all = WalkBenchmark.all
-    for name in names where !all.contains(where: { $0.name == name }) {
-      throw .unknownName(name)
-    }
+    for name in names where !Self.names.contains(name) { throw .unknownName(name) }
     let chosen = names.isEmpty ? all : all.filter { names.contains($0.name) }
     var done: Set<String> = []
     for first in chosen where !done.contains(first.name) {
@@ -31,6 +31,9 @@ public enum BenchmarkRunner {
         emit(try measure(benchmark, on: &tables, rounds: max(rounds, minimumRounds)))
         done.insert(benchmark.name)
       }
+    }
+    for pair in PairBenchmark.all where names.isEmpty || names.contains(pair.name) {
+      emit(try pair.measure(rounds: max(rounds, minimumRounds)))
     }
   }
 

@@ -1,5 +1,4 @@
 import Paging
-import Synchronization
 
 /// Guest-physical memory in one buffer, as a program that embeds the package would write it.
 ///
@@ -9,13 +8,7 @@ struct BufferMemory: ~Copyable, EntryMemory {
   /// Guest-physical.
   typealias Space = GuestPhysical
   /// Outside the buffer.
-  typealias Failure = Hole
-
-  /// An address that the buffer does not hold.
-  struct Hole: Error, Hashable {
-    /// The address.
-    let address: GPA
-  }
+  typealias Failure = BufferHole
 
   let bytes: UnsafeMutableRawPointer
   /// **Units** bytes.
@@ -36,50 +29,35 @@ struct BufferMemory: ~Copyable, EntryMemory {
   /// Zeroes the buffer.
   func clear() { unsafe bytes.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount) }
 
+  /// The buffer as a copyable memory of another space.
+  func handle<Kind: AddressKind>(_ kind: Kind.Type) -> BufferHandle<Kind> {
+    unsafe BufferHandle(bytes: bytes, byteCount: byteCount)
+  }
+
+  private var own: BufferHandle<GuestPhysical> {
+    @inline(__always) get { unsafe BufferHandle(bytes: bytes, byteCount: byteCount) }
+  }
+
   /// Reads one entry.
   @inline(__always)
-  func load<Entry: TableEntry>(
-    _ address: GPA, as type: Entry.Type
-  ) -> Result<Entry, Hole> {
-    let limit = UInt64(truncatingIfNeeded: byteCount &- MemoryLayout<Entry>.size)
-    guard address.rawValue <= limit else { return .failure(Hole(address: address)) }
-    // SAFETY: the entry lies wholly inside the buffer, by the check above and the buffer's minimum.
-    let entry = unsafe bytes.loadUnaligned(
-      fromByteOffset: Int(truncatingIfNeeded: address.rawValue), as: Entry.self)
-    return .success(Entry(littleEndian: entry))
+  func load<Entry: TableEntry>(_ address: GPA, as type: Entry.Type) -> Result<Entry, BufferHole> {
+    own.load(address, as: type)
   }
+
+  /// Brings an entry's line nearer.
+  @inline(__always)
+  func prefetch(_ address: GPA) { own.prefetch(address) }
 
   /// Replaces one entry atomically.
   func compareExchange<Entry: TableEntry>(
     _ address: GPA, expected: Entry, desired: Entry
-  ) -> Result<EntryExchange, Hole> {
-    let size = UInt64(MemoryLayout<Entry>.size)
-    let limit = UInt64(byteCount) - size
-    guard address.rawValue <= limit, address.rawValue % size == 0
-    else { return .failure(Hole(address: address)) }
-    // SAFETY: inside the buffer and aligned, by the checks above; `Atomic` is laid out as its value.
-    let place = unsafe bytes + Int(address.rawValue)
-    let stored: Bool
-    if size == 8 {
-      stored = unsafe place.assumingMemoryBound(to: Atomic<UInt64>.self).pointee.compareExchange(
-        expected: UInt64(expected).littleEndian, desired: UInt64(desired).littleEndian,
-        ordering: .acquiringAndReleasing
-      ).exchanged
-    } else {
-      stored = unsafe place.assumingMemoryBound(to: Atomic<UInt32>.self).pointee.compareExchange(
-        expected: UInt32(expected).littleEndian, desired: UInt32(desired).littleEndian,
-        ordering: .acquiringAndReleasing
-      ).exchanged
-    }
-    return .success(stored ? .stored : .lost)
+  ) -> Result<EntryExchange, BufferHole> {
+    own.compareExchange(address, expected: expected, desired: desired)
   }
 
   /// Writes one entry; for laying out tables.
   func store<Entry: TableEntry>(_ entry: Entry, at address: UInt64) {
-    precondition(address <= UInt64(byteCount) - UInt64(MemoryLayout<Entry>.size))
-    // SAFETY: inside the buffer, by the check above.
-    unsafe bytes.storeBytes(
-      of: entry.littleEndian, toByteOffset: Int(address), as: Entry.self)
+    own.store(entry, at: address)
   }
 
   /// A digest of the whole buffer: tables that differ in one bit differ here, practically always.

@@ -33,6 +33,22 @@ struct WalkBenchmark {
     }
   }
 
+  /// A benchmark of batches; the baseline is the library's own walk, one address after the other.
+  private init(batch name: String, _ shape: GuestTables.Shape) {
+    self.name = name
+    self.shape = shape
+    count = 1 << 17
+    baseline = "one-by-one"
+    program = { loop, tables in
+      guard case .long4(let regime) = tables.regime else { return WalkLoop.Tally() }
+      return loop.runBatch(regime, isBatch: true, in: tables.memory)
+    }
+    twin = { loop, tables in
+      guard case .long4(let regime) = tables.regime else { return WalkLoop.Tally() }
+      return loop.runBatch(regime, isBatch: false, in: tables.memory)
+    }
+  }
+
   /// A loop over the regime of the tables' own mode, the mode known where the loop is compiled.
   @inline(__always)
   private static func specialised<Strategy: WalkStrategy, Pattern: AddressPattern>(
@@ -72,6 +88,8 @@ struct WalkBenchmark {
       WalkBenchmark(
         "walk.checked.random.64g", .long4Large, count: long, CBT_CHECKED, CBT_RANDOM,
         checkedRandom),
+      WalkBenchmark(batch: "walk.batch16.random", .long4),
+      WalkBenchmark(batch: "walk.batch16.random.64g", .long4Large),
       WalkBenchmark("walk.legacy32.random", .legacy32, CBT_CHECKED, CBT_RANDOM, checkedRandom),
       WalkBenchmark("walk.pae.random", .pae, CBT_CHECKED, CBT_RANDOM, checkedRandom),
       WalkBenchmark("walk.long5.random", .long5, CBT_CHECKED, CBT_RANDOM, checkedRandom),

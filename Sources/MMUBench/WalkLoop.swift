@@ -57,12 +57,12 @@ struct WalkLoop {
     return tally
   }
 
-  private static var rightsBits: UInt64 {
+  static var rightsBits: UInt64 {
     X86Rights.executeBit | X86Rights.userBit | X86Rights.writeBit
   }
 
   @inline(never)
-  private static func digest(_ failure: WalkFailure<X86Fault, BufferMemory.Hole>) -> UInt64 {
+  private static func digest(_ failure: WalkFailure<X86Fault, BufferHole>) -> UInt64 {
     switch failure {
     case .fault(let fault):
       UInt64(fault.vector) << 32 | UInt64(truncatingIfNeeded: fault.level.rawValue) << 40
@@ -77,7 +77,17 @@ struct WalkLoop {
     _ setup: cbt_setup, _ work: cbt_work, _ pattern: cbt_pattern, in memory: borrowing BufferMemory
   ) -> Tally {
     var setup = setup
-    var loop = unsafe cbt_loop(
+    var loop = unsafe twinLoop(work, pattern, in: memory)
+    // SAFETY: both structures live through the call, which keeps neither.
+    let tally = unsafe cbt_run(&setup, &loop)
+    return Tally(checksum: tally.checksum, failures: tally.failures)
+  }
+
+  /// This loop as the twin's functions take it.
+  func twinLoop(
+    _ work: cbt_work, _ pattern: cbt_pattern, in memory: borrowing BufferMemory
+  ) -> cbt_loop {
+    unsafe cbt_loop(
       work: work, pattern: pattern, bytes: memory.bytes,
       size: UInt64(memory.byteCount), base: base, bits: UInt32(bits),
       accesses: (
@@ -85,9 +95,6 @@ struct WalkLoop {
         Self.twin(accesses[3]), Self.twin(accesses[4]), Self.twin(accesses[5]),
         Self.twin(accesses[6]), Self.twin(accesses[7])
       ), count: UInt64(count))
-    // SAFETY: both structures live through the call, which keeps neither.
-    let tally = unsafe cbt_run(&setup, &loop)
-    return Tally(checksum: tally.checksum, failures: tally.failures)
   }
 
   private static func twin(_ access: X86Access) -> UInt8 {

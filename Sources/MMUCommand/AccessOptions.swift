@@ -19,23 +19,45 @@ struct AccessOptions: ParsableArguments {
   @Option(help: "PKRU at the access.")
   var pkru: Number?
 
+  @Option(help: "IA32_PKRS at the access.")
+  var pkrs: Number?
+
+  @Flag(help: "The access is made through the stack segment.")
+  var stack = false
+
+  @Flag(help: "A shadow-stack access (CET).")
+  var shadowStack = false
+
   func validate() throws {
-    if access == nil, user || ac || implicit || pkru != nil {
-      throw ValidationError("--user, --ac, --implicit and --pkru describe an --access")
+    let isDescribed =
+      user || ac || implicit || stack || shadowStack || pkru != nil || pkrs != nil
+    if access == nil, isDescribed {
+      throw ValidationError(
+        "--user, --ac, --implicit, --stack, --shadow-stack, --pkru and --pkrs describe an --access")
     }
-    if let value = pkru?.value, value > 0xFFFF_FFFF {
-      throw ValidationError("--pkru is \(value) (32 bits)")
+    for (name, number) in [("pkru", pkru), ("pkrs", pkrs)] {
+      if let value = number?.value, value > 0xFFFF_FFFF {
+        throw ValidationError("--\(name) is \(value) (32 bits)")
+      }
+    }
+    if shadowStack, access == .fetch {
+      throw ValidationError("--shadow-stack is for reads and writes")
     }
   }
 
   /// The access, or `nil` where none is judged.
   var judged: X86Access? {
-    access.map { X86Access($0.kind, user: user, implicit: implicit, alignmentCheck: ac) }
+    access.map {
+      X86Access(
+        $0.kind, user: user, implicit: implicit, alignmentCheck: ac, stack: stack,
+        shadowStack: shadowStack)
+    }
   }
 
-  /// Puts PKRU into the registers; where nothing is judged, LASS does not refuse addresses either.
+  /// Puts PKRU and PKRS into the registers; where nothing is judged, LASS does not refuse addresses either.
   func adjust(_ resolved: inout ImageRegisters) {
     resolved.registers.pkru = UInt32(truncatingIfNeeded: pkru?.value ?? 0)
+    resolved.registers.pkrs = UInt32(truncatingIfNeeded: pkrs?.value ?? 0)
     if access == nil { resolved.features.lass = false }
   }
 }

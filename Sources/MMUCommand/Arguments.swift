@@ -72,7 +72,7 @@ enum ModeArgument: String, ExpressibleByArgument, CaseIterable {
 
 /// The image formats that `--image-format` takes.
 enum ImageFormatArgument: String, ExpressibleByArgument, CaseIterable {
-  case elf, lime, raw
+  case elf, lime, avml, raw
 }
 
 /// The accesses that `--access` takes.

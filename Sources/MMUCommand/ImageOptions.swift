@@ -59,6 +59,7 @@ struct ImageOptions: ParsableArguments {
       switch imageFormat {
       case .elf: .elfCore
       case .lime: .lime
+      case .avml: .avml
       case .raw: .raw(base: GPA(base?.value ?? 0))
       case nil: nil
       }
@@ -113,7 +114,7 @@ struct ImageOptions: ParsableArguments {
     return space
   }
 
-  private func naming<Value>(
+  func naming<Value>(
     _ file: String, _ body: () throws(ImageError) -> Value
   ) throws(FileFailure) -> Value {
     do { return try body() } catch { throw FileFailure(file, error) }
@@ -122,7 +123,7 @@ struct ImageOptions: ParsableArguments {
 
 extension FilePath {
   /// Whether something has this name.
-  fileprivate var exists: Bool {
+  var exists: Bool {
     guard let descriptor = try? FileDescriptor.open(self, .readOnly, options: .nonBlocking) else {
       return false
     }

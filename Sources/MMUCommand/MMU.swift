@@ -18,7 +18,9 @@ struct MMU: ParsableCommand {
     commandName: "mmu",
     abstract: "Translates, inspects and checks x86 guest memory.",
     subcommands: [
-      Translate.self, Walk.self, Cases.self, Run.self, PluginCommand.self, Bench.self,
+      Translate.self, Walk.self, ExplainAccess.self, Map.self, Tree.self, Roots.self, Info.self,
+      Read.self, Search.self, ReverseMap.self, Audit.self, Decode.self, Layout.self, Run.self,
+      Compare.self, Cases.self, PluginCommand.self, Bench.self,
     ])
 
   static func main() {

@@ -1,9 +1,6 @@
 import ArgumentParser
-import Paging
-import PluginHost
 import Report
 import Scenario
-import SystemPackage
 
 /// `mmu run`.
 struct Run: ParsableCommand {
@@ -23,40 +20,33 @@ struct Run: ParsableCommand {
   @Flag(help: "Leave out all plugins, also those of the scenario.")
   var withoutPlugins = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Write every access and how it ended to a file, as 'replay' reads it.", valueName: "file"))
+  var trace: String?
+
   @Flag(help: "Print JSON Lines.")
   var json = false
 
   func run() throws {
-    let parsed: Scenario
-    do {
-      parsed = try Scenario(yaml: InputFile.read(scenario))
-    } catch let error as ScenarioError {
-      throw FileFailure(scenario, line: error.line, error.message)
-    }
-    let folder = FilePath(scenario).removingLastComponent()
-    let plugins: MachinePlugins
-    do {
-      plugins =
-        withoutPlugins
-        ? MachinePlugins() : try MachinePlugins(parsed.plugins, folder: folder, more: plugin)
-    } catch {
-      throw FileFailure(plugin: error)
-    }
-    let runner: ScenarioRunner
-    do {
-      runner = try ScenarioRunner(parsed, folder: folder, plugins: plugins)
-    } catch {
-      throw FileFailure(scenario, line: error.line, error.message)
-    }
+    let loaded = try LoadedScenario(
+      scenario, morePlugins: plugin, withoutPlugins: withoutPlugins)
+    let runner = loaded.runner
     for note in runner.notes { StandardError.write("mmu: note: \(note)") }
     var output = StandardOutput()
     if !json {
-      if !parsed.name.isEmpty { try output.write(parsed.name) }
+      if !runner.scenario.name.isEmpty { try output.write(runner.scenario.name) }
       try output.write(runner.machineSummary)
       for line in runner.pluginLines { try output.write("plugin \(line)") }
       try output.write("")
     }
-    let summary = try runner.run { result in
+    let recording = try trace.map { try TraceOutput($0) }
+    let bar = ProgressBar("running")
+    let summary = try runner.run(
+      trace: recording.map { recording in { recording.add($0) } },
+      progress: { bar.show(Double($0) / Double(max($1, 1))) }
+    ) { result in
+      bar.clear()
       if json {
         try output.write(result.json.line)
       } else {
@@ -70,7 +60,8 @@ struct Run: ParsableCommand {
       for line in summary.lines { try output.write(line) }
     }
     try output.flush()
-    if let refusal = plugins.firstRefusal { throw FileFailure(plugin: refusal) }
+    try recording?.close()
+    if let refusal = loaded.plugins.firstRefusal { throw FileFailure(plugin: refusal) }
     if summary.failed > 0 { throw ExitCode(1) }
   }
 }

@@ -17,6 +17,12 @@ struct StandardOutput: ~Copyable {
   /// Adds an object on a line of its own.
   mutating func write(_ line: JSONLine) throws { try write(line.utf8) }
 
+  /// Adds bytes as they are: memory, or lines that have their line feeds already.
+  mutating func write(piece: [UInt8]) throws {
+    buffer.append(contentsOf: piece)
+    if buffer.count >= Self.pieceSize { try flush() }
+  }
+
   private mutating func write(_ bytes: some Collection<UInt8>) throws {
     buffer.append(contentsOf: bytes)
     buffer.append(UInt8(ascii: "\n"))
@@ -40,6 +46,11 @@ struct StandardOutput: ~Copyable {
 enum StandardError {
   /// Writes a line; where that fails there is nobody to tell.
   static func write(_ line: String) {
-    _ = try? FileDescriptor.standardError.writeAll((line + "\n").utf8)
+    write(unfinished: line + "\n")
+  }
+
+  /// Writes a text without a line feed of its own.
+  static func write(unfinished text: String) {
+    _ = try? FileDescriptor.standardError.writeAll(text.utf8)
   }
 }

@@ -10,11 +10,13 @@ struct Translate: ParsableCommand {
     abstract: "Translates virtual addresses of an image, one line each.",
     discussion: """
       Without --access the walk reports rights and judges nothing. Addresses are hex with 0x, or \
-      decimal; - reads them from standard input, one a line.
+      decimal; - reads them from standard input, one a line. Where an access of --size bytes \
+      crosses a page, the second page's object is in "second", or on a line of its own.
       """)
 
   @OptionGroup var options: ImageOptions
   @OptionGroup var access: AccessOptions
+  @OptionGroup var size: SizeOptions
 
   @Argument(help: "The virtual addresses, or - for standard input.")
   var addresses: [AddressArgument]
@@ -22,26 +24,33 @@ struct Translate: ParsableCommand {
   @Flag(help: "Exit with 1 where an address has no translation.")
   var allMapped = false
 
+  @Flag(
+    help: "Try all roots that mmu roots finds, best first; the line names the one that answers.")
+  var anyRoot = false
+
   @Flag(help: "Print JSON Lines.")
   var json = false
 
   func run() throws {
+    if anyRoot { return try runAnyRoot() }
     let space = try options.openAddressSpace(access.adjust)
     var output = StandardOutput()
     var isAllMapped = true
     let judged = access.judged
     let isJSON = json
     for address in try AddressArgument.resolve(addresses) {
-      let outcome =
-        if let judged {
-          space.translate(address, for: judged, Judge())
-        } else {
-          space.translate(address, Probe())
-        }
-      let line = TranslationLine(
-        address: address, outcome: outcome, isJudged: judged != nil)
-      isAllMapped = isAllMapped && line.isMapped
-      if isJSON { try output.write(line.json) } else { try output.write(line.text) }
+      let lines = size.parts(of: address).map { part in
+        TranslationLine(
+          address: part, outcome: space.outcome(part, judged), isJudged: judged != nil)
+      }
+      isAllMapped = isAllMapped && lines.allSatisfy(\.isMapped)
+      if isJSON {
+        var object = lines[0].json
+        if lines.count > 1 { object.add("second", lines[1].json) }
+        try output.write(object)
+      } else {
+        for line in lines { try output.write(line.text) }
+      }
     }
     try output.flush()
     if allMapped, !isAllMapped { throw ExitCode(1) }

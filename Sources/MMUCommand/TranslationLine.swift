@@ -1,3 +1,4 @@
+import Explain
 import GuestImage
 import Paging
 import Report
@@ -13,12 +14,23 @@ struct TranslationLine {
   let outcome: Outcome
   /// Whether an access was judged, so that a fault has a vector and an error code.
   let isJudged: Bool
+  /// The root that answers, where it was not given.
+  var root: (gpa: GPA, mode: X86Mode)?
 
   /// Whether the address has a translation.
   var isMapped: Bool { if case .success = outcome { true } else { false } }
 
   /// The object that `mmu translate --json` prints.
   var json: JSONLine {
+    var line = outcomeJSON
+    if let root {
+      line.add("root", root.gpa)
+      line.add("mode", root.mode.rawValue)
+    }
+    return line
+  }
+
+  private var outcomeJSON: JSONLine {
     var line = JSONLine()
     line.add("va", address)
     switch outcome {
@@ -50,6 +62,10 @@ struct TranslationLine {
 
   /// The line for people.
   var text: String {
+    outcomeText + (root.map { "  (root \($0.gpa), \($0.mode.rawValue))" } ?? "")
+  }
+
+  private var outcomeText: String {
     switch outcome {
     case .success(let translation):
       let flags = Self.leafFlags.filter { translation.leaf & $0.bit != 0 }.map(\.name)
@@ -61,6 +77,7 @@ struct TranslationLine {
       if fault.cause == .permission { line = "\(address) refused: permission" }
       if isJudged {
         line += ", vector \(fault.vector) error \(UInt64(fault.errorCode.rawValue).hex)"
+        if fault.vector == X86Fault.pageFaultVector { line += " (\(fault.errorCode.names))" }
       }
       return line
     case .failure(.unreadable(let hole, _, let level)):
@@ -69,7 +86,8 @@ struct TranslationLine {
     }
   }
 
-  private static var leafFlags: [(name: String, bit: UInt64)] {
+  /// The flags of a leaf that are printed.
+  static var leafFlags: [(name: String, bit: UInt64)] {
     [("global", 1 << 8), ("accessed", 1 << 5), ("dirty", 1 << 6)]
   }
 }

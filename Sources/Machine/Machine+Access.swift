@@ -32,6 +32,7 @@ extension Machine {
     var exits = ExitCounters()
     let mask = ~(0 as UInt128) >> UInt128(128 - size * 8)
     let report = perform(access, at: gva, size: size, value: value & mask, on: vcpu, &exits)
+    mmu.exit(&vcpu.context)
     vcpu.exits += exits
     switch report.outcome {
     case .fault(let fault):
@@ -46,36 +47,50 @@ extension Machine {
     _ access: Guest.Access, at gva: GVA, size: Int, value: UInt128, on vcpu: VCPU<Guest, MMU>,
     _ exits: inout ExitCounters
   ) -> AccessReport<Guest.Fault> {
+    if let stop = mmu.pendingStop(vcpu.context) {
+      exits[stop.cause] += 1
+      return finish(access, 0, 0, .failed(stop.error), exits, on: vcpu)
+    }
     enter(vcpu)
     var first = destination(of: gva, for: access, on: vcpu, &exits)
     let room = Int(4096 - gva.offset(in: .size4KiB))
     if size <= room {
-      return finish(access, size, value, first, on: vcpu, exits)
+      return finish(access, size, value, first, exits, on: vcpu)
     }
-    let lowReport = finish(access, 0, 0, first, on: vcpu, exits)
-    guard case .done = lowReport.outcome else { return lowReport }
-    var flushes = vcpu.flushes
-    var upper = destination(
-      of: gva.wrappingAdd(UInt64(room)), for: access, on: vcpu, &exits)
-    // The upper page's translation may have taken away what the lower one was granted.
-    for _ in 0..<Self.exitBudget where vcpu.flushes != flushes {
-      flushes = vcpu.flushes
-      first = destination(of: gva, for: access, on: vcpu, &exits)
+    var upper = first
+    for _ in 0..<Self.exitBudget {
+      let flushes = vcpu.flushes
+      let lowReport = finish(access, 0, 0, first, exits, on: vcpu)
+      guard case .done = lowReport.outcome else { return lowReport }
       upper = destination(of: gva.wrappingAdd(UInt64(room)), for: access, on: vcpu, &exits)
+      let upperReport = finish(access, 0, 0, upper, exits, on: vcpu)
+      guard case .done = upperReport.outcome else { return upperReport }
+      if flushes == vcpu.flushes { break }
+      // Tables changed while the upper page was looked for: the lower one may be elsewhere.
+      first = destination(of: gva, for: access, on: vcpu, &exits)
     }
-    let againReport = finish(access, 0, 0, first, on: vcpu, exits)
-    guard case .done = againReport.outcome else { return againReport }
-    let upperReport = finish(access, 0, 0, upper, on: vcpu, exits)
-    guard case .done = upperReport.outcome else { return upperReport }
     let shift = UInt128(room * 8)
-    var report = finish(access, room, value, first, on: vcpu, exits)
-    let rest = finish(access, size - room, value >> shift, upper, on: vcpu, exits)
+    let isUpperFirst = if case .mmio = first { true } else { false }
+    // A device may change the machine, so the vCPU is outside when it is asked; memory goes first.
+    let early =
+      isUpperFirst
+      ? finish(access, size - room, value >> shift, upper, exits, on: vcpu) : nil
+    var report = finish(access, room, value, first, exits, on: vcpu)
+    let rest = early ?? finish(access, size - room, value >> shift, upper, exits, on: vcpu)
     if case .done(let low) = report.outcome, case .done(let high) = rest.outcome {
       report.outcome = .done(low | high << shift)
       report.mmio = report.mmio ?? rest.mmio
       return report
     }
     return rest
+  }
+
+  /// Brings the vCPU's root and TLB up to date.
+  private func enter(_ vcpu: VCPU<Guest, MMU>) {
+    if mmu.enter(&vcpu.context) {
+      vcpu.tlb.invalidate(.everything)
+      vcpu.flushes += 1
+    }
   }
 
   /// Translates the address of one page's bytes, exiting to the MMU as often as it takes.
@@ -110,6 +125,9 @@ extension Machine {
         vcpu.tlb.invalidate(.page(linear ?? gva, tag: tag))
         return .fault(fault)
       case .failure(.contended): continue
+      case .failure(.modificationLogFull):
+        exits[.pmlFull] += 1
+        mmu.drainModificationLog(&vcpu.context)
       case .failure(.outside(let hpa)):
         exits[.error] += 1
         return .failed(.unbacked(GFN(hpa.frame.rawValue)))
@@ -180,6 +198,9 @@ extension Machine {
       case .success(let hpa):
         return hpa.map { .memory($0, gpa: gpa, isTLBHit: false) } ?? .mmio(gpa)
       case .failure(.contended): continue
+      case .failure(.modificationLogFull):
+        exits[.pmlFull] += 1
+        mmu.drainModificationLog(&vcpu.context)
       case .failure(.outside): return .failed(.unbacked(gpa.frame))
       case .failure(.exit(let exit)):
         exits[exit.cause] += 1
@@ -216,17 +237,10 @@ extension Machine {
           guestPageSize: found.guestPageSize)))
   }
 
-  /// Brings the vCPU up to date before it goes on in the guest.
-  private func enter(_ vcpu: VCPU<Guest, MMU>) {
-    guard mmu.enter(&vcpu.context) else { return }
-    vcpu.flushes += 1
-    vcpu.tlb.invalidate(.everything)
-  }
-
   /// Moves the bytes; none where `size` is 0.
   private func finish(
     _ access: Guest.Access, _ size: Int, _ value: UInt128, _ destination: Destination,
-    on vcpu: VCPU<Guest, MMU>, _ exits: ExitCounters
+    _ exits: ExitCounters, on vcpu: VCPU<Guest, MMU>
   ) -> AccessReport<Guest.Fault> {
     var report = AccessReport<Guest.Fault>(
       outcome: .done(0), gpa: nil, hpa: nil, isTLBHit: false, mmio: nil, exits: exits)
@@ -238,6 +252,7 @@ extension Machine {
     case .mmio(let gpa):
       report.gpa = gpa
       guard size > 0 else { break }
+      mmu.exit(&vcpu.context)
       let answer =
         access.kind == .write
         ? bus.write(value, to: gpa, size: size) : bus.read(gpa, size: size)

@@ -14,6 +14,8 @@ where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
   var tlb: TLB<Guest.Rights>
   /// What the MMU keeps.
   var context: MMU.CPU
+  /// How often the TLB was dropped on the way into the guest.
+  var flushes = 0
   /// Exits so far.
   public internal(set) var exits = ExitCounters()
   /// Translations found in the TLB.
@@ -25,8 +27,6 @@ where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
 
   /// The linear address of the last page fault that the MMU injected (CR2).
   public internal(set) var faultAddress: GVA?
-  /// How often the MMU asked for an empty TLB.
-  var flushes = 0
 
   /// What the MMU keeps for the vCPU, to look at.
   public var mmuState: MMU.CPU { context }

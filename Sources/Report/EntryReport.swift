@@ -25,6 +25,15 @@ public struct EntryReport: Sendable {
     }
   }
 
+  /// One line a field: bits, name, value, meaning.
+  public var lines: [String] {
+    fields.map { field in
+      let bits = String(repeating: " ", count: max(5 - field.bitsDescription.count, 0))
+      return "\(bits)\(field.bitsDescription)  \(field.name) = \(shownValue(field).hex)"
+        + "  \(field.meaning)"
+    }
+  }
+
   /// The fields that are set, in words: `P present, R/W writable, address of the page 0x1000`.
   public var words: String {
     let set = fields.filter { entry & $0.mask != 0 }
@@ -42,6 +51,6 @@ public struct EntryReport: Sendable {
   }
 
   private static func isAddress(_ field: BitField) -> Bool {
-    field.name == "TABLE" || field.name == "PAGE"
+    ["TABLE", "PAGE", "ADDR"].contains(field.name)
   }
 }

@@ -26,6 +26,12 @@ public struct JSONLine: Sendable {
     append(String(value))
   }
 
+  /// Adds a finite number; null where it is none.
+  public mutating func add(_ key: String, _ value: Double) {
+    begin(key)
+    append(value.isFinite ? "\(value)" : "null")
+  }
+
   /// Adds a flag.
   public mutating func add(_ key: String, _ value: Bool) {
     begin(key)

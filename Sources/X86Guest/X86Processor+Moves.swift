@@ -6,6 +6,8 @@ import X86PAE
 public enum RegisterFault: Error, Sendable, Hashable {
   /// Bits that must be zero are set.
   case reservedBits(UInt64)
+  /// Bits whose new value the other registers do not allow.
+  case illegalBits(UInt64)
   /// A PDPTE that the move would load has reserved bits.
   case reservedPDPTE(index: Int, bits: UInt64)
   /// The memory of the PDPTEs did not answer; hardware would read whatever the bus returns.
@@ -17,6 +19,7 @@ extension RegisterFault: CustomStringConvertible {
   public var description: String {
     switch self {
     case .reservedBits(let bits): "#GP: reserved bits 0x\(String(bits, radix: 16))"
+    case .illegalBits(let bits): "#GP: illegal change of bits 0x\(String(bits, radix: 16))"
     case .reservedPDPTE(let index, let bits):
       "#GP: PDPTE \(index) has reserved bits 0x\(String(bits, radix: 16))"
     case .unreadablePDPTEs(let address):
@@ -50,10 +53,25 @@ extension X86Processor {
   }
 
   /// MOV CR0 (SPEC W3, W16).
+  ///
+  /// **Source** Intel SDM Vol. 2B, "MOV—Move to/from Control Registers", protected-mode exceptions.
   public mutating func moveToCR0<Memory: EntryMemory & ~Copyable>(
     _ value: CR0, in memory: borrowing Memory
   ) -> Result<TLBInvalidation, RegisterFault> {
     let changed = registers.cr0.symmetricDifference(value)
+    let isPaging = value.contains(.paging)
+    if isPaging, !value.contains(.protectionEnable) { return .failure(.illegalBits(1 << 31)) }
+    if value.contains(.notWriteThrough), !value.contains(.cacheDisable) {
+      return .failure(.illegalBits(1 << 29))
+    }
+    if changed.contains(.paging) {
+      let isLong = registers.efer.contains(.longModeEnable)
+      let isRefused =
+        isPaging
+        ? isLong && !registers.cr4.contains(.physicalAddressExtension)
+        : registers.cr4.contains(.processContextIdentifiers)
+      if isRefused { return .failure(.illegalBits(1 << 31)) }
+    }
     var next = registers
     next.cr0 = value
     if changed.contains(.paging) {
@@ -68,11 +86,23 @@ extension X86Processor {
   }
 
   /// MOV CR4 (SPEC W3, W16).
+  ///
+  /// **Source** as MOV CR0.
   public mutating func moveToCR4<Memory: EntryMemory & ~Copyable>(
     _ value: CR4, in memory: borrowing Memory
   ) -> Result<TLBInvalidation, RegisterFault> {
     let old = registers.cr4
     let changed = old.symmetricDifference(value)
+    let isLong = registers.efer.contains(.longModeActive)
+    let fixed: CR4 = isLong ? [.physicalAddressExtension, .linearAddress57] : []
+    if !changed.isDisjoint(with: fixed) {
+      return .failure(.illegalBits(changed.intersection(fixed).rawValue))
+    }
+    if changed.contains(.processContextIdentifiers), value.contains(.processContextIdentifiers),
+      !isLong || registers.cr3 & 0xFFF != 0
+    {
+      return .failure(.illegalBits(CR4.processContextIdentifiers.rawValue))
+    }
     var next = registers
     next.cr4 = value
     let reloading: CR4 = [

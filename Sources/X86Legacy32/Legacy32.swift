@@ -86,3 +86,16 @@ extension Legacy32: EditableX86Format {
     return raw
   }
 }
+
+extension Legacy32: EnumerablePagingFormat {
+  /// The page directory.
+  @inlinable
+  public func rootTables(of root: TableRoot) -> RootTables {
+    RootTables(RootTable(root.address, at: .directory))
+  }
+}
+
+extension Legacy32: BuildablePagingFormat {
+  /// A page directory.
+  public func makeRoot(takeTable: () -> UInt64?) -> TableRoot? { takeTable().map { TableRoot($0) } }
+}

@@ -137,3 +137,24 @@ extension LongFormat: EditableX86Format {
       ? small + [(.directoryPointer, .size1GiB)] : small
   }
 }
+
+extension LongFormat: EnumerablePagingFormat {
+  /// The PML4 or PML5 table.
+  @inlinable
+  public func rootTables(of root: TableRoot) -> RootTables {
+    RootTables(RootTable(root.address, at: Level(Depth.levels)))
+  }
+
+  /// Sign-extended from bit 47 or 56.
+  @inlinable
+  public func extended(_ address: UInt64) -> GVA {
+    let shift = UInt64(truncatingIfNeeded: 52 &- 9 &* Depth.levels)
+    let shifted = Int64(bitPattern: address &<< shift)
+    return GVA(UInt64(bitPattern: shifted &>> Int64(truncatingIfNeeded: shift)))
+  }
+}
+
+extension LongFormat: BuildablePagingFormat {
+  /// A PML4 or PML5 table.
+  public func makeRoot(takeTable: () -> UInt64?) -> TableRoot? { takeTable().map { TableRoot($0) } }
+}

@@ -76,3 +76,26 @@ extension PAE: EditableX86Format {
     [(.pageTable, .size4KiB), (.directory, .size2MiB)]
   }
 }
+
+extension PAE: EnumerablePagingFormat {
+  /// The page directories of the registers that are present, 1 GiB each.
+  @inlinable
+  public func rootTables(of root: PDPTERegisters) -> RootTables {
+    var tables = RootTables()
+    for index in 0..<4 where root[index] & 1 != 0 {
+      tables.append(
+        RootTable(root[index] & addressMask, at: .directory, input: UInt64(index) &<< 30))
+    }
+    return tables
+  }
+}
+
+extension PAE: BuildablePagingFormat {
+  /// Four page directories, each present.
+  public func makeRoot(takeTable: () -> UInt64?) -> PDPTERegisters? {
+    guard let first = takeTable(), let second = takeTable(), let third = takeTable(),
+      let fourth = takeTable()
+    else { return nil }
+    return PDPTERegisters(first | 1, second | 1, third | 1, fourth | 1)
+  }
+}

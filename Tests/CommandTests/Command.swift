@@ -10,11 +10,16 @@ struct Command {
   /// The lines of standard output.
   var lines: [Substring] { output.split(separator: "\n") }
 
-  /// Runs `mmu` with arguments, feeding it a text.
-  init(_ arguments: [String], input: String = "") throws {
+  /// Runs `mmu`, or another program of the package, with arguments, feeding it a text.
+  ///
+  /// - Parameter directory: where it runs, if not where the tests do.
+  init(
+    _ arguments: [String], input: String = "", program: String = "mmu", in directory: String? = nil
+  ) throws {
     let process = Process()
-    process.executableURL = Self.program
+    process.executableURL = Self.program.deletingLastPathComponent().appending(path: program)
     process.arguments = arguments
+    if let directory { process.currentDirectoryURL = URL(filePath: directory) }
     let folder = FileManager.default.temporaryDirectory
     let name = "mmu-test-\(UUID().uuidString)"
     let inputFile = folder.appending(path: name + ".in")

@@ -15,17 +15,20 @@ struct ImportTests {
     for mode in modes { table[mode] = ["Paging", "X86"] }
     table["X86Guest"] = ["Paging", "X86", "X86Legacy32", "X86PAE", "X86Long"]
     let core = Set(table.keys)
-    table["MMU"] = core
+    table["CPrefetch"] = []
+    table["MMU"] = core.union(["CPrefetch"])
     table["Machine"] = core.union(["MMU"])
     // Around the core: what users touch.
     table["Notation"] = []
     table["PluginHost"] = core.union(["MMU", "CELF", "CFFI", "CMMUPlugin"])
     table["GuestImage"] = core.union(["Notation", "CELF"])
     table["Report"] = core.union(["Notation", "MMU", "Machine", "GuestImage"])
+    table["Explain"] = core.union(["Report"])
+    table["Inspection"] = core.union(["Notation", "GuestImage", "Report", "X86EPT"])
     let composing = core.union(["Notation", "MMU", "Machine", "GuestImage", "PluginHost"])
     table["Scenario"] = composing.union(["Report"])
     table["CEmbedding"] = composing
-    table["MMUBench"] = composing.union(["Scenario", "Report", "CBenchTwin"])
+    table["MMUBench"] = composing.union(["Scenario", "Report", "CBenchTwin", "CPrefetch"])
     table["MMUCommand"] = Set(table.keys).subtracting(["CEmbedding"])
     return table
   }()

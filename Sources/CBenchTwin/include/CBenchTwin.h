@@ -77,4 +77,14 @@ typedef struct cbt_tally {
 /// Runs one loop.
 cbt_tally cbt_run(const cbt_setup *setup, const cbt_loop *loop);
 
+/// An EPT behind the guest's tables.
+typedef struct cbt_ept {
+  uint64_t root;
+  uint8_t physical_width;
+  bool execute_only, pages_2m, pages_1g, accessed_dirty;
+} cbt_ept;
+
+/// Runs one loop of checked walks through both levels; the guest is long4, the pattern random.
+cbt_tally cbt_run_nested(const cbt_setup *setup, const cbt_ept *ept, const cbt_loop *loop);
+
 #endif

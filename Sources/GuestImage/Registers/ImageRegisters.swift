@@ -12,6 +12,12 @@ public struct ImageRegisters: Hashable, Sendable {
   /// What was assumed or overruled, for people; one line each.
   public var notes: [String] = []
 
+  /// Registers that are known.
+  init(registers: X86Registers, features: X86Features) {
+    self.registers = registers
+    self.features = features
+  }
+
   /// MAXPHYADDR where nobody says: the architecture's largest, so that no legal entry is refused.
   public static var assumedPhysicalAddressWidth: Int { 52 }
 

@@ -111,9 +111,15 @@ public struct GuestView: EntryMemory {
     if slot.flags.contains(.readOnly) { return .success(.readOnly) }
     let result = host.compareExchange(hpa, expected: expected, desired: desired)
     if case .success(.stored) = result {
+      Self.markDirty(address, in: slot)
       tracker?.memoryWritten(address, byteCount: MemoryLayout<Entry>.size)
     }
     return result.mapError { _ in GuestMemoryHole(gpa: address) }
+  }
+
+  /// Records a write that passes no table.
+  private static func markDirty(_ gpa: GPA, in slot: Memslot) {
+    slot.activeLog?.mark(gpa.frame.rawValue &- slot.base.rawValue)
   }
 
   /// The bytes from an address up to `count`, or up to the first hole.
@@ -135,10 +141,11 @@ public struct GuestView: EntryMemory {
     let total = bytes.byteCount
     var done = 0
     while done < total {
-      guard let at = gpa.adding(UInt64(done)), let (hpa, _) = resolve(at) else { break }
+      guard let at = gpa.adding(UInt64(done)), let (hpa, slot) = resolve(at) else { break }
       let room = Int(4096 - at.offset(in: .size4KiB))
       let count = min(room, total - done)
       guard host.write(bytes.extracting(done..<(done + count)), at: hpa) else { break }
+      Self.markDirty(at, in: slot)
       tracker?.memoryWritten(at, byteCount: count)
       done += count
     }

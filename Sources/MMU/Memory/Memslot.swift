@@ -28,11 +28,13 @@ public struct Memslot: Sendable, Hashable {
   public var flags: Flags
   /// The largest page the host backs it with.
   public var backing: PageSize
+  /// Where its written pages are recorded while `flags` say so.
+  public var dirtyLog: DirtyLog?
 
   /// A slot.
   public init(
     id: Int, base: GFN, frameCount: UInt64, host: HPA?, flags: Flags = [],
-    backing: PageSize = .size1GiB
+    backing: PageSize = .size1GiB, dirtyLog: DirtyLog? = nil
   ) {
     self.id = id
     self.base = base
@@ -40,7 +42,12 @@ public struct Memslot: Sendable, Hashable {
     self.host = host
     self.flags = flags
     self.backing = backing
+    self.dirtyLog = dirtyLog
   }
+
+  /// The log of writes, where they are recorded now.
+  @inlinable
+  public var activeLog: DirtyLog? { flags.contains(.logsDirtyPages) ? dirtyLog : nil }
 
   /// The frame after the last. Cannot wrap: a table admits slots below 2^52 frames alone.
   @inlinable

@@ -56,6 +56,13 @@ public final class MemslotTable: Sendable {
     return MemslotTable(sorted: slots.filter { $0.id != id })
   }
 
+  /// A table with another slot in the place of the one of its number.
+  ///
+  /// - Throws: `MemslotError.unknown`, or as `adding(_:)`.
+  public func replacing(_ slot: Memslot) throws(MemslotError) -> MemslotTable {
+    try removing(id: slot.id).adding(slot)
+  }
+
   /// The slot with a number.
   public subscript(id id: Int) -> Memslot? { slots.first { $0.id == id } }
 

@@ -1,7 +1,7 @@
 import Paging
 import Synchronization
 
-extension ShadowMMU {
+extension ShadowMMU: AuditableMMU {
   /// Checks every invariant (SPEC F18): entries against the guest's, the reverse map, parents, write
   /// tracking and counts.
   ///

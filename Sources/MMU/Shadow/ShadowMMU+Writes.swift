@@ -8,7 +8,13 @@ extension ShadowMMU {
   ) {
     locked(&cpu, observer) { cpu in
       refreshSlots()
-      forEachFrame(gpa, byteCount) { written(GPA($0), $1, &cpu.flood) }
+      forEachFrame(gpa, byteCount) {
+        let gfn = GPA($0).frame
+        if let slot = slots.slot(for: gfn, hint: &slotHint) {
+          slot.activeLog?.mark(gfn.rawValue &- slot.base.rawValue)
+        }
+        written(GPA($0), $1, &cpu.flood)
+      }
     }
   }
 

@@ -14,11 +14,27 @@ public struct TDPContext: Sendable {
   var slots: MemslotTable
   var generation: UInt64
   var slotHint = 0
+  /// The pages this vCPU wrote, where rings are used.
+  public let dirtyRing: DirtyRing?
+  /// Addresses that hardware logs while a slot asks for it.
+  let modificationLog: ModificationLog
+  /// Where the vCPU announces that it is inside.
+  let place: TDPWalkers.Place
+  /// The epoch of the last entry; a later one means that the TLB is stale.
+  var epoch: UInt64 = 0
+  var isInside = false
+  var needsFlush = false
   /// The last MMIO frame, answered first while its generation lasts (SPEC F2).
   var lastMMIO: (gfn: GFN, generation: UInt64)?
 
-  init(index: Int, _ root: (root: PFN, epoch: UInt64, era: UInt64)) {
+  init(
+    index: Int, _ root: (root: PFN, epoch: UInt64, era: UInt64), place: TDPWalkers.Place,
+    ring: DirtyRing?, modificationLog: ModificationLog
+  ) {
     self.index = index
+    self.place = place
+    dirtyRing = ring
+    self.modificationLog = modificationLog
     (self.root, rootEpoch, rootEra) = root
     slots = .empty
     // As if an update were under way: the first fault takes the slots.

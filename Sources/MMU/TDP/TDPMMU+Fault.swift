@@ -1,4 +1,5 @@
 public import Paging
+import Synchronization
 
 extension TDPMMU {
   /// Handles one exit, in the order of SPEC F1: a malformed entry is looked up as MMIO; then the
@@ -6,6 +7,10 @@ extension TDPMMU {
   public func handle(
     _ exit: Exit, on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
   ) -> FaultOutcome {
+    let wasInside = cpu.isInside
+    if !wasInside { announce(&cpu) }
+    defer { if !wasInside { self.exit(&cpu) } }
+    if modificationLogUsers.load(ordering: .relaxed) > 0 { drainModificationLog(&cpu) }
     let outcome = resolve(exit, on: &cpu, observer)
     switch outcome {
     case .fixed: cpu.counters.fixed += 1
@@ -50,12 +55,17 @@ extension TDPMMU {
     if isReadOnly, exit.kind == .write { return .emulate(exit.gpa) }
     guard slot.host != nil else { return .failed(.unbacked(gfn)) }
     let level = max(min(policy.mappingLevel(for: info), largest), .pageTable)
+    let frames = (1 as UInt64) << UInt64(9 * (level.rawValue - 1))
+    if notifier.blocks(gfn, frames: frames) {
+      waitForHost(gfn, frames: frames, on: &cpu)
+      return .retry
+    }
     return map(gfn, of: slot, at: level, for: exit.kind, on: &cpu, observer)
   }
 
   /// Whether the tables have an entry for a frame at all.
   func isWalkable(_ gfn: GFN) -> Bool {
-    gfn.rawValue >> UInt64(9 * encoder.rootLevel.rawValue) == 0
+    gfn.rawValue >> UInt64(encoder.inputWidth - 12) == 0
   }
 
   /// Takes the memslots of this moment, if they changed.
@@ -67,7 +77,24 @@ extension TDPMMU {
     cpu.slots = memory.slots
     cpu.lastMMIO = nil
     let era = era(of: generation)
-    if era != cpu.rootEra { beginEra(era) }
+    if era == cpu.rootEra { return }
+    // Who replaces the root may have to wait for those who are inside.
+    exit(&cpu)
+    beginEra(era)
+    announce(&cpu)
+    cpu.generation = memory.generation
+    cpu.slots = memory.slots
+  }
+
+  /// Waits outside while the host changes what is behind a page, but not for ever.
+  private func waitForHost(_ gfn: GFN, frames: UInt64, on cpu: inout TDPContext) {
+    exit(&cpu)
+    var turns = 0
+    while notifier.blocks(gfn, frames: frames), turns < 1000 {
+      TDPWalkers.yield()
+      turns += 1
+    }
+    announce(&cpu)
   }
 
   func notify(_ observer: borrowing some MMUObserver, _ event: @autoclosure () -> MMUEvent) {

@@ -55,7 +55,7 @@ extension TDPMMU {
       }
       guard let child = pool.take() else { return .exhausted }
       host.fill(page: child, with: encoder.layout.nonPresent.rawValue)
-      let new = encoder.table(child.baseAddress)
+      let new = encoder.table(child.baseAddress, at: level)
       if exchange(place, from: old, to: new) {
         cpu.counters.tablesLinked += 1
         notify(observer, .tableLinked(level: level, gfn: gfn, spte: new))
@@ -83,12 +83,14 @@ extension TDPMMU {
       case .busy: return .retry
       case .exhausted: return .failed(.tablePagesExhausted(limit: pool.limit))
       case .covered(let entry, let spte, let larger):
-        if !encoder.permits(kind, spte) {
+        if !encoder.permits(kind, spte),
+          repaired(spte, at: larger, for: kind, of: slot) == nil
+        {
           // It does not grant this frame what is asked: the frame gets an entry of its own.
-          guard let child = split(entry, spte, at: larger, for: gfn, on: &cpu, observer) else {
+          guard let isSplit = split(entry, spte, at: larger, for: gfn, on: &cpu, observer) else {
             return .failed(.tablePagesExhausted(limit: pool.limit))
           }
-          if !child { return .retry }
+          if !isSplit { return .retry }
           continue
         }
         (place, old, level) = (entry, spte, larger)
@@ -101,6 +103,10 @@ extension TDPMMU {
           continue
         }
         if encoder.permits(kind, old) { return .spurious }
+        if let new = repaired(old, at: level, for: kind, of: slot) {
+          cpu.counters.repaired += 1
+          return install(new, over: old, at: place, level, gfn, of: slot, on: &cpu, observer)
+        }
       }
       guard let new = leaf(for: gfn, of: slot, at: level, kind) else {
         return .failed(.unbacked(gfn))
@@ -109,39 +115,46 @@ extension TDPMMU {
         // What a policy withholds is refused for good, not tried again.
         return encoder.permits(kind, new) ? .spurious : .failed(.denied(gfn.baseAddress))
       }
-      guard exchange(place, from: old, to: new) else {
-        cpu.counters.racesLost += 1
-        notify(observer, .raceLost(level: level, gfn: gfn))
-        return .retry
-      }
-      cpu.counters.spteInstalls += 1
-      notify(observer, .leafInstalled(level: level, gfn: gfn, old: old, new: new))
-      return .fixed
+      return install(new, over: old, at: place, level, gfn, of: slot, on: &cpu, observer)
     }
   }
 
-  /// Puts a table of small leaves in the place of a large one (SPEC E18).
-  ///
-  /// - Returns: false where somebody else changed the entry first; `nil` where no page is left.
-  private func split(
-    _ place: HPA, _ old: SPTE, at level: Level, for gfn: GFN, on cpu: inout TDPContext,
-    _ observer: borrowing some MMUObserver
-  ) -> Bool? {
-    guard let table = pool.take() else { return nil }
-    for index in 0..<512 as Range<UInt64> {
-      let child = encoder.child(of: old, at: level, index: index)
-      _ = host.swap(table.baseAddress.wrappingAdd(index * 8), to: child.rawValue)
+  /// A present leaf with what tracking took from it, as far as the access needs it (SPEC T7); `nil`
+  /// where that does not let the access through. A large leaf of a logged slot stays without W.
+  private func repaired(
+    _ old: SPTE, at level: Level, for kind: AccessKind, of slot: Memslot
+  ) -> SPTE? {
+    var new = encoder.accessRestored(old)
+    if kind == .write, !encoder.isWritable(new) {
+      guard encoder.isMMUWritable(new), encoder.isHostWritable(new),
+        level == .pageTable || slot.activeLog == nil
+      else { return nil }
+      new = encoder.writeRestored(new)
     }
-    let new = encoder.table(table.baseAddress)
+    return new != old && encoder.permits(kind, new) ? new : nil
+  }
+
+  /// Puts a leaf in place and records what it lets through.
+  private func install(
+    _ new: SPTE, over old: SPTE, at place: HPA, _ level: Level, _ gfn: GFN, of slot: Memslot,
+    on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
+  ) -> FaultOutcome {
     guard exchange(place, from: old, to: new) else {
-      pool.give(back: table)
       cpu.counters.racesLost += 1
       notify(observer, .raceLost(level: level, gfn: gfn))
-      return false
+      return .retry
     }
-    cpu.counters.tablesLinked += 1
-    notify(observer, .tableLinked(level: level, gfn: gfn, spte: new))
-    return true
+    // Marked after W is there: a mark that were taken before would leave a writable, clean page.
+    if let log = slot.activeLog, encoder.isWritable(new),
+      log.method == .writeProtect || encoder.isDirty(new)
+    {
+      let frames = (1 as UInt64) << UInt64(9 * (level.rawValue - 1))
+      let first = gfn.rawValue & ~(frames &- 1)
+      markDirty(first, count: frames, of: slot, in: log, by: cpu.dirtyRing)
+    }
+    cpu.counters.spteInstalls += 1
+    notify(observer, .leafInstalled(level: level, gfn: gfn, old: old, new: new))
+    return .fixed
   }
 
   private func leaf(
@@ -155,7 +168,9 @@ extension TDPMMU {
     var request = LeafRequest(
       pfn: pfn, level: level,
       permissions: Permissions.all.subtracting(policy.withheldPermissions(gfn: gfn)),
-      isHostWritable: !slot.flags.contains(.readOnly), isWrite: kind == .write)
+      isHostWritable: !slot.flags.contains(.readOnly),
+      isWriteProtected: slot.activeLog?.method == .writeProtect && kind != .write,
+      isWrite: kind == .write)
     if let (type, ignoresPAT) = policy.memoryType(gfn: gfn) {
       request.memoryType = type
       request.ignoresPAT = ignoresPAT

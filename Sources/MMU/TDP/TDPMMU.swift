@@ -4,7 +4,8 @@ import Synchronization
 /// Two-dimensional paging: the guest keeps its tables, the second level is ours.
 ///
 /// Faults of several vCPUs run side by side. An entry changes by compare-exchange alone; who loses
-/// retries. Roots are counted and replaced whole (SPEC T1, T2).
+/// retries. Roots are counted and replaced whole (SPEC T1, T2). Changes of whole ranges (zaps, dirty
+/// logging, ageing) come one after another and wait for the vCPUs, never the other way round.
 public final class TDPMMU<Encoder: SPTEEncoder, Policy: MMUPolicy>: VirtualMMU
 where
   Encoder.Format: SecondLevelFormat, Encoder.Format.Fault: SecondLevelExit,
@@ -24,13 +25,27 @@ where
   let pool: TablePool
   let host: HostView
   let roots: TDPRoots
+  let walkers = TDPWalkers()
+  let notifier = TDPNotifier()
+  /// **Units** entries; `nil` where no rings are used.
+  let ringSize: Int?
+  /// How many slots find writes by D.
+  let dirtyBitUsers = Atomic<Int>(0)
+  /// How many of them want the page-modification log.
+  let modificationLogUsers = Atomic<Int>(0)
+  /// The logs and rings of the vCPUs, for those who collect.
+  let logs = Mutex<[Int: (ring: DirtyRing?, modifications: ModificationLog)]>([:])
 
   /// An MMU with an empty root table.
   ///
+  /// - Parameter dirtyRingSize: the entries of each vCPU's dirty ring, made at least 128; `nil` for
+  ///   none.
   /// - Throws: `FaultError.tablePagesExhausted` where not even the root fits.
-  public init(encoder: Encoder, policy: Policy, memory: GuestMemory, pool: TablePool)
-    throws(FaultError)
-  {
+  public init(
+    encoder: Encoder, policy: Policy, memory: GuestMemory, pool: TablePool,
+    dirtyRingSize: Int? = nil
+  ) throws(FaultError) {
+    ringSize = dirtyRingSize.map { min(max($0, 128), 1 << 20) }
     self.encoder = encoder
     self.policy = policy
     self.memory = memory
@@ -48,20 +63,47 @@ where
   public func makeCPU(index: Int) throws(FaultError) -> TDPContext {
     guard let spare = pool.take() else { throw .tablePagesExhausted(limit: pool.limit) }
     roots.add(spare: spare)
-    return TDPContext(index: index, roots.take())
+    let ring = ringSize.map { DirtyRing(size: $0) }
+    let modifications = ModificationLog()
+    logs.withLock { $0[index] = (ring, modifications) }
+    return TDPContext(
+      index: index, roots.take(), place: walkers.register(), ring: ring,
+      modificationLog: modifications)
   }
 
-  /// Moves the vCPU to the root in force.
+  /// Moves the vCPU to the root in force and announces that it is inside.
   public func enter(_ cpu: inout TDPContext) -> Bool {
-    if cpu.rootEpoch == roots.epoch.load(ordering: .acquiring) { return false }
-    roots.drop(cpu.root, emptying: freeChildren)
-    (cpu.root, cpu.rootEpoch, cpu.rootEra) = roots.take()
-    cpu.lastMMIO = nil
-    return true
+    while true {
+      announce(&cpu)
+      if cpu.rootEpoch == roots.epoch.load(ordering: .acquiring) { break }
+      // Whoever changes the roots waits for those who are inside.
+      exit(&cpu)
+      roots.drop(cpu.root, emptying: freeChildren)
+      (cpu.root, cpu.rootEpoch, cpu.rootEra) = roots.take()
+      cpu.lastMMIO = nil
+      cpu.needsFlush = true
+    }
+    defer { cpu.needsFlush = false }
+    return cpu.needsFlush
+  }
+
+  /// Announces that the vCPU is outside.
+  public func exit(_ cpu: inout TDPContext) {
+    cpu.isInside = false
+    walkers.exit(cpu.place)
+  }
+
+  func announce(_ cpu: inout TDPContext) {
+    let epoch = walkers.enter(cpu.place)
+    if epoch != cpu.epoch { cpu.needsFlush = true }
+    cpu.epoch = epoch
+    cpu.isInside = true
   }
 
   /// Gives the vCPU's root back.
   public func leave(_ cpu: inout TDPContext) {
+    exit(&cpu)
+    walkers.unregister(cpu.place)
     roots.drop(cpu.root, emptying: freeChildren)
     if let spare = roots.takeSpare() { pool.give(back: spare) }
   }
@@ -94,6 +136,9 @@ where
   ) -> Result<HardwareTranslation<Guest.Rights>, HardwareFailure<Guest.Fault, Exit>>
   where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
     let second = FormatRegime(encoder.format, root: encoder.root(cpu.root.baseAddress))
+    if modificationLogUsers.load(ordering: .relaxed) > 0 {
+      return loggingWalk(gva, for: access, by: guest, second, on: cpu)
+    }
     let nested = NestedMemory(second: second, host: host, gva: gva)
     switch nested.translate(gva, for: access, by: guest) {
     case .success(let both):
@@ -117,6 +162,9 @@ where
   ) -> Result<HPA?, HardwareFailure<Never, Exit>> {
     let second = FormatRegime(encoder.format, root: encoder.root(cpu.root.baseAddress))
     let access = encoder.format.finalAccess(kind, isUser: isUser, for: gva)
+    if modificationLogUsers.load(ordering: .relaxed) > 0 {
+      return loggingWalk(gpa, access, second, on: cpu)
+    }
     switch second.translate(gpa, for: access, in: host, Commit()) {
     case .success(let found): return .success(found.address)
     case .failure(.fault(let exit)): return .failure(.exit(exit))
@@ -127,15 +175,26 @@ where
   }
 
   /// Returns the tables below a root. **Requires** that no vCPU can walk them.
-  private func freeChildren(of root: PFN) { freeChildren(of: root, at: encoder.rootLevel) }
+  private func freeChildren(of root: PFN) {
+    // What hardware noted of writes is not to be lost with the entries.
+    let slots = dirtyBitUsers.load(ordering: .acquiring) > 0 ? memory.slots : nil
+    freeChildren(of: root, at: encoder.rootLevel, first: 0, slots)
+  }
 
-  private func freeChildren(of table: PFN, at level: Level) {
-    guard level > .pageTable else { return }
+  private func freeChildren(
+    of table: PFN, at level: Level, first: UInt64, _ slots: MemslotTable?
+  ) {
+    guard level > .pageTable || slots != nil else { return }
     for index in 0..<512 as Range<UInt64> {
       let spte = load(table.baseAddress.wrappingAdd(index * 8))
-      guard encoder.isPresent(spte), !encoder.isLeaf(spte, at: level) else { continue }
+      guard encoder.isPresent(spte) else { continue }
+      let gfn = first &+ index &<< UInt64(9 &* (level.rawValue &- 1))
+      if encoder.isLeaf(spte, at: level) {
+        if let slots { recordDirty(spte, at: level, first: gfn, in: slots) }
+        continue
+      }
       let child = encoder.pfn(of: spte)
-      freeChildren(of: child, at: level.below)
+      freeChildren(of: child, at: level.below, first: gfn, slots)
       pool.give(back: child)
     }
   }

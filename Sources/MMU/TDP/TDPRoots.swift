@@ -76,6 +76,18 @@ final class TDPRoots: Sendable {
     }
   }
 
+  /// Lends every root that is in force or that a vCPU still holds; none is freed or replaced meanwhile.
+  func withRoots<R>(_ body: ([PFN]) -> R) -> R {
+    withState { roots, _ in body(roots) }
+  }
+
+  /// As `withRoots`, with the number of spare pages.
+  func withState<R>(_ body: ([PFN], Int) -> R) -> R {
+    state.withLock {
+      body($0.references.keys.sorted { $0.rawValue < $1.rawValue }, $0.spares.count)
+    }
+  }
+
   private static func drop(_ root: PFN, in state: inout State, emptying empty: (PFN) -> Void) {
     let count = state.references[root, default: 1] - 1
     state.references[root] = count == 0 ? nil : count

@@ -89,6 +89,10 @@ public enum FaultError: Error, Sendable, Hashable {
   case malformedEntry(GPA, [WalkStep])
   /// The access exits again and again without getting on.
   case livelock(GPA)
+  /// The vCPU's dirty ring must be harvested first.
+  case dirtyRingFull(vcpu: Int)
+  /// The page is of the other kind: private where it was used as shared, or the other way round.
+  case memoryFault(GPA, isPrivate: Bool)
 }
 
 extension FaultError: CustomStringConvertible {
@@ -102,6 +106,9 @@ extension FaultError: CustomStringConvertible {
     case .malformedEntry(let gpa, let steps):
       "malformed entry at \(gpa): "
         + steps.map { "level \($0.level) \(SPTE($0.entry))" }.joined(separator: ", ")
+    case .dirtyRingFull(let vcpu): "the dirty ring of vCPU \(vcpu) is full"
+    case .memoryFault(let gpa, let isPrivate):
+      "a \(isPrivate ? "private" : "shared") access to \(gpa), which is of the other kind"
     case .livelock(let gpa): "the access to \(gpa) exits again and again"
     }
   }

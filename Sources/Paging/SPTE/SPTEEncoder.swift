@@ -65,13 +65,26 @@ public protocol SPTEEncoder: Sendable {
 
   /// A leaf that maps a page.
   func leaf(_ request: LeafRequest) -> SPTE
+  /// The width of the guest physical addresses that the tables translate. **Units** bits.
+  var inputWidth: Int { get }
+
   /// An entry that points to a table.
   func table(_ child: HPA) -> SPTE
+  /// An entry of a level that points to a table.
+  func table(_ child: HPA, at level: Level) -> SPTE
   /// The hardware's root for a table.
   func root(_ table: HPA) -> Format.Root
 }
 
 extension SPTEEncoder {
+  /// Nine bits a level, and 12 in the page.
+  @inlinable
+  public var inputWidth: Int { 12 &+ 9 &* rootLevel.rawValue }
+
+  /// Alike at every level.
+  @inlinable
+  public func table(_ child: HPA, at level: Level) -> SPTE { table(child) }
+
   /// Whether the MMU regards the entry as present (SPEC E1).
   @inlinable
   public func isPresent(_ spte: SPTE) -> Bool { spte.rawValue & layout.masks.mmuPresent != 0 }
@@ -104,7 +117,8 @@ extension SPTEEncoder {
   @inlinable
   public func isAccessTracked(_ spte: SPTE) -> Bool {
     let masks = layout.masks
-    return isPresent(spte) && spte.rawValue & (masks.savedReadable | masks.savedExecutable) != 0
+    let saved = masks.savedReadable | masks.savedExecutable | masks.savedUserExecutable
+    return isPresent(spte) && spte.rawValue & saved != 0
   }
 
   /// Whether hardware keeps A and D in the entry (SPEC E2).
@@ -126,6 +140,7 @@ extension SPTEEncoder {
     case .fetch:
       if masks.executable != 0 { return spte.rawValue & masks.executable != 0 }
       return spte.rawValue & masks.noExecute == 0
+        && (masks.readable == 0 || spte.rawValue & masks.readable != 0)
     }
   }
 

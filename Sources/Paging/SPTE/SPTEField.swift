@@ -37,6 +37,8 @@ public struct SPTEField: Sendable, Hashable {
     case savedReadable
     /// The executable bit of an entry whose access is tracked.
     case savedExecutable
+    /// The user-execute bit of an entry whose access is tracked.
+    case savedUserExecutable
     /// A violation by this entry is an exit and not a #VE.
     case suppressVE
     /// The protection key of a leaf (legacy shadow).

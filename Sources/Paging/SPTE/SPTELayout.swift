@@ -93,7 +93,8 @@ public struct SPTELayout: Sendable {
       let forbidden: KeyValuePairs<String, UInt64> = [
         "MMU-present": masks.mmuPresent, "address": masks.address,
         "hardware access": masks.readable | masks.writable | masks.executable,
-        "saved access": masks.savedReadable | masks.savedExecutable,
+        "saved access": masks.savedReadable | masks.savedExecutable
+          | masks.savedUserExecutable,
       ]
       for (owner, mask) in forbidden where value & mask != 0 {
         throw LayoutError(
@@ -117,7 +118,9 @@ public struct SPTEMasks: Sendable, Hashable {
   /// The mask of the role of the same name.
   public let mmuPresent, adKind, hostWritable, mmuWritable: UInt64
   /// The mask of the role of the same name.
-  public let savedReadable, savedExecutable, suppressVE, protectionKey: UInt64
+  public let savedReadable, savedExecutable, savedUserExecutable, suppressVE: UInt64
+  /// The mask of the role of the same name.
+  public let protectionKey: UInt64
   /// The mask of the role of the same name.
   public let mmioGenerationLow, mmioGenerationHigh: UInt64
 
@@ -143,6 +146,7 @@ public struct SPTEMasks: Sendable, Hashable {
     mmuWritable = mask(.mmuWritable)
     savedReadable = mask(.savedReadable)
     savedExecutable = mask(.savedExecutable)
+    savedUserExecutable = mask(.savedUserExecutable)
     suppressVE = mask(.suppressVE)
     protectionKey = mask(.protectionKey)
     mmioGenerationLow = mask(.mmioGenerationLow)

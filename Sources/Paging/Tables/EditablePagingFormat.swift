@@ -11,6 +11,19 @@ public protocol EditablePagingFormat: PagingFormat {
   func widened(_ entry: Entry, by permissions: Permissions) -> Entry
   /// The level whose leaves have a size, or `nil` where the format has no such page.
   func leafLevel(of size: PageSize) -> Level?
+  /// A leaf with other permissions; page, memory type and tracking bits stay.
+  func restricted(_ leaf: Entry, at level: Level, to permissions: Permissions) -> Entry
+  /// The leaf one level down that maps a part of a larger page as that page is mapped; `nil` where the
+  /// smaller entry cannot hold it.
+  func part(_ index: UInt64, of leaf: Entry, at level: Level) -> Entry?
+}
+
+/// A format for which a whole address space can be made from nothing.
+public protocol BuildablePagingFormat: EditablePagingFormat, EnumerablePagingFormat {
+  /// A root over fresh tables, or `nil` where no page is left; what was taken till then is forgotten.
+  ///
+  /// - Parameter takeTable: the next page for a table, which holds zeros; or `nil`.
+  func makeRoot(takeTable: () -> UInt64?) -> Root?
 }
 
 /// Why a table cannot be edited.

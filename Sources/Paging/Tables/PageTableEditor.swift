@@ -1,4 +1,7 @@
-/// Builds and changes tables in place, by plain stores: for guests' tables that nobody walks meanwhile.
+/// Builds and changes tables in place, by plain stores: for tables that nobody walks meanwhile.
+///
+/// An operation does all of its work or none: where it throws, every entry holds what it held before
+/// and every table page that was taken has been given back, zeroed (SPEC P7, P8).
 public struct PageTableEditor<Format: EditablePagingFormat>: Sendable {
   /// The format.
   public let format: Format
@@ -17,11 +20,30 @@ public struct PageTableEditor<Format: EditablePagingFormat>: Sendable {
   ///   - length: **Units** bytes; a multiple of the page size.
   ///   - access: the access the walk is started with, where the format asks.
   ///   - takeTable: the next page for a table, which holds zeros; or `nil`.
-  /// - Throws: `TableEditError`; pages mapped before it stay mapped.
+  ///   - giveTable: takes back a page that was taken and is not needed; it holds zeros.
+  /// - Throws: `TableEditError`; nothing is changed.
   public func map<Memory: EntryMemory & ~Copyable>(
     _ address: Address<Format.Input>, to page: Address<Memory.Space>, length: UInt64,
     pageSize: PageSize, permissions: Permissions, for access: Format.Access,
-    in memory: borrowing Memory, takeTable: () -> Address<Memory.Space>?
+    in memory: borrowing Memory, takeTable: () -> Address<Memory.Space>?,
+    giveTable: (Address<Memory.Space>) -> Void = { _ in }
+  ) throws(TableEditError) {
+    var journal = TableJournal<Format.Entry>()
+    do {
+      try map(
+        address, to: page, length: length, pageSize: pageSize, permissions: permissions,
+        for: access, in: memory, &journal, takeTable)
+    } catch {
+      journal.undo(in: memory, giveTable)
+      throw error
+    }
+  }
+
+  func map<Memory: EntryMemory & ~Copyable>(
+    _ address: Address<Format.Input>, to page: Address<Memory.Space>, length: UInt64,
+    pageSize: PageSize, permissions: Permissions, for access: Format.Access,
+    in memory: borrowing Memory, _ journal: inout TableJournal<Format.Entry>,
+    _ takeTable: () -> Address<Memory.Space>?
   ) throws(TableEditError) {
     guard let leafLevel = format.leafLevel(of: pageSize) else { throw .noSuchPageSize(pageSize) }
     for value in [address.rawValue, page.rawValue, length]
@@ -32,43 +54,39 @@ public struct PageTableEditor<Format: EditablePagingFormat>: Sendable {
     while offset < length {
       try map(
         address.wrappingAdd(offset), to: page.wrappingAdd(offset), at: leafLevel, permissions,
-        access, in: memory, takeTable)
-      offset += pageSize.bytes
+        access, in: memory, &journal, takeTable)
+      let (next, overflow) = offset.addingReportingOverflow(pageSize.bytes)
+      if overflow { return }
+      offset = next
     }
   }
 
   private func map<Memory: EntryMemory & ~Copyable>(
     _ address: Address<Format.Input>, to page: Address<Memory.Space>, at leafLevel: Level,
     _ permissions: Permissions, _ access: Format.Access, in memory: borrowing Memory,
-    _ takeTable: () -> Address<Memory.Space>?
+    _ journal: inout TableJournal<Format.Entry>, _ takeTable: () -> Address<Memory.Space>?
   ) throws(TableEditError) {
-    var table: UInt64
-    var level: Level
-    switch format.start(address, for: access, at: root) {
-    case .table(let base, let top): (table, level) = (base, top)
-    case .refused(let cause, _): throw .unreachable(address.rawValue, cause)
-    }
+    var (table, level) = try start(address, access)
     while true {
       let index = format.index(of: address.rawValue, at: level)
       let place = table &+ index &* UInt64(MemoryLayout<Format.Entry>.size)
-      guard case .success(let old) = memory.load(Address(place), as: Format.Entry.self) else {
-        throw .unreadable(entry: place)
-      }
+      let old = try load(place, in: memory)
       let kind = format.kind(of: old, at: level)
       if level == leafLevel {
         guard kind != .table else { throw .blocked(address: address.rawValue, level: level) }
         let new = format.leafEntry(page.rawValue, at: level, permissions)
-        return try store(new, over: old, at: place, in: memory)
+        return try journal.store(new, over: old, at: place, in: memory)
       }
       switch kind {
       case .table:
         let wide = format.widened(old, by: permissions)
-        if wide != old { try store(wide, over: old, at: place, in: memory) }
+        if wide != old { try journal.store(wide, over: old, at: place, in: memory) }
         table = format.table(in: old, at: level)
       case .notPresent:
         guard let page = takeTable() else { throw .noTablePages }
+        journal.taken.append(page.rawValue)
         let new = format.tableEntry(page.rawValue, at: level)
-        try store(new, over: old, at: place, in: memory)
+        try journal.store(new, over: old, at: place, in: memory)
         table = page.rawValue
       case .leaf, .reserved: throw .blocked(address: address.rawValue, level: level)
       }
@@ -76,12 +94,21 @@ public struct PageTableEditor<Format: EditablePagingFormat>: Sendable {
     }
   }
 
-  private func store<Memory: EntryMemory & ~Copyable>(
-    _ new: Format.Entry, over old: Format.Entry, at place: UInt64, in memory: borrowing Memory
-  ) throws(TableEditError) {
-    guard
-      case .success(.stored) = memory.compareExchange(
-        Address(place), expected: old, desired: new)
-    else { throw .unreadable(entry: place) }
+  func start(
+    _ address: Address<Format.Input>, _ access: Format.Access
+  ) throws(TableEditError) -> (table: UInt64, level: Level) {
+    switch format.start(address, for: access, at: root) {
+    case .table(let base, let top): return (base, top)
+    case .refused(let cause, _): throw .unreachable(address.rawValue, cause)
+    }
+  }
+
+  func load<Memory: EntryMemory & ~Copyable>(
+    _ place: UInt64, in memory: borrowing Memory
+  ) throws(TableEditError) -> Format.Entry {
+    guard case .success(let entry) = memory.load(Address(place), as: Format.Entry.self) else {
+      throw .unreadable(entry: place)
+    }
+    return entry
   }
 }

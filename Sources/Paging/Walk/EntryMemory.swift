@@ -24,6 +24,16 @@ public protocol EntryMemory: ~Copyable {
   borrowing func compareExchange<Entry: TableEntry>(
     _ address: Address<Space>, expected: Entry, desired: Entry
   ) -> Result<EntryExchange, Failure>
+
+  /// Brings the line that holds an entry nearer, where the memory can; never fails, changes nothing.
+  borrowing func prefetch(_ address: Address<Space>)
+}
+
+extension EntryMemory where Self: ~Copyable {
+  /// Does nothing.
+  @inlinable
+  @inline(__always)
+  public borrowing func prefetch(_ address: Address<Space>) {}
 }
 
 /// The width of a table entry: 4 bytes in two-level x86 paging, 8 elsewhere.

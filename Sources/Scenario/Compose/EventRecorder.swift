@@ -23,14 +23,14 @@ final class EventRecorder: MMUObserver {
     }
   }
 
-  /// Whether further events would be dropped.
-  var isFull: Bool { state.withLock { $0.events.count >= Self.most } }
-
-  /// The events since the last call.
-  func take() -> [MMUEvent] {
+  /// The first events since the last call, and how many came after them.
+  ///
+  /// - Parameter most: how many are wanted; there are never more than 64.
+  func take(atMost most: Int = most) -> (events: [MMUEvent], leftOut: Int) {
     state.withLock { state in
       defer { state = State() }
-      return state.events
+      let events = Array(state.events.prefix(most))
+      return (events, state.events.count - events.count + state.dropped)
     }
   }
 }

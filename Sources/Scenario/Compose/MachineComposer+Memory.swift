@@ -19,35 +19,44 @@ extension MachineComposer {
     return images
   }
 
-  /// Host memory and the slots: table pages first, then the slots in the file's order, each aligned
-  /// to its largest page as the guest sees it.
-  func makeMemory(_ images: [String: GuestImage]) throws(ScenarioError) -> GuestMemory {
+  /// The most memory of all slots, those that steps add with the others. **Units** bytes.
+  static var largestMemory: UInt64 { 1 << 46 }
+
+  /// Host memory and the slots: table pages first, then the slots in the file's order and those that
+  /// steps add, each aligned to its largest page as the guest sees it.
+  ///
+  /// - Parameter spare: where each slot that a step adds begins, by the line of its region.
+  func makeMemory(
+    _ images: [String: GuestImage], spare: inout [Int: HPA]
+  ) throws(ScenarioError) -> GuestMemory {
     var cursor = UInt64(spec.tablePageLimit + 1) << 12
+    func reserve(_ region: MachineSpec.Region) throws(ScenarioError) -> HPA? {
+      switch region.content {
+      case .device, .none: return nil
+      case .ram, .image: break
+      }
+      let alignment = max(region.backing, .size4KiB).offsetMask
+      let place = cursor + ((region.gpa.rawValue &- cursor) & alignment)
+      cursor = place + region.byteCount
+      guard cursor <= Self.largestMemory else {
+        throw error("the slots have more than 64 TiB of memory together", line: region.line)
+      }
+      return HPA(place)
+    }
     var slots: [(slot: Memslot, image: GuestImage?, line: Int)] = []
     for region in spec.memory {
+      if case .device = region.content { continue }
       var image: GuestImage?
-      switch region.content {
-      case .device: continue
-      case .image(let name): image = images[name]
-      case .ram, .none: break
-      }
-      var host: HPA?
-      if region.content != .none {
-        let alignment = max(region.backing, .size4KiB).offsetMask
-        cursor += (region.gpa.rawValue &- cursor) & alignment
-        host = HPA(cursor)
-        cursor += region.byteCount
-      }
-      let slot = Memslot(
-        id: slots.count, base: region.gpa.frame, frameCount: region.byteCount >> 12, host: host,
-        flags: region.isReadOnly ? .readOnly : [], backing: region.backing)
+      if case .image(let name) = region.content { image = images[name] }
+      let slot = Memslot(region, id: slots.count, host: try reserve(region))
       slots.append((slot, image, region.line))
     }
+    for region in addedLater { spare[region.line] = try reserve(region) }
     let host: HostMemory
     do {
       host = try HostMemory(byteCount: cursor)
     } catch {
-      throw self.error("\(error)")
+      throw self.error("\(error)", line: spec.line)
     }
     let memory = GuestMemory(host: host)
     for (slot, image, line) in slots {
@@ -90,5 +99,14 @@ extension MachineComposer {
       }
     }
     return bus
+  }
+}
+
+extension Memslot {
+  /// The slot of a region.
+  init(_ region: MachineSpec.Region, id: Int, host: HPA?) {
+    self.init(
+      id: id, base: region.gpa.frame, frameCount: region.byteCount >> 12, host: host,
+      flags: region.isReadOnly ? .readOnly : [], backing: region.backing)
   }
 }

@@ -28,12 +28,45 @@ extension MachineComposer {
     }
     if let names = spec.features { features.restrict(to: names) }
     if case .mode(let mode) = spec.guest, mode != .none { registers.enable(features, mode) }
-    if let cr0 = spec.registers.cr0 { registers.cr0 = CR0(rawValue: cr0) }
-    if let cr3 = spec.registers.cr3 { registers.cr3 = cr3 }
-    if let cr4 = spec.registers.cr4 { registers.cr4 = CR4(rawValue: cr4) }
-    if let efer = spec.registers.efer { registers.efer = EFER(rawValue: efer) }
-    if let pkru = spec.registers.pkru { registers.pkru = pkru }
+    if let given = spec.registers {
+      if let cr0 = given.cr0 { registers.cr0 = CR0(rawValue: cr0) }
+      if let cr3 = given.cr3 { registers.cr3 = cr3 }
+      if let cr4 = given.cr4 { registers.cr4 = CR4(rawValue: cr4) }
+      if let efer = given.efer { registers.efer = EFER(rawValue: efer) }
+      if let pkru = given.pkru { registers.pkru = pkru }
+    }
+    try check(registers, features)
     return (registers, features)
+  }
+
+  /// The line that registers are to be mended at.
+  var registersLine: Int { spec.registers?.line ?? spec.line }
+
+  /// Refuses registers that no processor would run a guest with.
+  private func check(
+    _ registers: X86Registers, _ features: X86Features
+  ) throws(ScenarioError) {
+    let mode = registers.mode
+    if case .mode(let wanted) = spec.guest, mode != wanted {
+      throw error(
+        "the registers select the mode \(mode.rawValue), the guest is \(wanted.rawValue)",
+        line: registersLine)
+    }
+    if mode == .long5, !features.la57 {
+      throw error("five-level paging needs the feature la57", line: registersLine)
+    }
+    let isLong = mode == .long4 || mode == .long5
+    // LAM_U57 and LAM_U48 are bits 61 and 62.
+    let allowed: UInt64 =
+      isLong ? features.physicalAddressMask | (features.lam ? 3 << 61 : 0) : 0xFFFF_FFFF
+    guard registers.cr3 & ~allowed == 0 else {
+      throw error(
+        "cr3 has reserved bits 0x\(String(registers.cr3 & ~allowed, radix: 16))",
+        line: registersLine)
+    }
+    if isLong, !registers.efer.contains(.longModeEnable) {
+      throw error("EFER.LMA is set without EFER.LME", line: registersLine)
+    }
   }
 
   private func imageRegisters(
@@ -51,7 +84,7 @@ extension MachineComposer {
         throw self.error("\(name): \(error)", line: region.line)
       }
     }
-    throw error("'guest: from-image' needs a memory entry with an image")
+    throw error("'guest: from-image' needs a memory entry with an image", line: spec.line)
   }
 
   private static func registers(for mode: X86Mode) -> X86Registers {
@@ -79,7 +112,7 @@ extension MachineComposer {
       let directory = (base & ~0xFFF) + (index + 1) << 12
       switch memory.view.compareExchange(entry, expected: 0, desired: directory | 1 as UInt64) {
       case .success: continue
-      case .failure: throw error("no memory holds the PDPTEs at \(entry)")
+      case .failure: throw error("no memory holds the PDPTEs at \(entry)", line: registersLine)
       }
     }
   }

@@ -10,11 +10,18 @@ protocol ScenarioMachine: AnyObject, Sendable {
     _ vcpu: Int, _ access: X86Access, at gva: GVA, size: Int, value: UInt128
   ) -> AccessReport<X86Fault>
   func invalidatePage(_ vcpu: Int, _ gva: GVA)
-  func setRegister(_ vcpu: Int, _ name: String, _ value: UInt64) throws(RegisterFault)
+  func setRegister(_ vcpu: Int, _ name: GuestRegister, _ value: UInt64) throws(RegisterFault)
+  /// Changes the memslots as one step.
+  ///
+  /// - Parameter dropsTranslations: whether tables may hold what is no longer so.
+  func changeSlots(
+    dropsTranslations: Bool, _ change: (MemslotTable) throws(MemslotError) -> MemslotTable
+  ) throws(MemslotError)
+  /// What is wrong with the tables, one line each; `nil` where the MMU has no audit.
+  func audit() -> [String]?
   func processor(_ vcpu: Int) -> X86Processor
   func tlbCounts() -> (hits: Int, misses: Int)
   func exitCounts() -> ExitCounters
-  func audit() -> [String]
   var vcpuCount: Int { get }
   var memory: GuestMemory { get }
   var counters: MMUCounters { get }
@@ -30,16 +37,26 @@ extension Machine: ScenarioMachine where Guest == X86Processor {
 
   func invalidatePage(_ vcpu: Int, _ gva: GVA) { self.vcpu(vcpu, invalidatePage: gva) }
 
-  func setRegister(_ vcpu: Int, _ name: String, _ value: UInt64) throws(RegisterFault) {
+  func setRegister(_ vcpu: Int, _ name: GuestRegister, _ value: UInt64) throws(RegisterFault) {
     switch name {
-    case "cr0": try self.vcpu(vcpu, moveToCR0: CR0(rawValue: value))
-    case "cr3": try self.vcpu(vcpu, moveToCR3: value)
-    case "cr4": try self.vcpu(vcpu, moveToCR4: CR4(rawValue: value))
-    case "efer": self.vcpu(vcpu, moveToEFER: EFER(rawValue: value))
-    case "pkru": self.vcpu(vcpu, moveToPKRU: UInt32(truncatingIfNeeded: value))
-    default: self.vcpu(vcpu, moveToPKRU: nil, pkrs: UInt32(truncatingIfNeeded: value))
+    case .cr0: try self.vcpu(vcpu, moveToCR0: CR0(rawValue: value))
+    case .cr3: try self.vcpu(vcpu, moveToCR3: value)
+    case .cr4: try self.vcpu(vcpu, moveToCR4: CR4(rawValue: value))
+    case .efer: self.vcpu(vcpu, moveToEFER: EFER(rawValue: value))
+    case .pkru: self.vcpu(vcpu, moveToPKRU: UInt32(truncatingIfNeeded: value))
+    case .pkrs: self.vcpu(vcpu, moveToPKRU: nil, pkrs: UInt32(truncatingIfNeeded: value))
     }
   }
+
+  func changeSlots(
+    dropsTranslations: Bool, _ change: (MemslotTable) throws(MemslotError) -> MemslotTable
+  ) throws(MemslotError) {
+    try memory.update(change) { _ in
+      if dropsTranslations { mmu.invalidateAll() }
+    }
+  }
+
+  func audit() -> [String]? { (mmu as? any AuditableMMU)?.audit() }
 
   func processor(_ vcpu: Int) -> X86Processor { vcpus[vcpu].guest }
 
@@ -53,8 +70,6 @@ extension Machine: ScenarioMachine where Guest == X86Processor {
   func exitCounts() -> ExitCounters {
     vcpus.reduce(into: ExitCounters()) { $0 += $1.exits }
   }
-
-  func audit() -> [String] { mmu.audit() }
 
   var vcpuCount: Int { vcpus.count }
 

@@ -2,7 +2,7 @@ import Paging
 
 extension Expectation {
   init(_ value: YAMLValue) throws(ScenarioError) {
-    var map = try value.mapping()
+    var map = try value.mapping("expectation")
     line = value.line
     ok = try map.take("ok")?.flag()
     self.value = try map.take("value")?.wideNumber()
@@ -11,22 +11,18 @@ extension Expectation {
       try PokeAction.bytes(value)
     }
     gpa = try map.take("gpa").map { value throws(ScenarioError) in GPA(try value.number()) }
-    if var fault = try map.take("fault")?.mapping() {
+    if var fault = try map.take("fault")?.mapping("fault") {
       self.fault = (
         try fault.need("vector").number(0...31), try fault.take("error")?.number() ?? 0
       )
       try fault.finish()
     }
-    if let given = try map.take("exits")?.mapping() {
+    if var given = try map.take("exits")?.mapping("exits") {
       var counts: [ExitCause: Int] = [:]
-      for (name, count) in given.pairs {
-        guard let cause = ExitCause(rawValue: name) else {
-          throw count.error(
-            "unknown exit cause '\(name.prefix(40))' (allowed:"
-              + " \(ExitCause.allCases.map(\.rawValue).joined(separator: ", ")))")
-        }
-        counts[cause] = try count.number(0...1 << 40).asInt
+      for cause in ExitCause.allCases {
+        counts[cause] = try given.take(cause.rawValue)?.number(0...1 << 40).asInt
       }
+      try given.finish()
       exits = counts
     }
     exitsAtMost = try map.take("exits-at-most")?.number(0...1 << 40).asInt

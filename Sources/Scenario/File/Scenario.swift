@@ -1,3 +1,4 @@
+public import Machine
 public import Paging
 public import X86
 
@@ -29,6 +30,8 @@ public struct MachineSpec: Sendable {
     case ept
     /// Shadow page tables.
     case shadow
+    /// Nested page tables.
+    case npt
   }
 
   /// A memslot, or a device on the bus.
@@ -69,26 +72,30 @@ public struct MachineSpec: Sendable {
 
   /// Registers that the file sets; others follow from the mode and the features.
   public struct Registers: Sendable {
+    /// The line of the registers.
+    public var line: Int
     /// As written, or `nil`.
     public var cr0, cr3, cr4, efer: UInt64?
     /// As written, or `nil`.
     public var pkru: UInt32?
   }
 
+  /// The line of the machine.
+  public var line: Int
   /// The guest.
   public var guest: Guest
   /// What the hardware walks.
   public var mmu: MMUKind
-  /// MAXPHYADDR, or `nil` for the image's or 52... see `MachineComposer`.
+  /// MAXPHYADDR, or `nil` for the image's, else 40.
   public var physicalAddressWidth: Int?
   /// The features that the file lists, or `nil` for all.
   public var features: Set<String>?
   /// Registers that the file sets.
-  public var registers: Registers
+  public var registers: Registers?
   /// How many vCPUs.
   public var vcpuCount: Int
-  /// TLB entries and ways.
-  public var tlb: (entries: Int, ways: Int)?
+  /// The TLB's shape, or `nil` for the usual one.
+  public var tlb: TLBGeometry?
   /// Slots and devices.
   public var memory: [Region]
   /// The most table pages.

@@ -10,6 +10,33 @@ public struct Step: Sendable {
   public var expectation: Expectation?
 }
 
+/// The words by which a scenario calls its steps.
+public enum ActionName: String, Sendable, CaseIterable {
+  /// Accesses.
+  case read, write, fetch
+  /// Guest tables and memory, changed from outside.
+  case map, poke
+  /// INVLPG.
+  case invalidatePage = "invlpg"
+  /// MOV to a register.
+  case setRegister = "set-register"
+  /// The same access again and again.
+  case repeated = "repeat"
+  /// A change of the memslots.
+  case memslot
+  /// Steps of several vCPUs at once.
+  case parallel
+  /// The accesses of a trace.
+  case replay
+  /// A check of the tables.
+  case audit
+
+  /// What a vCPU may do while others run.
+  static var laneCases: [ActionName] {
+    [.read, .write, .fetch, .invalidatePage, .setRegister, .repeated]
+  }
+}
+
 /// What a step does.
 public enum Action: Sendable {
   /// A guest access.
@@ -21,20 +48,43 @@ public enum Action: Sendable {
   /// INVLPG.
   case invalidatePage(GVA, vcpu: Int)
   /// MOV to a register.
-  case setRegister(String, UInt64, vcpu: Int)
+  case setRegister(GuestRegister, UInt64, vcpu: Int)
   /// The same access again and again.
   case repeated(RepeatAction)
+  /// A change of the memslots.
+  case memslot(MemslotAction)
+  /// Steps of several vCPUs at once.
+  case parallel(ParallelAction)
+  /// The accesses of a trace.
+  case replay(ReplayAction)
+  /// A check of the tables.
+  case audit
 
   /// The step's word.
   public var name: String {
     switch self {
     case .access(let access): access.kind.description
-    case .map: "map"
-    case .poke: "poke"
-    case .invalidatePage: "invlpg"
-    case .setRegister: "set-register"
-    case .repeated: "repeat"
+    case .map: ActionName.map.rawValue
+    case .poke: ActionName.poke.rawValue
+    case .invalidatePage: ActionName.invalidatePage.rawValue
+    case .setRegister: ActionName.setRegister.rawValue
+    case .repeated: ActionName.repeated.rawValue
+    case .memslot: ActionName.memslot.rawValue
+    case .parallel: ActionName.parallel.rawValue
+    case .replay: ActionName.replay.rawValue
+    case .audit: ActionName.audit.rawValue
     }
+  }
+}
+
+/// A register that a step may set.
+public enum GuestRegister: String, Sendable, CaseIterable {
+  /// A control register, IA32_EFER, or the keys of user and supervisor pages.
+  case cr0, cr3, cr4, efer, pkru, pkrs
+
+  /// What fits it.
+  var range: ClosedRange<UInt64> {
+    self == .pkru || self == .pkrs ? 0...0xFFFF_FFFF : 0...UInt64.max
   }
 }
 
@@ -125,28 +175,36 @@ public struct RepeatAction: Sendable {
   public static var largestCount: UInt64 { 100_000_000 }
 }
 
-/// What must come of a step; what is not named may be anything.
-public struct Expectation: Sendable {
-  /// The line of the expectation.
-  public var line = 0
-  /// Whether the access goes through.
-  public var ok: Bool?
-  /// The number read.
-  public var value: UInt128?
-  /// The text read.
-  public var text: String?
-  /// The bytes read.
-  public var bytes: [UInt8]?
-  /// The vector and error code of the guest's exception.
-  public var fault: (vector: UInt64, error: UInt64)?
-  /// The guest physical address.
-  public var gpa: GPA?
-  /// All exits by cause; causes that are not named must not occur.
-  public var exits: [ExitCause: Int]?
-  /// A bound on all exits.
-  public var exitsAtMost: Int?
-  /// Whether the TLB hits.
-  public var tlbHit: Bool?
-  /// Whether the access goes to the MMIO bus.
-  public var isMMIO: Bool?
+/// A change of the memslots; slots are known by their first byte.
+public enum MemslotAction: Sendable {
+  /// A new slot of zeroed memory, or of none.
+  case add(MachineSpec.Region)
+  /// The slot goes; its memory stays unused.
+  case remove(GPA)
+  /// The slot's memory is shown elsewhere.
+  case move(GPA, to: GPA)
+  /// The slot becomes read-only, or writable.
+  case flags(GPA, isReadOnly: Bool)
+}
+
+/// Steps of several vCPUs at once, each on a thread of its own.
+public struct ParallelAction: Sendable {
+  /// What one vCPU does, one after the other.
+  public struct Lane: Sendable {
+    /// Which vCPU; no two lanes have the same.
+    public var vcpu: Int
+    /// What it does.
+    public var actions: [Action]
+  }
+
+  /// The vCPUs' steps.
+  public var lanes: [Lane]
+}
+
+/// The accesses of a trace, in its order.
+public struct ReplayAction: Sendable {
+  /// The line of the step.
+  public var line: Int
+  /// The trace, relative to the scenario file.
+  public var path: String
 }

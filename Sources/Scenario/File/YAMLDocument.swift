@@ -1,9 +1,9 @@
 import Yams
 
-/// A scenario's YAML, read as untrusted: bounded in size and depth, no anchors, no aliases.
+/// A scenario's YAML, read as untrusted: bounded in size and depth, no anchors, no aliases, no tags.
 enum YAMLDocument {
   /// The largest file that is read. **Units** bytes.
-  static var largestFile: Int { 16 << 20 }
+  static var largestFile: Int { 4 << 20 }
   /// The deepest nesting that is read.
   static var deepest: Int { 64 }
 
@@ -17,9 +17,11 @@ enum YAMLDocument {
     }
     try YAMLGuard.check(bytes)
     do {
-      guard let node = try Yams.compose(yaml: text) else {
+      // The basic resolver leaves every plain scalar a text, so that what is written can be read.
+      guard let node = try Yams.compose(yaml: text, .basic) else {
         throw ScenarioError(line: nil, "the file is empty (a scenario begins with 'scenario: 1')")
       }
+      try check(node, line: 1, depth: 0)
       return YAMLValue(node, line: 1)
     } catch let error as ScenarioError {
       throw error
@@ -29,6 +31,34 @@ enum YAMLDocument {
       throw ScenarioError(line: nil, "not valid YAML")
     }
   }
+
+  /// Refuses tags, anchors and deep nesting, in the file's order.
+  private static func check(_ node: Node, line: Int, depth: Int) throws(ScenarioError) {
+    let line = node.mark?.line ?? line
+    guard depth <= deepest else {
+      throw ScenarioError(line: line, "nested deeper than \(deepest) levels")
+    }
+    guard node.anchor == nil else { throw ScenarioError(line: line, "anchors are refused") }
+    let tag = node.tag.description
+    guard plainTags.contains(tag) else {
+      throw ScenarioError(line: line, "tags are refused; here is '\(tag.prefix(40))'")
+    }
+    switch node {
+    case .scalar: break
+    case .sequence(let sequence):
+      for item in sequence { try check(item, line: line, depth: depth + 1) }
+    case .mapping(let mapping):
+      for (key, value) in mapping {
+        try check(key, line: line, depth: depth + 1)
+        try check(value, line: line, depth: depth + 1)
+      }
+    case .alias: throw ScenarioError(line: line, "aliases are refused")
+    }
+  }
+
+  private static let plainTags: Set<String> = [
+    "tag:yaml.org,2002:str", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map",
+  ]
 
   private static func describe(_ error: YamlError) -> ScenarioError {
     switch error {
@@ -44,96 +74,37 @@ enum YAMLDocument {
   }
 }
 
-/// A look at the raw text before it is parsed, so that nesting and aliases cannot cost more than the
-/// file's length.
+/// A look at the raw text before it is parsed, so that aliases cannot cost more than the file's length.
+///
+/// It does not try to tell text and comments from the rest, since a file could be written to mislead
+/// it: no word begins like an anchor anywhere. libyaml bounds nesting by itself.
 enum YAMLGuard {
   static func check(_ bytes: [UInt8]) throws(ScenarioError) {
     var line = 1
-    var depth = 0
-    var quote: UInt8?
-    var isEscaped = false
-    var isComment = false
-    /// Whether a node may begin here: at a line's start, after white space that follows an
-    /// indicator, or after a flow indicator.
-    var startsNode = true
-    var lineIndicators = 0
+    var previous = UInt8(ascii: "\n")
     for (index, byte) in bytes.enumerated() {
-      if byte == UInt8(ascii: "\n") {
-        line += 1
-        isComment = false
-        lineIndicators = 0
-        if quote == nil { startsNode = true }
-        continue
-      }
-      if isComment { continue }
-      if let open = quote {
-        if isEscaped {
-          isEscaped = false
-        } else if open == UInt8(ascii: "\""), byte == UInt8(ascii: "\\") {
-          isEscaped = true
-        } else if byte == open {
-          quote = nil
-        }
-        continue
-      }
-      switch byte {
-      case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r"): continue
-      case UInt8(ascii: "#"):
-        if index == 0 || bytes[index - 1] <= 0x20 { isComment = true }
-      case UInt8(ascii: "\""), UInt8(ascii: "'"):
-        if startsNode { quote = byte }
-        startsNode = false
-      case UInt8(ascii: "["), UInt8(ascii: "{"):
-        depth += 1
-        if depth > YAMLDocument.deepest {
-          throw ScenarioError(line: line, "nested deeper than \(YAMLDocument.deepest) levels")
-        }
-        startsNode = true
-      case UInt8(ascii: "]"), UInt8(ascii: "}"):
-        depth = max(0, depth - 1)
-        startsNode = false
-      case UInt8(ascii: ","): startsNode = true
-      case UInt8(ascii: ":"), UInt8(ascii: "-"), UInt8(ascii: "?"):
-        let next = index + 1 < bytes.count ? bytes[index + 1] : 0x0A
-        if next <= 0x20 {
-          lineIndicators += 1
-          if lineIndicators > YAMLDocument.deepest {
-            throw ScenarioError(line: line, "nested deeper than \(YAMLDocument.deepest) levels")
-          }
-          startsNode = true
-        }
-      case UInt8(ascii: "&"), UInt8(ascii: "*"):
-        let next = index + 1 < bytes.count ? bytes[index + 1] : 0x0A
-        if startsNode, next > 0x20 {
-          throw ScenarioError(
-            line: line, "anchors and aliases are refused (quote text that begins with & or *)")
-        }
-        startsNode = false
-      default: startsNode = false
+      defer { previous = byte }
+      if byte == UInt8(ascii: "\n") { line += 1 }
+      guard byte == UInt8(ascii: "&") || byte == UInt8(ascii: "*") else { continue }
+      let next = index + 1 < bytes.count ? bytes[index + 1] : 0x20
+      if mayName(next), !mayEndWord(previous) {
+        throw ScenarioError(
+          line: line, "anchors and aliases are refused (no word begins with & or *)")
       }
     }
-    try checkIndentation(bytes)
   }
 
-  /// Block nesting needs a deeper indentation for each level.
-  private static func checkIndentation(_ bytes: [UInt8]) throws(ScenarioError) {
-    var line = 1
-    var column = 0
-    var isIndenting = true
-    for byte in bytes {
-      if byte == UInt8(ascii: "\n") {
-        line += 1
-        column = 0
-        isIndenting = true
-      } else if isIndenting, byte == UInt8(ascii: " ") {
-        column += 1
-        if column > 4 * YAMLDocument.deepest {
-          throw ScenarioError(
-            line: line, "indented by more than \(4 * YAMLDocument.deepest) columns")
-        }
-      } else {
-        isIndenting = false
-      }
-    }
+  /// Whether a byte may be part of an anchor's name.
+  private static func mayName(_ byte: UInt8) -> Bool {
+    isLetterOrDigit(byte) || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
+  }
+
+  /// Whether what follows a byte on the same line is surely no new word.
+  private static func mayEndWord(_ byte: UInt8) -> Bool {
+    isLetterOrDigit(byte) || ")_\"'&*.".utf8.contains(byte)
+  }
+
+  private static func isLetterOrDigit(_ byte: UInt8) -> Bool {
+    (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte & 0xDF)
   }
 }

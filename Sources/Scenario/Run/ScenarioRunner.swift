@@ -1,6 +1,10 @@
+import Dispatch
 import MMU
 import Machine
 import Paging
+import PluginHost
+import Report
+import Synchronization
 public import SystemPackage
 import X86
 import X86Guest
@@ -20,8 +24,14 @@ public final class ScenarioRunner {
   let machine: any ScenarioMachine
   private let plugins: MachinePlugins
   private let recorder: EventRecorder
-  private var faults: [UInt8: Int] = [:]
+  private let traces: [String: [TraceRecord]]
+  private let spare: [Int: HPA]
+  private var player: AccessPlayer
   private var tableCursor: GPA?
+  private var nextSlot: Int
+
+  /// The plugins, in the order of stacking.
+  public var pluginNames: [String] { plugins.plugins.map(\.name) }
 
   /// Composes the machine; nothing of the guest runs yet.
   ///
@@ -33,10 +43,17 @@ public final class ScenarioRunner {
     _ scenario: Scenario, folder: FilePath, plugins: MachinePlugins = MachinePlugins()
   ) throws(ScenarioError) {
     self.scenario = scenario
+    traces = try Self.readTraces(scenario, folder)
     let composed = try MachineComposer(
-      spec: scenario.machine, folder: folder, plugins: plugins
+      spec: scenario.machine, folder: folder, plugins: plugins,
+      addedLater: scenario.steps.compactMap { step in
+        if case .memslot(.add(let region)) = step.action { region } else { nil }
+      }
     ).compose()
     machine = composed.machine
+    spare = composed.spare
+    player = AccessPlayer(machine: composed.machine)
+    nextSlot = scenario.machine.memory.count
     recorder = composed.recorder
     notes = composed.notes
     machineSummary = composed.summary
@@ -47,10 +64,20 @@ public final class ScenarioRunner {
 
   /// Runs all steps.
   ///
-  /// - Parameter report: called with each step's result, in order.
+  /// - Parameters:
+  ///   - trace: called with each access and how it ended, in order; accesses of a `parallel` step come
+  ///     vCPU by vCPU.
+  ///   - progress: called now and then during long steps with the accesses done and those asked for.
+  ///   - report: called with each step's result, in order.
   /// - Throws: what `report` throws.
-  public func run(_ report: (StepResult) throws -> Void) rethrows -> RunSummary {
+  public func run(
+    trace: ((TraceRecord) -> Void)? = nil, progress: ((Int, Int) -> Void)? = nil,
+    _ report: (StepResult) throws -> Void
+  ) rethrows -> RunSummary {
     var summary = RunSummary()
+    player.trace = trace
+    player.progress = progress
+    defer { (player.trace, player.progress) = (nil, nil) }
     for (index, step) in scenario.steps.enumerated() {
       var result = StepResult(number: index + 1, step: step)
       let before = machine.exitCounts()
@@ -60,11 +87,15 @@ public final class ScenarioRunner {
         let count = after[cause] - before[cause]
         return count > 0 ? (cause, count) : nil
       }
-      result.events = recorder.take()
+      (result.events, result.eventsLeftOut) = recorder.take(atMost: step.action.eventsShown)
       result.pluginLines = plugins.services.takeLines()
       if let expectation = step.expectation {
         result.mismatches = expectation.mismatches(result)
-      } else if let problem = result.problem {
+      }
+      // A host's error is never what a guest was meant to see, unless the file says so.
+      if let problem = result.problem, result.mismatches.isEmpty,
+        step.expectation?.toleratesProblem != true
+      {
         result.mismatches = [problem]
       }
       summary.steps += 1
@@ -73,7 +104,7 @@ public final class ScenarioRunner {
     }
     summary.exits = machine.exitCounts().nonzero
     (summary.tlbHits, summary.tlbMisses) = machine.tlbCounts()
-    summary.faults = faults.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    summary.faults = player.faults.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     let counters = machine.counters
     summary.spteInstalls = counters.spteInstalls
     summary.mmioCached = counters.mmioCached
@@ -84,13 +115,13 @@ public final class ScenarioRunner {
   }
 
   /// What is not as it must be in the MMU's tables, one line each; to be asked between steps.
-  public func audit() -> [String] { machine.audit() }
+  public func audit() -> [String] { machine.audit() ?? [] }
 
   private func perform(_ action: Action, _ result: inout StepResult) {
     switch action {
     case .access(let access):
       let before = guestWalk(access.va, vcpu: access.vcpu)
-      perform(access, &result)
+      player.perform(action, &result)
       let after = guestWalk(access.va, vcpu: access.vcpu)
       let entryName = machine.processor(access.vcpu).regime.entryName
       result.walk = before.enumerated().map { index, step in
@@ -98,7 +129,7 @@ public final class ScenarioRunner {
           name: entryName(step.level), step: step,
           after: index < after.count ? after[index].entry : step.entry)
       }
-    case .repeated(let repeated): perform(repeated, &result)
+    case .repeated, .invalidatePage, .setRegister: player.perform(action, &result)
     case .map(let map): perform(map, &result)
     case .poke(let poke):
       let written = unsafe machine.memory.view.write(poke.bytes.span.bytes, at: poke.gpa)
@@ -108,90 +139,110 @@ public final class ScenarioRunner {
       if !result.isDone {
         result.problem = "no memory at GPA \(poke.gpa.wrappingAdd(UInt64(written)))"
       }
-    case .invalidatePage(let va, let vcpu):
-      machine.invalidatePage(vcpu, va)
+    case .memslot(let change): perform(change, &result)
+    case .parallel(let parallel): perform(parallel, &result)
+    case .replay(let replay): player.replay(traces[replay.path] ?? [], &result)
+    case .audit:
+      guard let breaches = machine.audit() else {
+        result.problem = "this MMU has no audit"
+        return
+      }
+      result.breaches = breaches
+      result.isDone = breaches.isEmpty
+      if let first = breaches.first {
+        result.problem = breaches.count == 1 ? first : "\(breaches.count) breaches: \(first)"
+      }
+    }
+  }
+
+  private func perform(_ change: MemslotAction, _ result: inout StepResult) {
+    func id(_ gpa: GPA, in table: MemslotTable) -> Int {
+      table.slots.first { $0.base == gpa.frame }?.id ?? -1
+    }
+    do {
+      switch change {
+      case .add(let region):
+        let slot = Memslot(region, id: nextSlot, host: spare[region.line])
+        try machine.changeSlots(dropsTranslations: false) { table throws(MemslotError) in
+          try table.adding(slot)
+        }
+        nextSlot += 1
+      case .remove(let gpa):
+        try machine.changeSlots(dropsTranslations: true) { table throws(MemslotError) in
+          try table.removing(id: id(gpa, in: table))
+        }
+      case .move(let gpa, let place):
+        try replace(gpa) { $0.base = place.frame }
+      case .flags(let gpa, let isReadOnly):
+        try replace(gpa) {
+          if isReadOnly { $0.flags.insert(.readOnly) } else { $0.flags.remove(.readOnly) }
+        }
+      }
       result.isDone = true
-    case .setRegister(let name, let value, let vcpu):
-      do {
-        try machine.setRegister(vcpu, name, value)
-        result.isDone = true
-      } catch {
-        result.fault = (X86Fault.generalProtectionVector, 0)
-        faults[X86Fault.generalProtectionVector, default: 0] += 1
-        result.problem = "\(error)"
-      }
+    } catch .unknown {
+      result.problem = "no memslot begins there"
+    } catch {
+      result.problem = "\(error)"
     }
   }
 
-  /// One access; more than 16 bytes are read piece by piece.
-  private func perform(_ action: AccessAction, _ result: inout StepResult) {
-    var done = 0
-    while done < action.size {
-      let count = min(16, action.size - done)
-      let report = machine.access(
-        action.vcpu, action.access, at: action.va.wrappingAdd(UInt64(done)), size: count,
-        value: action.value)
-      if done == 0 {
-        result.gpa = report.gpa
-        result.hpa = report.hpa
-        result.isTLBHit = report.isTLBHit
+  /// Takes a slot out and puts it back changed, as one step.
+  private func replace(_ gpa: GPA, _ change: (inout Memslot) -> Void) throws(MemslotError) {
+    try machine.changeSlots(dropsTranslations: true) { table throws(MemslotError) in
+      guard var slot = table.slots.first(where: { $0.base == gpa.frame }) else {
+        throw .unknown(id: -1)
       }
-      result.mmio = result.mmio ?? report.mmio
-      guard take(report, &result) else { return }
-      if case .done(let value) = report.outcome {
-        result.bytes += (0..<count).map { UInt8(truncatingIfNeeded: value >> UInt128($0 * 8)) }
-      }
-      done += count
+      let without = try table.removing(id: slot.id)
+      change(&slot)
+      return try without.adding(slot)
     }
-    result.isDone = true
   }
 
-  private func perform(_ action: RepeatAction, _ result: inout StepResult) {
-    let size = UInt64(action.access.size)
-    let places = (action.range.upperBound - action.range.lowerBound) / size
-    var generator = SplitMix64(state: 0)
-    if case .random(let seed) = action.pattern { generator = SplitMix64(state: seed) }
+  private func perform(_ action: ParallelAction, _ result: inout StepResult) {
+    let lanes = action.lanes
+    let results = Mutex<[Int: AccessPlayer.Lane]>([:])
+    let machine = machine
+    let isTraced = player.trace != nil
+    DispatchQueue.concurrentPerform(iterations: lanes.count) { index in
+      let lane = AccessPlayer.run(lanes[index], on: machine, isTraced: isTraced)
+      results.withLock { $0[index] = lane }
+    }
+    let ended = results.withLock { $0 }
     var completed = 0
-    for index in 0..<UInt64(action.count) {
-      let place: UInt64
-      switch action.pattern {
-      case .sequential: place = index % places
-      case .random: place = generator.next() % places
+    for index in lanes.indices {
+      guard let lane = ended[index] else { continue }
+      completed += lane.completed
+      for (vector, count) in lane.faults { player.faults[vector, default: 0] += count }
+      if let problem = lane.problem, result.problem == nil {
+        result.problem = "vCPU \(lanes[index].vcpu): \(problem)"
       }
-      let report = machine.access(
-        action.access.vcpu, action.access.access,
-        at: GVA(action.range.lowerBound + place * size), size: action.access.size,
-        value: action.access.value)
-      if take(report, &result) { completed += 1 }
-      if recorder.isFull { _ = recorder.take() }
+      if let trace = player.trace { lane.trace.forEach(trace) }
     }
     result.completed = completed
-    result.isDone = completed == action.count
-  }
-
-  /// Notes how an access ended.
-  ///
-  /// - Returns: whether it went through.
-  private func take(_ report: AccessReport<X86Fault>, _ result: inout StepResult) -> Bool {
-    switch report.outcome {
-    case .done: return true
-    case .fault(let fault): result.fault = (fault.vector, fault.errorCode.rawValue)
-    case .injected(let vector, let errorCode): result.fault = (vector, errorCode)
-    case .failed(let error): result.problem = "\(error)"
-    }
-    if let fault = result.fault { faults[fault.vector, default: 0] += 1 }
-    return false
+    result.isDone = completed == lanes.reduce(0) { $0 + $1.actions.count }
   }
 
   private func perform(_ action: MapAction, _ result: inout StepResult) {
     if let place = action.tablesAt { tableCursor = place }
     let view = machine.memory.view
+    let regime = machine.processor(action.vcpu).regime
+    let is32Bit = regime.mode == .legacy32 || regime.mode == .pae
+    if is32Bit, action.va.rawValue + action.byteCount > 1 << 32 {
+      result.problem = "\(action.va) and \(action.byteCount.hex) bytes pass 4 GiB"
+      return
+    }
+    // An entry of four bytes holds no more.
+    let isNarrow = regime.mode == .legacy32
+    if isNarrow, action.gpa.rawValue + action.byteCount > 1 << 32 {
+      result.problem = "\(action.gpa) and \(action.byteCount.hex) bytes pass 4 GiB"
+      return
+    }
     do {
-      try machine.processor(action.vcpu).regime.map(
+      try regime.map(
         action.va, to: action.gpa, length: action.byteCount, pageSize: action.pageSize,
         permissions: action.permissions, in: view,
         takeTable: {
-          guard let page = tableCursor else { return nil }
+          guard let page = tableCursor, !isNarrow || page.rawValue < 1 << 32 else { return nil }
           let zeros = [UInt8](repeating: 0, count: 4096)
           guard unsafe view.write(zeros.span.bytes, at: page) == 4096 else { return nil }
           tableCursor = page.adding(4096)
@@ -213,26 +264,22 @@ public final class ScenarioRunner {
     _ = machine.processor(vcpu).translate(va, for: .read, in: machine.memory.view, &recording)
     return recording.steps
   }
-}
 
-extension AccessAction {
-  /// The access as the processor sees it.
-  var access: X86Access {
-    X86Access(kind, user: isUser, implicit: isImplicit, alignmentCheck: alignmentCheck)
-  }
-}
-
-/// A small seeded generator, the same on every platform, so that a scenario replays.
-///
-/// **Source** Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators".
-struct SplitMix64: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed &>> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed &>> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed &>> 31)
+  /// The traces that steps replay, by path, each read once.
+  private static func readTraces(
+    _ scenario: Scenario, _ folder: FilePath
+  ) throws(ScenarioError) -> [String: [TraceRecord]] {
+    var traces: [String: [TraceRecord]] = [:]
+    for step in scenario.steps {
+      guard case .replay(let replay) = step.action, traces[replay.path] == nil else { continue }
+      do {
+        traces[replay.path] = try TraceFile.read(
+          folder.pushing(FilePath(replay.path)), vcpus: scenario.machine.vcpuCount)
+      } catch {
+        let place = error.line.map { ":\($0)" } ?? ""
+        throw ScenarioError(line: replay.line, "\(replay.path)\(place): \(error.message)")
+      }
+    }
+    return traces
   }
 }

@@ -12,24 +12,28 @@ extension StepResult {
     case .access(let access): line.add("va", access.va)
     case .map(let map): line.add("va", map.va)
     case .invalidatePage(let va, _): line.add("va", va)
-    case .poke, .setRegister, .repeated: break
+    case .poke, .setRegister, .repeated, .memslot, .parallel, .replay, .audit: break
     }
     line.add("ok", isDone)
     if let gpa { line.add("gpa", gpa) }
     if let hpa { line.add("hpa", hpa) }
     addValue(to: &line)
     if let completed { line.add("completed", completed) }
+    if let differences { line.add("differences", differences) }
     if let fault {
       var inner = JSONLine()
       inner.add("vector", Int(fault.vector))
       inner.add("error", hex: UInt64(fault.errorCode))
       line.add("fault", inner)
     }
+    if let reason { line.add("reason", reason) }
+    if !breaches.isEmpty { line.add("breaches", breaches) }
     if let problem { line.add("problem", problem) }
     line.add("exits", Self.object(exits))
     if let isTLBHit { line.add("tlb", isTLBHit ? "hit" : "miss") }
     if let mmio { line.add("mmio", mmio.device ?? "unclaimed") }
     line.add("events", events.map(\.inWords))
+    if eventsLeftOut > 0 { line.add("eventsLeftOut", eventsLeftOut) }
     if !pluginLines.isEmpty { line.add("plugin", pluginLines) }
     if step.expectation != nil || !mismatches.isEmpty { line.add("passed", isPassed) }
     if !mismatches.isEmpty { line.add("mismatches", mismatches) }

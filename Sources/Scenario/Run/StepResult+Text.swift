@@ -21,6 +21,7 @@ extension StepResult {
           + entry.changeInWords)
     }
     lines += events.map { Self.row($0.label, $0.inWords) }
+    if eventsLeftOut > 0 { lines.append(Self.row("…", "\(eventsLeftOut) events more")) }
     lines += pluginLines.map { Self.row("plugin", $0) }
     if let isTLBHit, isTLBHit { lines.append(Self.row("TLB", "hit, no walk")) }
     if let mmio {
@@ -36,7 +37,8 @@ extension StepResult {
     "  " + label + String(repeating: " ", count: max(1, 9 - label.count)) + words
   }
 
-  private var headline: String {
+  /// What the step does, in words.
+  public var headline: String {
     switch step.action {
     case .access(let access):
       let who = access.isUser ? "user" : access.isImplicit ? "implicit supervisor" : "supervisor"
@@ -49,24 +51,50 @@ extension StepResult {
     case .poke(let poke): return "poke \(poke.bytes.count) bytes at GPA \(poke.gpa)"
     case .invalidatePage(let va, let vcpu): return "INVLPG of GVA \(va) on vCPU \(vcpu)"
     case .setRegister(let name, let value, let vcpu):
-      return "set \(name) to \(value.hex) on vCPU \(vcpu)"
+      return "set \(name.rawValue) to \(value.hex) on vCPU \(vcpu)"
     case .repeated(let repeated):
       return "repeat \(repeated.count) × \(repeated.access.kind) in GVA"
         + " \(repeated.range.lowerBound.hex)…\(repeated.range.upperBound.hex)"
+    case .memslot(.add(let region)):
+      return "memslot: add \(region.byteCount.hex) bytes at GPA \(region.gpa)"
+    case .memslot(.remove(let gpa)): return "memslot: remove the one at GPA \(gpa)"
+    case .memslot(.move(let gpa, let place)): return "memslot: move GPA \(gpa) to GPA \(place)"
+    case .memslot(.flags(let gpa, let isReadOnly)):
+      return "memslot: make the one at GPA \(gpa) \(isReadOnly ? "read-only" : "writable")"
+    case .parallel(let parallel):
+      let lanes = parallel.lanes.map { "vCPU \($0.vcpu) \($0.actions.count) steps" }
+      return "in parallel: " + lanes.joined(separator: ", ")
+    case .replay(let replay): return "replay \(replay.path)"
+    case .audit: return "audit of the tables"
     }
+  }
+
+  /// What the last access that did not go through ended with, or nothing.
+  private var lastTrouble: String {
+    if let problem { return "; ended by: \(problem)" }
+    guard let fault else { return "" }
+    return "; last exception: vector \(fault.vector), error code \(UInt64(fault.errorCode).hex)"
   }
 
   private var outcome: String {
     if let completed, case .repeated(let repeated) = step.action {
       let counts = exits.map { "\($0.count) × \($0.cause.rawValue)" }.joined(separator: ", ")
       return "\(completed) of \(repeated.count) went through; exits: "
-        + (counts.isEmpty ? "none" : counts)
+        + (counts.isEmpty ? "none" : counts) + lastTrouble
+    }
+    if let problem { return problem }
+    if let differences {
+      return "\(completed ?? 0) accesses went through, \(differences) ended otherwise than recorded"
+    }
+    if case .parallel(let parallel) = step.action {
+      let total = parallel.lanes.reduce(0) { $0 + $1.actions.count }
+      return "\(completed ?? 0) of \(total) steps done"
     }
     if let fault {
       return
         "exception in the guest: vector \(fault.vector), error code \(UInt64(fault.errorCode).hex)"
+        + (reason.map { " (\($0))" } ?? "")
     }
-    if let problem { return problem }
     guard isDone, case .access(let access) = step.action else {
       return isDone ? "done" : "not done"
     }
@@ -128,6 +156,17 @@ extension MMUEvent {
     case .tableWritten(let gpa, let count): "\(count) bytes of a guest table written at \(gpa)"
     case .remoteFlush: "all vCPUs empty their TLBs"
     case .rootsInvalidated: "all roots are invalid"
+    }
+  }
+}
+
+extension Action {
+  /// How many events a report shows: few where there are many alike, none where their order is chance.
+  var eventsShown: Int {
+    switch self {
+    case .parallel: 0
+    case .repeated, .replay: 8
+    case .access, .map, .poke, .invalidatePage, .setRegister, .memslot, .audit: 64
     }
   }
 }

@@ -19,6 +19,12 @@ public struct StepResult: Sendable {
   public var fault: (vector: UInt8, errorCode: UInt32)?
   /// Why the step could not go on, in words.
   public var problem: String?
+  /// Why a register could not be set, in words.
+  public var reason: String?
+  /// For a replayed trace: the accesses that ended otherwise than recorded.
+  public var differences: Int?
+  /// What an audit found, one line each.
+  public var breaches: [String] = []
   /// The exits, by cause.
   public var exits: [(cause: ExitCause, count: Int)] = []
   /// Whether the first page's translation came from the TLB; `nil` where none was asked for.
@@ -27,11 +33,13 @@ public struct StepResult: Sendable {
   public var mmio: MMIOAnswer?
   /// What happened inside the MMU.
   public var events: [MMUEvent] = []
+  /// How many events came after those.
+  public var eventsLeftOut = 0
   /// What plugins said.
   public var pluginLines: [String] = []
   /// The guest's own tables for the address, before and after the step.
   public var walk: [WalkedEntry] = []
-  /// For a repeated access: how many went through.
+  /// For a step of many accesses: how many went through; for `parallel` how many steps.
   public var completed: Int?
   /// The expectations that do not hold, in words.
   public var mismatches: [String] = []

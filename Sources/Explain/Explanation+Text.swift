@@ -1,0 +1,107 @@
+import Paging
+import Report
+public import X86
+
+extension Explanation {
+  /// The explanation for people, line by line.
+  public var text: [String] {
+    var lines = [
+      "\(situation.words) to \(situation.address), \(situation.registers.mode.rawValue),"
+        + " CR3 \(situation.registers.cr3.hex)"
+    ]
+    if !entries.isEmpty {
+      lines += ["", "Entries read"]
+      for entry in entries {
+        lines.append("  \(entry.place): \(entry.value.hex)")
+        lines.append("    \(EntryReport(entry.value, fields: entry.fields).words)")
+      }
+    }
+    lines += ["", "Rules"]
+    for rule in rules {
+      lines.append("  \(Self.mark(rule.verdict))  \(rule.name): \(rule.words)")
+      if rule.verdict == .failed { lines.append("        [\(rule.source)]") }
+    }
+    lines += [""] + outcomeText
+    if !errorCodeBits.isEmpty {
+      for bit in errorCodeBits {
+        let name = bit.name.padded(to: 4)
+        lines.append("  bit \(bit.bit)  \(name) \(bit.isSet ? 1 : 0)  \(bit.why)")
+      }
+    }
+    return lines + remedyText
+  }
+
+  private static func mark(_ verdict: AccessRule.Verdict) -> String {
+    switch verdict {
+    case .passed: "pass"
+    case .failed: "FAIL"
+    case .notApplicable: "   -"
+    }
+  }
+
+  private var outcomeText: [String] {
+    switch outcome {
+    case .granted(let translation):
+      var lines = [
+        "The access goes through: GPA \(translation.address), a \(translation.pageSize) page,"
+          + " \(translation.rights.permissions)"
+      ]
+      if let memoryType { lines.append("Memory type: \(memoryType.words)") }
+      return lines
+    case .refused(let fault) where fault.vector == X86Fault.pageFaultVector:
+      return [
+        "Page fault (vector 14), error code \(UInt64(fault.errorCode.rawValue).hex)"
+          + " (\(fault.errorCode.names)): \(fault.cause), level \(fault.level)"
+      ]
+    case .refused(let fault):
+      let name =
+        fault.vector == X86Fault.stackFaultVector ? "Stack fault" : "General-protection fault"
+      return ["\(name) (vector \(fault.vector)), error code 0x0: \(fault.cause)"]
+    case .tableUnreadable(let entry, let name, let level, let why):
+      var lines = [
+        "Unknown: the page that holds the \(name) (GPA \(entry)), level \(level), \(why)."
+      ]
+      if why == "is not in this file" {
+        lines.append(
+          "That is not the same as not mapped: the machine had this page, the file does not.")
+      }
+      return lines
+    case .contended: return ["Unknown: entries kept changing under the walk"]
+    }
+  }
+
+  private var remedyText: [String] {
+    guard case .refused = outcome else { return [] }
+    guard !remedies.isEmpty else {
+      return [
+        "",
+        "No change of the entries read or of the registers is enough: a table or a page is missing.",
+      ]
+    }
+    let lines = remedies.map { remedy in
+      let steps = remedy.changes.map { $0.words(in: situation) }.joined(separator: ", and ")
+      return "  \(steps) -> GPA \(remedy.leadsTo)"
+    }
+    return ["", "The smallest change that would let it through (each was tried)"] + lines
+  }
+}
+
+extension EffectiveMemoryType {
+  /// One line: the type, and what made it.
+  public var words: String {
+    let from = "PAT entry \(index) says \(attribute)"
+    switch range {
+    case .mtrr(let type):
+      return "\(self.type.abbreviation) (\(from), the MTRRs say \(type.abbreviation))"
+    case .ept(let type, let ignoresPAT):
+      let pat = ignoresPAT ? "PAT is left out" : from
+      return "\(self.type.abbreviation) (\(pat), EPT says \(type.abbreviation))"
+    }
+  }
+}
+
+extension String {
+  func padded(to width: Int) -> String {
+    self + String(repeating: " ", count: max(0, width - count))
+  }
+}

@@ -1,0 +1,120 @@
+/// A tree drawn as SVG: a row a level, a box a table, filled as full as the table is.
+public struct TreeDrawing: Sendable {
+  private let tree: TableTree
+  private let mostBoxes: Int
+
+  /// A drawing with at most `mostBoxes` tables in a row.
+  public init(_ tree: TableTree, mostBoxes: Int = 256) {
+    self.tree = tree
+    self.mostBoxes = mostBoxes
+  }
+
+  private static var width: Double { 1200 }
+  private static var margin: Double { 96 }
+  private static var rowHeight: Double { 110 }
+  private static var boxHeight: Double { 40 }
+
+  private struct Box {
+    let node: Int
+    let x: Double
+    let y: Double
+    let width: Double
+  }
+
+  /// The drawing.
+  public var svg: String {
+    let levels = Set(tree.nodes.map(\.level)).sorted(by: >)
+    var boxes: [Int: Box] = [:]
+    var parts: [String] = []
+    for (row, level) in levels.enumerated() {
+      let y = 40 + Double(row) * Self.rowHeight
+      let all = tree.nodes.indices.filter { tree.nodes[$0].level == level }
+      let shown = all.prefix(mostBoxes)
+      let room = Self.width - Self.margin - 16
+      let step = room / Double(max(shown.count, 1))
+      let width = min(max(step * 0.8, 1.5), 110)
+      for (number, node) in shown.enumerated() {
+        let x = Self.margin + (Double(number) + 0.5) * step - width / 2
+        boxes[node] = Box(node: node, x: x, y: y, width: width)
+      }
+      let hidden = all.count - shown.count
+      parts.append(
+        #"<text x="8" y="\#(f(y + 16))" class="level">\#(TableTree.name(of: level))</text>"#
+          + #"<text x="8" y="\#(f(y + 32))" class="count">\#(all.count)"#
+          + (hidden > 0 ? " (\(shown.count) drawn)" : all.count == 1 ? " table" : " tables")
+          + "</text>")
+    }
+    for box in boxes.values.sorted(by: { $0.node < $1.node }) {
+      for child in tree.nodes[box.node].children {
+        guard let target = boxes[child.node] else { continue }
+        parts.append(link(box, target, isShared: tree.nodes[child.node].links > 1))
+      }
+    }
+    for box in boxes.values.sorted(by: { $0.node < $1.node }) { parts.append(draw(box)) }
+    let height = 40 + Double(max(levels.count, 1)) * Self.rowHeight
+    return """
+      <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(f(Self.width)) \(f(height))" \
+      font-family="sans-serif" role="img" aria-label="Page tables">
+      <style>.level{font-size:15px;font-weight:bold;fill:#222}.count{font-size:11px;fill:#666}\
+      .name{font-size:11px;fill:#222}.table{fill:#eef2f6;stroke:#4a6a8a}.shared{stroke:#c2571a}\
+      .broken{stroke:#c00;stroke-dasharray:4 2}.used{fill:#9dbbd8}.pages{fill:#8cc08c}\
+      .link{fill:none;stroke:#4a6a8a;stroke-opacity:.35}.sharedlink{stroke:#c2571a}</style>
+      <rect width="\(f(Self.width))" height="\(f(height))" fill="#fff"/>
+      \(legend)
+      \(parts.joined(separator: "\n"))
+      </svg>
+      """
+  }
+
+  private var legend: String {
+    let items = [
+      ("used", "entries that link tables"), ("pages", "entries that map pages"),
+      ("table shared", "linked more than once"), ("table broken", "not wholly in the image"),
+    ]
+    return items.enumerated().map { number, item in
+      let x = Self.margin + Double(number) * 220
+      return #"<rect class="\#(item.0)" x="\#(f(x))" y="8" width="14" height="12"/>"#
+        + #"<text class="count" x="\#(f(x + 20))" y="18">\#(item.1)</text>"#
+    }.joined(separator: "\n")
+  }
+
+  private func draw(_ box: Box) -> String {
+    let node = tree.nodes[box.node]
+    var style = "table"
+    if node.links > 1 { style += " shared" }
+    if node.isUnreadable { style += " broken" }
+    func part(_ count: Int) -> Double {
+      box.width * Double(count) / Double(max(node.capacity, 1))
+    }
+    let (links, pages) = (part(node.tables), part(node.pages))
+    let title =
+      "\(node.name) \(node.address) from \(node.start): \(node.tables) tables,"
+      + " \(node.pages) pages of \(node.pageSize), linked \(node.links) times"
+    var text =
+      #"<g><title>\#(title)</title><rect class="\#(style)" x="\#(f(box.x))" y="\#(f(box.y))" "#
+      + #"width="\#(f(box.width))" height="\#(f(Self.boxHeight))" rx="2"/>"#
+      + #"<rect class="used" x="\#(f(box.x))" y="\#(f(box.y + 26))" width="\#(f(links))" height="13"/>"#
+      + #"<rect class="pages" x="\#(f(box.x + links))" y="\#(f(box.y + 26))" "#
+      + #"width="\#(f(pages))" height="13"/>"#
+    if box.width >= 64 {
+      text +=
+        #"<text class="name" x="\#(f(box.x + box.width / 2))" y="\#(f(box.y + 17))" "#
+        + #"text-anchor="middle">\#(node.address)</text>"#
+    }
+    return text + "</g>"
+  }
+
+  private func link(_ parent: Box, _ child: Box, isShared: Bool) -> String {
+    let (x1, y1) = (parent.x + parent.width / 2, parent.y + Self.boxHeight)
+    let (x2, y2) = (child.x + child.width / 2, child.y)
+    let middle = (y1 + y2) / 2
+    return #"<path class="link\#(isShared ? " sharedlink" : "")" d="M\#(f(x1)) \#(f(y1))"#
+      + #"C\#(f(x1)) \#(f(middle)) \#(f(x2)) \#(f(middle)) \#(f(x2)) \#(f(y2))"/>"#
+  }
+
+  /// A number with one decimal.
+  private func f(_ value: Double) -> String {
+    let tenths = Int((value * 10).rounded())
+    return tenths % 10 == 0 ? "\(tenths / 10)" : "\(tenths / 10).\(abs(tenths % 10))"
+  }
+}

@@ -1,0 +1,3 @@
+import Paging
+
+extension TDPMMU: AuditableMMU {}

@@ -1,0 +1,278 @@
+public import Paging
+import Synchronization
+
+/// Why dirty pages cannot be logged.
+public enum DirtyLogError: Error, Sendable, Hashable {
+  /// No slot has this number, or a change of it is refused.
+  case memslot(MemslotError)
+  /// The slot is logged already.
+  case running(slot: Int)
+  /// The slot is not logged.
+  case notRunning(slot: Int)
+  /// The entries have no D that hardware sets.
+  case needsDirtyBit(DirtyMethod)
+  /// The MMU has no rings.
+  case noRings
+  /// More than a log can cover. **Units** frames.
+  case tooLarge(frames: UInt64)
+}
+
+extension DirtyLogError: CustomStringConvertible {
+  /// One line.
+  public var description: String {
+    switch self {
+    case .memslot(let error): "\(error)"
+    case .running(let slot): "memslot \(slot) is logged already"
+    case .notRunning(let slot): "memslot \(slot) is not logged"
+    case .needsDirtyBit(let method): "method \(method.rawValue) needs D bits that hardware sets"
+    case .noRings: "the machine was composed without dirty rings"
+    case .tooLarge(let frames):
+      "a log of \(frames) frames (allowed: \(DirtyLog.largestFrameCount))"
+    }
+  }
+}
+
+extension TDPMMU {
+  /// Begins to record which pages of a slot are written (SPEC T3).
+  ///
+  /// - Parameters:
+  ///   - isInitiallySet: all pages count as written and nothing is protected until they are cleared.
+  ///   - usesRings: marks go to the writing vCPU's ring.
+  ///   - splitBudget: large pages are split at once, for at most so many table pages; the others when
+  ///     they are written. **Units** pages.
+  public func startDirtyLog(
+    slot id: Int, _ method: DirtyMethod, isInitiallySet: Bool = false, usesRings: Bool = false,
+    splitBudget: Int = 0
+  ) throws(DirtyLogError) {
+    guard let slot = memory.slots[id: id] else { throw .memslot(.unknown(id: id)) }
+    if slot.activeLog != nil { throw .running(slot: id) }
+    let marks = encoder.layout.masks
+    if method != .writeProtect, marks.dirty == 0 { throw .needsDirtyBit(method) }
+    if usesRings, ringSize == nil { throw .noRings }
+    guard
+      let log = DirtyLog(
+        frameCount: slot.frameCount, method: method, isInitiallySet: isInitiallySet,
+        usesRings: usesRings)
+    else { throw .tooLarge(frames: slot.frameCount) }
+    count(method, by: 1)
+    do throws(MemslotError) {
+      try memory.update { table throws(MemslotError) in
+        guard var slot = table[id: id] else { throw .unknown(id: id) }
+        slot.dirtyLog = log
+        slot.flags.insert(.logsDirtyPages)
+        return try table.replacing(slot)
+      } invalidate: { _ in
+        // Faults that saw the slot without its log are done after this.
+        walkers.synchronize()
+        if !isInitiallySet {
+          roots.withRoots { roots in
+            protect(slot, log, nil, roots)
+            walkers.synchronize()
+          }
+        }
+      }
+    } catch {
+      count(method, by: -1)
+      throw .memslot(error)
+    }
+    if splitBudget > 0 { _ = splitLargePages(in: slot.base..<slot.end, budget: splitBudget) }
+  }
+
+  /// Ends the recording; W comes back fault by fault.
+  public func stopDirtyLog(slot id: Int) throws(DirtyLogError) {
+    let (_, log) = try logged(id)
+    do throws(MemslotError) {
+      try memory.update { table throws(MemslotError) in
+        guard var slot = table[id: id] else { throw .unknown(id: id) }
+        slot.dirtyLog = nil
+        slot.flags.remove(.logsDirtyPages)
+        return try table.replacing(slot)
+      } invalidate: { _ in
+        walkers.synchronize()
+      }
+    } catch { throw .memslot(error) }
+    count(log.method, by: -1)
+  }
+
+  /// The pages of a slot that were written, bit 0 of word 0 for its first frame.
+  ///
+  /// - Parameter clearing: whether they count as clean from now on. Whoever copies them after this
+  ///   call misses no write: a later one is marked again.
+  public func dirtyPages(ofSlot id: Int, clearing: Bool) throws(DirtyLogError) -> [UInt64] {
+    let (slot, log) = try logged(id)
+    return roots.withRoots { roots in
+      let found = collect(slot, log, roots)
+      guard clearing else {
+        if found { walkers.synchronize() }
+        return log.snapshot
+      }
+      let words = (0..<log.wordCount).map { log.take(~0, at: $0) }
+      protect(slot, log, words, roots)
+      walkers.synchronize()
+      return words
+    }
+  }
+
+  /// Declares pages clean that a look without clearing had found.
+  ///
+  /// - Parameters:
+  ///   - firstWord: the word that `words` begins with. **Units** words of 64 frames.
+  public func clearDirtyPages(
+    ofSlot id: Int, firstWord: Int, _ words: [UInt64]
+  ) throws(DirtyLogError) {
+    let (slot, log) = try logged(id)
+    roots.withRoots { roots in
+      var taken = [UInt64](repeating: 0, count: log.wordCount)
+      for (index, word) in words.enumerated() {
+        let (place, overflow) = firstWord.addingReportingOverflow(index)
+        guard !overflow, taken.indices.contains(place) else { continue }
+        taken[place] = log.take(word, at: place)
+      }
+      protect(slot, log, taken, roots)
+      walkers.synchronize()
+    }
+  }
+
+  /// The entries that the vCPUs have added to their rings since the last harvest.
+  public func harvestDirtyRings() -> [DirtyRingEntry] {
+    roots.withRoots { _ in
+      drainModificationLogs()
+      return rings.flatMap { $0.harvest() }
+    }
+  }
+
+  /// Frees the places of harvested entries and protects their pages again; what is copied after this
+  /// call misses no write.
+  ///
+  /// - Returns: the entries whose places are free now.
+  @discardableResult
+  public func resetDirtyRings() -> [DirtyRingEntry] {
+    let slots = memory.slots
+    return roots.withRoots { roots in
+      let entries = rings.flatMap { $0.takeHarvested() }
+      for entry in Set(entries) {
+        guard let slot = slots[id: entry.slot], let log = slot.activeLog else { continue }
+        let gfn = slot.base.wrappingAdd(entry.offset)
+        forEachLeaf(in: gfn..<gfn.wrappingAdd(1), roots) { place, spte, level, _ in
+          alter(place, spte, at: level) { protected($0, at: level, log.method) }
+        }
+      }
+      walkers.synchronize()
+      return entries
+    }
+  }
+
+  /// A vCPU whose ring is full does not enter the guest.
+  public func pendingStop(_ cpu: TDPContext) -> (cause: ExitCause, error: FaultError)? {
+    guard let ring = cpu.dirtyRing, ring.isSoftFull else { return nil }
+    return (.dirtyRingFull, .dirtyRingFull(vcpu: cpu.index))
+  }
+
+  /// Moves what hardware has logged to the slots' logs.
+  public func drainModificationLog(_ cpu: inout TDPContext) {
+    drain(cpu.modificationLog, to: cpu.dirtyRing, memory.slots)
+  }
+
+  private func drainModificationLogs() {
+    let slots = memory.slots
+    for log in logs.withLock({ Array($0.values) }) { drain(log.modifications, to: log.ring, slots) }
+  }
+
+  private func drain(_ log: ModificationLog, to ring: DirtyRing?, _ slots: MemslotTable) {
+    var hint = 0
+    for gpa in log.drain() {
+      guard let slot = slots.slot(for: gpa.frame, hint: &hint), let log = slot.activeLog else {
+        continue
+      }
+      markDirty(gpa.frame.rawValue, count: 1, of: slot, in: log, by: ring)
+    }
+  }
+
+  private var rings: [DirtyRing] {
+    logs.withLock { logs in logs.sorted { $0.key < $1.key }.compactMap(\.value.ring) }
+  }
+
+  private func logged(_ id: Int) throws(DirtyLogError) -> (Memslot, DirtyLog) {
+    guard let slot = memory.slots[id: id] else { throw .memslot(.unknown(id: id)) }
+    guard let log = slot.activeLog else { throw .notRunning(slot: id) }
+    return (slot, log)
+  }
+
+  private func count(_ method: DirtyMethod, by step: Int) {
+    if method != .writeProtect { dirtyBitUsers.add(step, ordering: .acquiringAndReleasing) }
+    if method == .pageModificationLog {
+      modificationLogUsers.add(step, ordering: .acquiringAndReleasing)
+    }
+  }
+
+  /// Notes what hardware has noted.
+  ///
+  /// - Returns: whether leaves were changed for it, so that TLBs must be flushed.
+  private func collect(_ slot: Memslot, _ log: DirtyLog, _ roots: [PFN]) -> Bool {
+    switch log.method {
+    case .writeProtect: return false
+    case .pageModificationLog:
+      drainModificationLogs()
+      return false
+    case .dirtyBit:
+      var found = false
+      forEachLeaf(in: slot.base..<slot.end, roots) { place, spte, level, gfn in
+        guard let old = alter(place, spte, at: level, encoder.cleaned), encoder.isDirty(old)
+        else { return }
+        found = true
+        log.mark(gfn &- slot.base.rawValue, count: span(of: level))
+      }
+      return found
+    }
+  }
+
+  /// Makes the next write to each page noticed.
+  ///
+  /// - Parameter words: the pages; `nil` for all.
+  private func protect(
+    _ slot: Memslot, _ log: DirtyLog, _ words: [UInt64]?, _ roots: [PFN]
+  ) {
+    forEachLeaf(in: slot.base..<slot.end, roots) { place, spte, level, gfn in
+      if let words {
+        let first = gfn &- slot.base.rawValue
+        let isConcerned = (first..<min(first &+ span(of: level), log.frameCount)).contains {
+          words[Int($0 / 64)] >> ($0 % 64) & 1 != 0
+        }
+        guard isConcerned else { return }
+      }
+      alter(place, spte, at: level) { protected($0, at: level, log.method) }
+    }
+  }
+
+  /// A leaf whose next write is noticed. Large leaves lose W whatever the method: hardware would log
+  /// one of their pages alone.
+  private func protected(_ spte: SPTE, at level: Level, _ method: DirtyMethod) -> SPTE {
+    if method == .writeProtect { return encoder.writeProtected(spte) }
+    let clean = encoder.cleaned(spte)
+    return level == .pageTable ? clean : encoder.writeProtected(clean)
+  }
+
+  /// Marks pages in the vCPU's ring, or where there is none or it is full, in the bitmap.
+  func markDirty(
+    _ gfn: UInt64, count: UInt64, of slot: Memslot, in log: DirtyLog, by ring: DirtyRing?
+  ) {
+    let first = gfn &- slot.base.rawValue
+    if log.usesRings, let ring, count == 1, ring.push(DirtyRingEntry(slot: slot.id, offset: first))
+    {
+      return
+    }
+    log.mark(first, count: count)
+  }
+
+  /// Keeps what hardware noted in a leaf that is taken away.
+  func recordDirty(
+    _ spte: SPTE, at level: Level, first gfn: UInt64, in slots: MemslotTable
+  ) {
+    guard dirtyBitUsers.load(ordering: .acquiring) > 0, encoder.isDirty(spte) else { return }
+    var hint = 0
+    guard let slot = slots.slot(for: GFN(gfn), hint: &hint), let log = slot.activeLog else {
+      return
+    }
+    log.mark(gfn &- slot.base.rawValue, count: span(of: level))
+  }
+}

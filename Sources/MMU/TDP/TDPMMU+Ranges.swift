@@ -1,0 +1,192 @@
+public import Paging
+import Synchronization
+
+/// Changes of whole ranges. They come one after another (the roots are lent to one at a time); faults
+/// go on meanwhile. None may be called by a vCPU that is inside.
+extension TDPMMU {
+  /// Waits until no vCPU uses a translation from before this call, in its TLB or in a walk under way.
+  public func synchronize() { walkers.synchronize() }
+
+  /// Takes away every entry of the frames of a range; tables that lie inside it wait until nobody can
+  /// walk them and go back to the pool (SPEC T1).
+  ///
+  /// - Returns: the number of leaves taken away.
+  @discardableResult
+  public func zap(_ range: Range<GFN>) -> Int {
+    let slots = memory.slots
+    return roots.withRoots { roots in
+      var removal = Removal()
+      for root in roots {
+        zap(root, at: encoder.rootLevel, first: 0, range.rawValues, slots, &removal)
+      }
+      walkers.synchronize()
+      for page in removal.pages { pool.give(back: page) }
+      return removal.leaves
+    }
+  }
+
+  /// Tells the MMU that the host changes the memory behind a range (SPEC T5): its leaves go, its faults
+  /// wait, nobody uses it while `change` runs.
+  ///
+  /// - Returns: the number of leaves taken away.
+  @discardableResult
+  public func unmapHost(_ range: Range<GFN>, _ change: () -> Void = {}) -> Int {
+    notifier.begin(range)
+    defer { notifier.end(range) }
+    // Faults that began before the warning are done when this returns.
+    walkers.synchronize()
+    let leaves = zap(range)
+    change()
+    return leaves
+  }
+
+  /// How often the host has changed memory behind the guest.
+  public var notifierSequence: UInt64 { notifier.sequence.load(ordering: .acquiring) }
+
+  /// Changes the memslots and drops what the tables hold of the frames concerned (SPEC T8).
+  ///
+  /// - Parameter range: the frames that mean something else after the change.
+  /// - Throws: what `change` throws.
+  public func updateSlots(
+    dropping range: Range<GFN>, _ change: (MemslotTable) throws(MemslotError) -> MemslotTable
+  ) throws(MemslotError) {
+    try memory.update(change) { _ in
+      walkers.synchronize()
+      zap(range)
+    }
+  }
+
+  /// Counts, and as wanted forgets, which leaves of a range were used (SPEC T4). Where hardware keeps A
+  /// nothing is flushed, so that a use that the TLB answers may go unseen until its entry leaves.
+  ///
+  /// - Returns: the leaves that were used.
+  @discardableResult
+  public func age(_ range: Range<GFN>, clearing: Bool) -> Int {
+    roots.withRoots { roots in
+      var young = 0
+      var isTracked = false
+      forEachLeaf(in: range, roots) { place, spte, level, _ in
+        guard encoder.isAccessed(spte) else { return }
+        young += 1
+        guard clearing, alter(place, spte, at: level, encoder.aged) != nil else { return }
+        if !encoder.hasHardwareAD(spte) { isTracked = true }
+      }
+      if isTracked { walkers.synchronize() }
+      return young
+    }
+  }
+
+  /// The tables and leaves that a zap took out.
+  struct Removal {
+    var pages: [PFN] = []
+    var leaves = 0
+  }
+
+  private func zap(
+    _ table: PFN, at level: Level, first: UInt64, _ range: Range<UInt64>, _ slots: MemslotTable,
+    _ removal: inout Removal
+  ) {
+    let nonPresent = encoder.layout.nonPresent
+    forEachEntry(of: table, at: level, first: first, in: range) { place, spte, gfn in
+      if spte == nonPresent { return }
+      let isInside = gfn >= range.lowerBound && gfn &+ span(of: level) <= range.upperBound
+      if !isInside, encoder.isPresent(spte), !encoder.isLeaf(spte, at: level) {
+        return zap(
+          encoder.pfn(of: spte), at: level.below, first: gfn, range, slots, &removal)
+      }
+      // Frozen first: nobody links another table here while this one is taken apart.
+      guard case .success(let raw) = host.swap(place, to: encoder.layout.frozen.rawValue) else {
+        return
+      }
+      takeOut(SPTE(raw), at: level, first: gfn, slots, &removal)
+      _ = host.swap(place, to: nonPresent.rawValue)
+    }
+  }
+
+  private func takeOut(
+    _ spte: SPTE, at level: Level, first gfn: UInt64, _ slots: MemslotTable,
+    _ removal: inout Removal
+  ) {
+    guard encoder.isPresent(spte) else { return }
+    if encoder.isLeaf(spte, at: level) {
+      removal.leaves += 1
+      return recordDirty(spte, at: level, first: gfn, in: slots)
+    }
+    let table = encoder.pfn(of: spte)
+    for (index, old) in freeze(table).enumerated() {
+      takeOut(
+        old, at: level.below, first: gfn &+ UInt64(index) &* span(of: level.below), slots,
+        &removal)
+    }
+    removal.pages.append(table)
+  }
+
+  /// Frames under one entry of a level. **Units** frames.
+  func span(of level: Level) -> UInt64 { 1 &<< UInt64(9 &* (level.rawValue &- 1)) }
+
+  /// Calls for each entry of one table that covers frames of a range.
+  func forEachEntry(
+    of table: PFN, at level: Level, first: UInt64, in range: Range<UInt64>,
+    _ body: (_ place: HPA, _ spte: SPTE, _ gfn: UInt64) -> Void
+  ) {
+    let step = span(of: level)
+    let end = min(range.upperBound, first &+ step &* 512)
+    var gfn = max(range.lowerBound, first) & ~(step &- 1)
+    while gfn < end {
+      let place = entry(for: GFN(gfn), in: table, at: level)
+      body(place, load(place), gfn)
+      gfn &+= step
+    }
+  }
+
+  /// Calls for each present leaf that covers frames of a range; a leaf that becomes a table in the call
+  /// is gone through too.
+  func forEachLeaf(
+    in range: Range<GFN>, _ roots: [PFN],
+    _ body: (_ place: HPA, _ spte: SPTE, _ level: Level, _ gfn: UInt64) -> Void
+  ) {
+    for root in roots {
+      forEachLeaf(of: root, at: encoder.rootLevel, first: 0, in: range.rawValues, body)
+    }
+  }
+
+  private func forEachLeaf(
+    of table: PFN, at level: Level, first: UInt64, in range: Range<UInt64>,
+    _ body: (_ place: HPA, _ spte: SPTE, _ level: Level, _ gfn: UInt64) -> Void
+  ) {
+    forEachEntry(of: table, at: level, first: first, in: range) { place, spte, gfn in
+      var spte = spte
+      if encoder.isPresent(spte), encoder.isLeaf(spte, at: level) {
+        body(place, spte, level, gfn)
+        spte = load(place)
+      }
+      guard encoder.isPresent(spte), !encoder.isLeaf(spte, at: level) else { return }
+      forEachLeaf(of: encoder.pfn(of: spte), at: level.below, first: gfn, in: range, body)
+    }
+  }
+
+  /// Changes a present leaf whoever else changes it meanwhile.
+  ///
+  /// - Returns: what it held before, or `nil` where nothing was to be changed.
+  @discardableResult
+  func alter(
+    _ place: HPA, _ seen: SPTE, at level: Level, _ transform: (SPTE) -> SPTE
+  ) -> SPTE? {
+    var old = seen
+    while encoder.isPresent(old), encoder.isLeaf(old, at: level) {
+      let new = transform(old)
+      if new == old { return nil }
+      guard
+        case .success(let (exchanged, original)) = host.exchange(
+          place, expected: old.rawValue, desired: new.rawValue)
+      else { return nil }
+      if exchanged { return old }
+      old = SPTE(original)
+    }
+    return nil
+  }
+}
+
+extension Range<GFN> {
+  var rawValues: Range<UInt64> { lowerBound.rawValue..<upperBound.rawValue }
+}

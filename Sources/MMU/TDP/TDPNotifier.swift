@@ -1,0 +1,36 @@
+import Paging
+import Synchronization
+
+/// The host's warnings that memory behind a range goes away (SPEC T5, F10).
+///
+/// While a range is under way its faults wait. No sequence is compared under a lock: a warning waits
+/// for the faults that began before it, so none of them installs what it found earlier.
+final class TDPNotifier: Sendable {
+  private let count = Atomic<Int>(0)
+  private let ranges = Mutex<[Range<UInt64>]>([])
+  /// Counts the warnings that ended.
+  let sequence = Atomic<UInt64>(0)
+
+  /// Opens a range of frames.
+  func begin(_ range: Range<GFN>) {
+    ranges.withLock { $0.append(range.lowerBound.rawValue..<range.upperBound.rawValue) }
+    count.add(1, ordering: .sequentiallyConsistent)
+  }
+
+  /// Closes a range opened before.
+  func end(_ range: Range<GFN>) {
+    sequence.add(1, ordering: .acquiringAndReleasing)
+    count.subtract(1, ordering: .sequentiallyConsistent)
+    ranges.withLock { ranges in
+      let closed = range.lowerBound.rawValue..<range.upperBound.rawValue
+      if let index = ranges.firstIndex(of: closed) { ranges.remove(at: index) }
+    }
+  }
+
+  /// Whether a page of frames is under way; one load where no range is.
+  func blocks(_ gfn: GFN, frames: UInt64) -> Bool {
+    if count.load(ordering: .sequentiallyConsistent) == 0 { return false }
+    let first = gfn.rawValue & ~(frames &- 1)
+    return ranges.withLock { $0.contains { $0.overlaps(first..<(first &+ frames)) } }
+  }
+}

@@ -1,0 +1,73 @@
+import Synchronization
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// Who may be looking at tables or using translations now, so that what is taken out of the tables
+/// can wait until nobody sees it (SPEC T1).
+///
+/// Each vCPU announces in a word of its own that it is inside (in the guest, or handling an exit) and
+/// the epoch at which it came. A change opens a new epoch and waits for those who came before it; who
+/// comes later drops its TLB first. A vCPU never waits for a change while it is inside.
+final class TDPWalkers: Sendable {
+  /// One vCPU's word: 0 outside, else the epoch of its entry.
+  final class Place: Sendable {
+    let word = Atomic<UInt64>(0)
+  }
+
+  private let epoch = Atomic<UInt64>(1)
+  private let places = Mutex<[ObjectIdentifier: Place]>([:])
+
+  /// A new vCPU's word.
+  func register() -> Place {
+    let place = Place()
+    places.withLock { $0[ObjectIdentifier(place)] = place }
+    return place
+  }
+
+  /// Forgets a vCPU, which is outside for good.
+  func unregister(_ place: Place) {
+    place.word.store(0, ordering: .releasing)
+    places.withLock { $0[ObjectIdentifier(place)] = nil }
+  }
+
+  /// Announces that the vCPU is inside.
+  ///
+  /// - Returns: the epoch; where it is another than at the last entry, the TLB is stale.
+  func enter(_ place: borrowing Place) -> UInt64 {
+    var now = epoch.load(ordering: .acquiring)
+    while true {
+      // The store comes before the load in every thread's view, or a change that does not see the
+      // store could be missed by the load.
+      place.word.store(now, ordering: .sequentiallyConsistent)
+      let again = epoch.load(ordering: .sequentiallyConsistent)
+      if again == now { return now }
+      now = again
+    }
+  }
+
+  /// Announces that the vCPU is outside.
+  func exit(_ place: borrowing Place) { place.word.store(0, ordering: .releasing) }
+
+  /// Waits until everybody who was inside has been outside. **Requires** that the caller is outside.
+  func synchronize() {
+    let target = epoch.add(1, ordering: .sequentiallyConsistent).newValue
+    for place in places.withLock({ Array($0.values) }) {
+      var spins = 0
+      while true {
+        let word = place.word.load(ordering: .sequentiallyConsistent)
+        if word == 0 || word >= target { break }
+        spins += 1
+        if spins > 32 { Self.yield() }
+      }
+    }
+  }
+
+  /// Lets other threads run.
+  static func yield() { sched_yield() }
+}

@@ -1,0 +1,57 @@
+import ArgumentParser
+import Scenario
+
+/// `mmu compare`.
+struct Compare: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Runs the same guest steps on two machines and prints the runs side by side.",
+    discussion: """
+      The steps of both scenarios must be the same; machines and plugins may differ. With one \
+      scenario and --without-plugins it is run with its plugins and without.
+      """)
+
+  @Argument(help: "The scenario that is run as A.")
+  var first: String
+
+  @Argument(help: "The scenario that is run as B.")
+  var second: String?
+
+  @Flag(help: "Compare the one scenario with itself, its plugins left out in B.")
+  var withoutPlugins = false
+
+  @Flag(help: "Print JSON Lines.")
+  var json = false
+
+  func validate() throws {
+    guard (second == nil) == withoutPlugins else {
+      throw ValidationError("give two scenarios, or one and --without-plugins")
+    }
+  }
+
+  func run() throws {
+    var comparison = try compare()
+    comparison.keepShorterTimes(of: try compare())
+    var output = StandardOutput()
+    if json {
+      for line in comparison.json { try output.write(line) }
+    } else {
+      for line in comparison.lines { try output.write(line) }
+    }
+    try output.flush()
+  }
+
+  private func compare() throws(FileFailure) -> ScenarioComparison {
+    let a = try LoadedScenario(first)
+    let b = try LoadedScenario(second ?? first, withoutPlugins: withoutPlugins)
+    let comparison: ScenarioComparison
+    do {
+      comparison = try ScenarioComparison(a.runner, b.runner)
+    } catch {
+      throw FileFailure(second ?? first, line: error.line, error.message)
+    }
+    for loaded in [a, b] {
+      if let refusal = loaded.plugins.firstRefusal { throw FileFailure(plugin: refusal) }
+    }
+    return comparison
+  }
+}

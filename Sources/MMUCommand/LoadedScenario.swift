@@ -1,0 +1,37 @@
+import PluginHost
+import Scenario
+import SystemPackage
+
+/// A scenario file read, its plugins loaded and its machine composed.
+struct LoadedScenario {
+  let runner: ScenarioRunner
+  let plugins: MachinePlugins
+
+  /// Reads a scenario.
+  ///
+  /// - Throws: `FileFailure`: the file, a file that it names, or a plugin is bad.
+  init(
+    _ path: String, morePlugins: [String] = [], withoutPlugins: Bool = false
+  ) throws(FileFailure) {
+    let parsed: Scenario
+    let bytes = try InputFile.read(path)
+    do {
+      parsed = try Scenario(yaml: bytes)
+    } catch {
+      throw FileFailure(path, line: error.line, error.message)
+    }
+    let folder = FilePath(path).removingLastComponent()
+    do {
+      plugins =
+        withoutPlugins
+        ? MachinePlugins() : try MachinePlugins(parsed.plugins, folder: folder, more: morePlugins)
+    } catch {
+      throw FileFailure(plugin: error)
+    }
+    do {
+      runner = try ScenarioRunner(parsed, folder: folder, plugins: plugins)
+    } catch {
+      throw FileFailure(path, line: error.line, error.message)
+    }
+  }
+}

@@ -1,0 +1,107 @@
+/// How entries change for ageing, dirty logging and lock-free repair.
+extension SPTEEncoder {
+  /// Whether a present leaf has been used since it was last aged: A, or not being access-tracked where
+  /// hardware keeps no A (SPEC T4).
+  @inlinable
+  public func isAccessed(_ spte: SPTE) -> Bool {
+    hasHardwareAD(spte)
+      ? spte.rawValue & layout.masks.accessed != 0 : !isAccessTracked(spte)
+  }
+
+  /// Whether hardware has set D in a present leaf.
+  @inlinable
+  public func isDirty(_ spte: SPTE) -> Bool {
+    hasHardwareAD(spte) && spte.rawValue & layout.masks.dirty != 0
+  }
+
+  /// Whether the host allows writes through a present leaf.
+  @inlinable
+  public func isHostWritable(_ spte: SPTE) -> Bool {
+    spte.rawValue & layout.masks.hostWritable != 0
+  }
+
+  /// The leaf as if nobody had used it (SPEC E3): A cleared where hardware keeps it, which needs no
+  /// flush; else R and X saved and taken away with W. A tracked leaf comes back unchanged.
+  @inlinable
+  public func aged(_ spte: SPTE) -> SPTE {
+    let masks = layout.masks
+    if hasHardwareAD(spte) { return SPTE(spte.rawValue & ~masks.accessed) }
+    if isAccessTracked(spte) || masks.savedReadable == 0 { return spte }
+    let raw = spte.rawValue
+    var next = raw & ~(masks.readable | masks.writable | masks.executable | userExecute)
+    if raw & masks.readable != 0 { next |= masks.savedReadable }
+    if raw & masks.executable != 0 { next |= masks.savedExecutable }
+    if raw & userExecute != 0 { next |= masks.savedUserExecutable }
+    return SPTE(next)
+  }
+
+  /// A tracked leaf with R and X as they were; any other unchanged. W is never saved.
+  @inlinable
+  public func accessRestored(_ spte: SPTE) -> SPTE {
+    guard isAccessTracked(spte) else { return spte }
+    let masks = layout.masks
+    let raw = spte.rawValue
+    var next = raw & ~savedMask
+    if raw & masks.savedReadable != 0 { next |= masks.readable }
+    if raw & masks.savedExecutable != 0 { next |= masks.executable }
+    if raw & masks.savedUserExecutable != 0 { next |= userExecute }
+    return SPTE(next)
+  }
+
+  /// A leaf without W; what tells that the MMU may give it back stays.
+  @inlinable
+  public func writeProtected(_ spte: SPTE) -> SPTE {
+    SPTE(spte.rawValue & ~layout.masks.writable)
+  }
+
+  /// A leaf with W and, where hardware keeps it, D. **Requires** that the MMU may give W back.
+  @inlinable
+  public func writeRestored(_ spte: SPTE) -> SPTE {
+    let dirty = hasHardwareAD(spte) ? layout.masks.dirty : 0
+    return SPTE(spte.rawValue | layout.masks.writable | dirty)
+  }
+
+  /// A leaf without D.
+  @inlinable
+  public func cleaned(_ spte: SPTE) -> SPTE { SPTE(spte.rawValue & ~layout.masks.dirty) }
+
+  /// What is wrong with an entry by itself: `nil`, or the rule of SPEC E1, E3, E4 or E9 that it breaks.
+  public func breach(of spte: SPTE, at level: Level) -> String? {
+    let masks = layout.masks
+    let raw = spte.rawValue
+    guard isPresent(spte) else {
+      if spte == layout.nonPresent || isMMIO(spte) { return nil }
+      return "an entry that is neither present, MMIO nor the non-present value"
+    }
+    guard isLeaf(spte, at: level) else {
+      return format.kind(of: raw, at: level) == .table
+        ? nil : "a table entry that hardware does not walk"
+    }
+    let triple = [isHostWritable(spte), isMMUWritable(spte), isWritable(spte)]
+    let allowed = [
+      [true, true, true], [true, true, false], [true, false, false], [false, false, false],
+    ]
+    if !allowed.contains(triple) { return "host-writable, MMU-writable and W do not agree" }
+    if isAccessTracked(spte) {
+      if hasHardwareAD(spte) { return "saved rights in an entry whose A hardware keeps" }
+      if raw & (masks.readable | masks.writable | masks.executable) != 0 {
+        return "rights in an access-tracked entry"
+      }
+      return nil
+    }
+    let kind = format.kind(of: raw, at: level)
+    if kind == .leaf { return nil }
+    let grantsNothing = !permits(.read, spte) && !permits(.fetch, spte) && !permits(.write, spte)
+    return kind == .notPresent && grantsNothing ? nil : "a leaf that hardware does not walk"
+  }
+
+  /// Bit 10 of EPT under mode-based execution; 0 where the bit of that role means something else.
+  @inlinable
+  var userExecute: UInt64 { layout.masks.savedUserExecutable == 0 ? 0 : layout.masks.user }
+
+  @inlinable
+  var savedMask: UInt64 {
+    layout.masks.savedReadable | layout.masks.savedExecutable
+      | layout.masks.savedUserExecutable
+  }
+}

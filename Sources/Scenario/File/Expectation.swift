@@ -1,0 +1,30 @@
+public import Paging
+
+/// What must come of a step; what is not named may be anything.
+public struct Expectation: Sendable {
+  /// The line of the expectation.
+  public var line = 0
+  /// Whether the access goes through.
+  public var ok: Bool?
+  /// The number read.
+  public var value: UInt128?
+  /// The text read.
+  public var text: String?
+  /// The bytes read.
+  public var bytes: [UInt8]?
+  /// The vector and error code of the guest's exception.
+  public var fault: (vector: UInt64, error: UInt64)?
+  /// The guest physical address.
+  public var gpa: GPA?
+  /// All exits by cause; causes that are not named must not occur.
+  public var exits: [ExitCause: Int]?
+  /// A bound on all exits.
+  public var exitsAtMost: Int?
+  /// Whether the TLB hits.
+  public var tlbHit: Bool?
+  /// Whether the access goes to the MMIO bus.
+  public var isMMIO: Bool?
+
+  /// Whether the file says that the step does not get through.
+  var toleratesProblem: Bool { ok == false }
+}

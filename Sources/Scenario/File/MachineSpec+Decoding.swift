@@ -1,0 +1,150 @@
+import Machine
+import Paging
+import Report
+import X86
+
+extension MachineSpec {
+  /// The most entries of one TLB.
+  static var largestTLB: UInt64 { 1 << 16 }
+  /// The most entries of all vCPUs' TLBs; they are allocated at once.
+  static var largestTLBs: Int { 1 << 20 }
+  /// The most vCPUs.
+  static var largestVCPUCount: UInt64 { 64 }
+  /// The most slots and devices of a file; each is added to a sorted table.
+  static var largestRegionCount: Int { 4096 }
+
+  init(_ value: YAMLValue) throws(ScenarioError) {
+    var map = try value.mapping("machine")
+    line = value.line
+    guest = try map.need("guest").choice([
+      "from-image": Guest.fromImage, "none": .mode(.none), "legacy32": .mode(.legacy32),
+      "pae": .mode(.pae), "long4": .mode(.long4), "long5": .mode(.long5),
+    ])
+    mmu = try map.need("mmu").choice(of: MMUKind.self)
+    physicalAddressWidth = try map.take("maxphyaddr")?.number(32...52).asInt
+    features = nil
+    if let list = try map.take("features")?.list() {
+      var names: Set<String> = []
+      for item in list {
+        names.insert(try item.choice(FeatureNames.all))
+      }
+      features = names
+    }
+    registers = try map.take("registers").map { value throws(ScenarioError) in
+      try Registers(value)
+    }
+    vcpuCount = try map.take("vcpus")?.number(1...Self.largestVCPUCount).asInt ?? 1
+    tlb = nil
+    if let value = map.take("tlb") {
+      var shape = try value.mapping("tlb")
+      let entries = try shape.need("entries").number(1...Self.largestTLB).asInt
+      let ways = try shape.need("ways").number(1...255).asInt
+      try shape.finish()
+      guard let geometry = TLBGeometry(entries: entries, ways: ways) else {
+        throw value.error(
+          "a TLB of \(entries) entries in \(ways) ways (entries / ways is a power of two)")
+      }
+      guard entries * vcpuCount <= Self.largestTLBs else {
+        throw value.error(
+          "\(vcpuCount) TLBs of \(entries) entries (at most \(Self.largestTLBs) entries together)")
+      }
+      tlb = geometry
+    }
+    memory = []
+    let regions = try map.need("memory")
+    for item in try regions.list() {
+      guard memory.count < Self.largestRegionCount else {
+        throw item.error("more than \(Self.largestRegionCount) slots and devices")
+      }
+      memory.append(try Region(item))
+    }
+    tablePageLimit = 16_384
+    if let value = map.take("tables") {
+      var tables = try value.mapping("tables")
+      tablePageLimit = try tables.take("page-limit")?.number(1...1 << 22).asInt ?? tablePageLimit
+      try tables.finish()
+    }
+    try map.finish()
+    try checkOverlaps()
+  }
+}
+
+extension MachineSpec {
+  /// Refuses slots and devices that hold one address.
+  private func checkOverlaps() throws(ScenarioError) {
+    let sorted = memory.sorted { ($0.gpa, $0.line) < ($1.gpa, $1.line) }
+    for (lower, upper) in zip(sorted, sorted.dropFirst())
+    where upper.gpa.rawValue < lower.gpa.rawValue + lower.byteCount {
+      let (first, second) = lower.line <= upper.line ? (lower, upper) : (upper, lower)
+      throw ScenarioError(
+        line: second.line,
+        "\(second.gpa) and \(second.byteCount.hex) bytes overlap the region of line \(first.line)")
+    }
+  }
+}
+
+extension MachineSpec.Registers {
+  init(_ value: YAMLValue) throws(ScenarioError) {
+    var map = try value.mapping("registers")
+    line = value.line
+    cr0 = try map.take("cr0")?.number()
+    cr3 = try map.take("cr3")?.number()
+    cr4 = try map.take("cr4")?.number()
+    efer = try map.take("efer")?.number()
+    pkru = try map.take("pkru")?.number(0...0xFFFF_FFFF).asUInt32
+    try map.finish()
+  }
+}
+
+extension MachineSpec.Region {
+  /// The most memory a slot has. **Units** bytes.
+  static var largest: UInt64 { 1 << 46 }
+
+  init(_ value: YAMLValue) throws(ScenarioError) {
+    line = value.line
+    var map = try value.mapping("memory")
+    gpa = GPA(try map.need("gpa").number(0...(1 << 52) - 4096))
+    byteCount = try map.need("size").number(1...Self.largest)
+    guard gpa.rawValue & 0xFFF == 0, byteCount & 0xFFF == 0 else {
+      throw value.error("gpa and size are multiples of 4 KiB")
+    }
+    content = .ram
+    if let image = map.take("image") {
+      content = .image(try image.string())
+    } else if let device = map.take("device") {
+      content = try device.choice([
+        "ram": Content.ram, "none": .none, "uart": .device(.uart), "scratch": .device(.scratch),
+      ])
+    }
+    guard gpa.rawValue + byteCount <= 1 << 52 else {
+      throw value.error("the region passes the end of the 52-bit address space")
+    }
+    isReadOnly = try map.take("readonly")?.flag() ?? false
+    backing =
+      try map.take("hugepages")?.choice([
+        "4 KiB": PageSize.size4KiB, "2 MiB": .size2MiB, "1 GiB": .size1GiB,
+      ]) ?? .size4KiB
+    try map.finish()
+    if case .device = content, isReadOnly || backing != .size4KiB {
+      throw value.error("a device is neither read-only nor in huge pages")
+    }
+  }
+}
+
+/// The features a scenario may list.
+enum FeatureNames {
+  static var all: KeyValuePairs<String, String> {
+    [
+      "nx": "nx", "pse": "pse", "pse36": "pse36", "gbpages": "gbpages", "la57": "la57",
+      "smep": "smep", "smap": "smap", "pcid": "pcid", "pku": "pku", "pks": "pks", "lam": "lam",
+      "lass": "lass", "cet": "cet", "ad": "ad",
+    ]
+  }
+}
+
+extension UInt64 {
+  /// The number as an `Int`. **Requires** that a range check made it small.
+  var asInt: Int { Int(truncatingIfNeeded: self) }
+  /// The number as a `UInt32`. **Requires** that a range check made it small.
+  var asUInt32: UInt32 { UInt32(truncatingIfNeeded: self) }
+}

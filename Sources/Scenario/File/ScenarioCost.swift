@@ -1,0 +1,47 @@
+import Paging
+
+/// What the steps of a scenario come to together, so that no file keeps a machine busy for days or
+/// fills its memory.
+struct ScenarioCost {
+  private var accesses = 0
+  private var mappedPages = 0
+  private var writtenPages = 0
+
+  /// The most accesses.
+  static var mostAccesses: Int { 1_000_000_000 }
+  /// The most pages that all `map` steps map.
+  static var mostMappedPages: Int { 1 << 24 }
+  /// The most pages that guests may write: 16 GiB of host memory.
+  static var mostWrittenPages: Int { 1 << 22 }
+
+  /// Adds a step.
+  ///
+  /// - Throws: `ScenarioError` where a bound is passed.
+  mutating func add(_ step: Step) throws(ScenarioError) {
+    add(step.action)
+    let bounds = [
+      (accesses, Self.mostAccesses, "accesses"),
+      (mappedPages, Self.mostMappedPages, "mapped pages"),
+      (writtenPages, Self.mostWrittenPages, "written pages"),
+    ]
+    for (count, most, what) in bounds where count > most {
+      throw ScenarioError(
+        line: step.line, "the steps come to \(count) \(what) here (at most \(most))")
+    }
+  }
+
+  private mutating func add(_ action: Action) {
+    switch action {
+    case .map(let map): mappedPages += Int(map.byteCount >> UInt64(map.pageSize.shift))
+    case .repeated(let repeated):
+      accesses += repeated.count
+      if repeated.access.kind == .write {
+        let pages = (repeated.range.upperBound - repeated.range.lowerBound) >> 12
+        writtenPages += 2 + min(repeated.count, Int(clamping: pages))
+      }
+    case .parallel(let parallel):
+      for lane in parallel.lanes { for action in lane.actions { add(action) } }
+    case .access, .poke, .invalidatePage, .setRegister, .memslot, .replay, .audit: accesses += 1
+    }
+  }
+}

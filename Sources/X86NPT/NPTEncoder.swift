@@ -1,0 +1,122 @@
+public import Paging
+
+/// Writes nested page-table entries.
+///
+/// **Source** AMD APM Vol. 2, "Nested Paging"; software bits: KVM behaviour, SPEC E1–E12.
+public struct NPTEncoder: SPTEEncoder {
+  /// Where everything is in an entry.
+  public let layout: SPTELayout
+  /// What the processor makes of the entries.
+  public let format: NPTFormat
+
+  /// Composes the encoder.
+  ///
+  /// - Parameters:
+  ///   - mmio: the MMIO mask, or `nil` to cache no MMIO; `MMIOMask.npt(physicalAddressWidth:)` is the
+  ///     default of a processor.
+  ///   - relocation: the L1TF form of MMIO entries.
+  /// - Throws: `LayoutError` where the mask breaks a rule of SPEC E6.
+  public init(
+    _ capabilities: NPTCapabilities, mmio: MMIOMask?, relocation: MMIORelocation = .none
+  ) throws(LayoutError) {
+    format = NPTFormat(capabilities)
+    // A 32-bit host has no #VE to suppress, and its entries' bit 63 is not free.
+    let nonPresent: UInt64 = capabilities.form == .pae ? 0 : 1 << 63
+    layout = try SPTELayout(
+      name: "npt", fields: Self.fields(capabilities), nonPresent: nonPresent,
+      frozen: nonPresent | 0x5A0, physicalAddressWidth: capabilities.physicalAddressWidth,
+      mmio: mmio, relocation: relocation, legality: format)
+  }
+
+  /// Composes the encoder with the processor's default mask.
+  ///
+  /// - Throws: `LayoutError`; never for the default mask.
+  public init(_ capabilities: NPTCapabilities) throws(LayoutError) {
+    try self.init(
+      capabilities,
+      mmio: .npt(physicalAddressWidth: capabilities.physicalAddressWidth))
+  }
+
+  /// As many as the form has.
+  @inlinable
+  public var rootLevel: Level { Level(format.capabilities.levels) }
+
+  /// 32 bits in the PAE form.
+  @inlinable
+  public var inputWidth: Int { format.capabilities.inputWidth }
+
+  /// 1 GiB, or 2 MiB in the PAE form and where the processor has no larger pages.
+  @inlinable
+  public var largestLeafLevel: Level {
+    format.capabilities.form != .pae && format.capabilities.pages1GiB
+      ? .directoryPointer : .directory
+  }
+
+  /// P, W and NX as requested, as far as hardware can: nothing without P; U always; A, and D for a
+  /// write; the memory type by PWT and PCD under the reset value of PAT.
+  @inlinable
+  public func leaf(_ request: LeafRequest) -> SPTE {
+    let masks = layout.masks
+    var raw = masks.mmuPresent | masks.user | request.pfn.baseAddress.rawValue & masks.address
+    let isReadable = request.permissions.contains(.read)
+    if isReadable { raw |= masks.readable }
+    if !request.permissions.contains(.execute) { raw |= masks.noExecute }
+    if request.level != .pageTable { raw |= masks.pageSize }
+    raw |= Self.cacheBits(of: request.memoryType)
+    if request.isHostWritable { raw |= masks.hostWritable }
+    if isReadable, request.permissions.contains(.write), request.isHostWritable,
+      request.isMMUWritable
+    {
+      raw |= masks.mmuWritable
+      if !request.isWriteProtected { raw |= masks.writable }
+    }
+    if !request.isPrefetch {
+      raw |= masks.accessed
+      if request.isWrite, raw & masks.writable != 0 { raw |= masks.dirty }
+    }
+    return SPTE(raw)
+  }
+
+  /// PWT (bit 3) and PCD (bit 4). Types that the reset value of PAT lacks become the nearest that
+  /// caches no more: WC becomes UC, WP becomes WT.
+  @inlinable
+  static func cacheBits(of type: MemoryType) -> UInt64 {
+    switch type {
+    case .writeBack: 0
+    case .writeThrough, .writeProtected: 1 << 3
+    case .uncacheable, .writeCombining: 3 << 3
+    }
+  }
+
+  /// P, W, U, A and the child's address.
+  @inlinable
+  public func table(_ child: HPA) -> SPTE {
+    let masks = layout.masks
+    return SPTE(
+      masks.mmuPresent | masks.readable | masks.writable | masks.user | masks.accessed
+        | child.rawValue & masks.address)
+  }
+
+  /// As `table(_:)`; the top entries of the PAE form have P alone.
+  @inlinable
+  public func table(_ child: HPA, at level: Level) -> SPTE {
+    guard format.capabilities.form == .pae, level == .directoryPointer else {
+      return table(child)
+    }
+    let masks = layout.masks
+    return SPTE(masks.mmuPresent | masks.readable | child.rawValue & masks.address)
+  }
+
+  /// The table's address, which goes to nCR3.
+  @inlinable
+  public func root(_ table: HPA) -> TableRoot { TableRoot(table) }
+}
+
+extension MMIOMask {
+  /// The default of NPT: present with reserved bit 51 (SPEC E7); `nil`, so that no MMIO is cached,
+  /// on a processor whose addresses reach that bit.
+  public static func npt(physicalAddressWidth: Int) -> MMIOMask? {
+    guard physicalAddressWidth < 52 else { return nil }
+    return MMIOMask(value: 1 << 51 | 1, mask: 1 << 51 | 1, accessMask: 6)
+  }
+}

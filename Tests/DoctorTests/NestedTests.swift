@@ -1,0 +1,76 @@
+import Explain
+import GuestImage
+import Inspection
+import Paging
+import Testing
+import X86
+import X86EPT
+
+@Suite("Guests inside guests")
+struct NestedTests {
+  /// EPT at 0x8000 to 0xB000 that maps GPA 0x0000…0x5fff to HPA 0x10000 on; the inner guest's tables
+  /// lie at GPA 0x1000 to 0x4000.
+  private func tables() -> RawTables {
+    var tables = RawTables(pages: 32)
+    tables.set(0x8000, 0, 0x9007)
+    tables.set(0x9000, 0, 0xA007)
+    tables.set(0xA000, 0, 0xB007)
+    for page in 0..<6 { tables.set(0xB000, page, UInt64(0x10 + page) << 12 | 0x37) }
+    tables.set(0x11000, 0, 0x2007)
+    tables.set(0x12000, 0, 0x3007)
+    tables.set(0x13000, 0, 0x4007)
+    tables.set(0x14000, 3, 0x5007)
+    return tables
+  }
+
+  private func space(
+    _ tables: RawTables, eptp: UInt64 = 0x8000 | 6 | 3 << 3
+  ) throws -> NestedImageSpace {
+    let image = try GuestImage(copying: tables.bytes, as: .raw(base: GPA(0)))
+    var given = RegisterValues()
+    given.cr3 = 0x1000
+    given.mode = .long4
+    return try NestedImageSpace(image, ImageRegisters(of: image, given: given), eptp: eptp)
+  }
+
+  private func explain(_ space: NestedImageSpace, _ gva: UInt64) -> Explanation {
+    Explainer(space.memory(for: GVA(gva))) { NestedImageSpace.words($0) }.explain(
+      AccessSituation(.read, to: GVA(gva), space.registers, space.features))
+  }
+
+  @Test("W17 the inner guest's tables and its page are found behind EPT")
+  func bothLevels() throws {
+    let space = try space(tables())
+    let told = explain(space, 0x3123)
+    guard case .granted(let translation) = told.outcome else {
+      Issue.record("\(told.outcome)")
+      return
+    }
+    #expect(translation.address == GPA(0x5123))
+    #expect(told.entries.map(\.gpa) == [GPA(0x1000), GPA(0x2000), GPA(0x3000), GPA(0x4018)])
+    let page = try space.hostPage(
+      of: translation.address, for: .read, isUserPage: true, gva: GVA(0x3123)
+    ).get()
+    #expect(page.address == HPA(0x15123))
+  }
+
+  @Test("W14 W17 a table that EPT does not map is told as a violation, not as a hole in the file")
+  func violation() throws {
+    var tables = tables()
+    tables.set(0xB000, 4, 0)
+    let refused = explain(try space(tables), 0x3123)
+    let words = try #require(refused.decidingRule?.words)
+    let told = "the page that holds the PTE (GPA 0x4018) is refused by EPT: a violation"
+    #expect(words.hasPrefix(told))
+    tables.set(0xA000, 0, 0xFFF_F007)
+    let hole = explain(try space(tables), 0x3123)
+    #expect(hole.decidingRule?.words.contains("is not known: an EPT table") == true)
+  }
+
+  @Test("E13 an EPTP with which VM entry would fail is refused")
+  func badPointer() {
+    for eptp: UInt64 in [0x8000 | 3 << 3 | 1, 0x8006, 0x8000 | 6 | 3 << 3 | 1 << 8] {
+      #expect(throws: ImageError.self) { try space(tables(), eptp: eptp) }
+    }
+  }
+}

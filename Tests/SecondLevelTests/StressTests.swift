@@ -1,0 +1,177 @@
+import Foundation
+import MMU
+import Machine
+import MachineSupport
+import Paging
+import Synchronization
+import TestSupport
+import Testing
+import X86
+import X86EPT
+
+/// vCPU threads against everything that changes tables; each 8-byte cell has one writer, whose values
+/// only grow, so that every reader can tell a lost or an old value.
+@Suite("Stress", .serialized)
+struct StressTests {
+  static let vcpus = 3
+  static let pages: UInt64 = 64
+  static let cells: UInt64 = 24
+
+  /// What one vCPU found wrong.
+  final class Findings: Sendable {
+    let lines = Mutex<[String]>([])
+    func add(_ line: String) { lines.withLock { if $0.count < 20 { $0.append(line) } } }
+  }
+
+  static func guest(
+    _ bench: EPTBench, vcpu: Int, seed: UInt64, rounds: Int, _ findings: Findings,
+    isDone: () -> Bool
+  ) {
+    var random = SeededGenerator(seed: seed << 8 | UInt64(vcpu))
+    var seen: [UInt64: UInt128] = [:]
+    var value: UInt128 = 0
+    for round in 0..<(rounds * 40) {
+      // At least so many accesses, and until enough has changed under them.
+      if round >= rounds, isDone() { break }
+      let page = random.next() % pages
+      var cell = random.next() % cells
+      let isOwn = random.flip()
+      if isOwn { cell = cell / UInt64(vcpus) * UInt64(vcpus) + UInt64(vcpu) }
+      let owner = Int(cell) % vcpus
+      let gva = EPTBench.base + page << 12 + cell * 8
+      let key = page << 16 | cell
+      let isWrite = owner == vcpu && random.flip()
+      if isWrite { value += 1 }
+      var report = bench.rig.access(isWrite ? .write : .read, gva, value: value, vcpu: vcpu)
+      var tries = 0
+      while case .failed(let error) = report.outcome, tries < 1000 {
+        // The host holds the page, or the ring is full: the vCPU comes back.
+        switch error {
+        case .dirtyRingFull, .livelock: Thread.sleep(forTimeInterval: 0)
+        default: tries = 1000
+        }
+        tries += 1
+        report = bench.rig.access(isWrite ? .write : .read, gva, value: value, vcpu: vcpu)
+      }
+      guard let found = report.value else {
+        findings.add("seed \(seed) vCPU \(vcpu) page \(page) cell \(cell): \(report.outcome)")
+        continue
+      }
+      if isWrite {
+        seen[key] = value
+      } else if owner == vcpu, found != seen[key, default: 0] {
+        findings.add(
+          "seed \(seed) vCPU \(vcpu) page \(page) cell \(cell): own value \(found),"
+            + " written \(seen[key, default: 0])")
+      } else if found < seen[key, default: 0] {
+        findings.add(
+          "seed \(seed) vCPU \(vcpu) page \(page) cell \(cell): \(found) after"
+            + " \(seen[key, default: 0])")
+      } else {
+        seen[key] = found
+      }
+    }
+  }
+
+  /// One change of the tables, chosen at random.
+  static func disturb(_ bench: EPTBench, _ random: inout SeededGenerator, _ isLogging: inout Bool)
+    throws
+  {
+    let mmu = bench.mmu
+    let first = random.next() % pages
+    let range = bench.frames(first..<(first + 1 + random.next() % 16))
+    switch random.below(12) {
+    case 0: mmu.zap(range)
+    case 1: mmu.zap(bench.frames(0..<512))
+    case 2: mmu.age(range, clearing: true)
+    case 3:
+      // While the host holds the page nobody reads what it scribbles there, or writes over it.
+      let gpa = range.lowerBound.baseAddress
+      let view = bench.rig.memory.host.view
+      guard let place = bench.rig.memory.hpa(of: gpa) else { return }
+      mmu.unmapHost(range) {
+        guard let bytes = view.read(place, count: 4096) else { return }
+        let scribble = bytes.map { ~$0 }
+        // SAFETY: bytes have no padding.
+        _ = unsafe view.write(scribble.span.bytes, at: place)
+        // SAFETY: as above.
+        _ = unsafe view.write(bytes.span.bytes, at: place)
+      }
+    case 4, 5, 6:
+      guard isLogging else { return }
+      _ = try mmu.dirtyPages(ofSlot: 0, clearing: random.flip())
+    case 7:
+      if isLogging {
+        try mmu.stopDirtyLog(slot: 0)
+      } else {
+        let method = random.pick(
+          mmu.encoder.layout.masks.dirty == 0 ? [.writeProtect] : DirtyMethod.allCases)
+        try mmu.startDirtyLog(
+          slot: 0, method, isInitiallySet: random.flip(), splitBudget: random.below(3))
+      }
+      isLogging.toggle()
+    case 8: mmu.invalidateAll()
+    case 9: _ = mmu.splitLargePages(in: bench.frames(0..<512), budget: 1)
+    case 10: _ = mmu.collapse(in: bench.frames(0..<512))
+    default:
+      let extra = Memslot(id: 7, base: GFN(0x8000), frameCount: 8, host: HPA(40 << 20))
+      try mmu.updateSlots(dropping: extra.base..<extra.end) { table throws(MemslotError) in
+        table[id: 7] == nil ? try table.adding(extra) : try table.removing(id: 7)
+      }
+    }
+  }
+
+  struct Shape: Sendable, CustomTestStringConvertible {
+    var accessedDirty: Bool
+    var backing: PageSize
+    var testDescription: String { "A/D \(accessedDirty ? "on" : "off"), \(backing)" }
+  }
+
+  @Test(
+    "T1 T3 T4 T5 T8 vCPUs see every write in order while tables change under them",
+    .timeLimit(.minutes(5)),
+    arguments: [
+      Shape(accessedDirty: true, backing: .size4KiB),
+      Shape(accessedDirty: true, backing: .size2MiB),
+      Shape(accessedDirty: false, backing: .size4KiB),
+      Shape(accessedDirty: false, backing: .size2MiB),
+    ])
+  func stress(shape: Shape) throws {
+    let first = UInt64(setting("MMU_FIRST_SEED", default: 1))
+    let count = UInt64(setting("MMU_SEEDS", default: 2))
+    let rounds = setting("MMU_STRESS_ROUNDS", default: 1500)
+    for seed in first..<(first + count) {
+      let bench = try EPTBench(
+        accessedDirty: shape.accessedDirty, backing: shape.backing, vcpus: Self.vcpus)
+      let findings = Findings()
+      let running = Atomic(Self.vcpus)
+      let changes = Atomic(0)
+      runThreads(Self.vcpus + 1) { index in
+        if index < Self.vcpus {
+          Self.guest(bench, vcpu: index, seed: seed, rounds: rounds, findings) {
+            changes.load(ordering: .relaxed) >= 200
+          }
+          running.subtract(1, ordering: .acquiringAndReleasing)
+          return
+        }
+        var random = SeededGenerator(seed: seed << 8 | 0xFF)
+        var isLogging = false
+        while running.load(ordering: .acquiring) > 0 {
+          do {
+            try Self.disturb(bench, &random, &isLogging)
+            changes.add(1, ordering: .relaxed)
+          } catch {
+            findings.add("seed \(seed): \(error)")
+          }
+        }
+      }
+      #expect(findings.lines.withLock { $0 } == [])
+      #expect(bench.mmu.audit() == [], "seed \(seed)")
+      let made = changes.load(ordering: .relaxed)
+      #expect(made > 0, "seed \(seed): nothing was disturbed")
+      print(
+        "stress \(shape.testDescription), seed \(seed): \(made) changes, exits"
+          + " \(bench.rig.machine.vcpus.map { $0.exits.total })")
+    }
+  }
+}
