@@ -17,6 +17,7 @@ let package = Package(
     .library(name: "Paging", targets: ["Paging"]),
     .library(name: "X86Guest", targets: ["X86Guest"]),
     .library(name: "X86EPT", targets: ["X86EPT"]),
+    .library(name: "X86Shadow", targets: ["X86Shadow"]),
     .library(name: "X86NPT", targets: ["X86NPT"]),
     .library(name: "X86TDX", targets: ["X86TDX"]),
     .library(name: "MMU", targets: ["MMU"]),
@@ -48,6 +49,7 @@ let package = Package(
     // The host side: entry format, SPTE encoder and exits, one target each.
     .target(name: "X86EPT", dependencies: ["Paging"], swiftSettings: strict),
     .target(name: "X86TDX", dependencies: ["Paging"], swiftSettings: strict),
+    .target(name: "X86Shadow", dependencies: ["Paging"], swiftSettings: strict),
     .target(name: "X86NPT", dependencies: ["Paging", "X86"], swiftSettings: strict),
 
     // Memslots, table pages, the fault handlers.
@@ -82,7 +84,7 @@ let package = Package(
       name: "Scenario",
       dependencies: [
         "GuestImage", "Machine", "MMU", "Notation", "Paging", "Report", "X86", "X86EPT",
-        "X86NPT", "X86Guest", "X86PAE", "PluginHost",
+        "X86NPT", "X86Shadow", "X86Guest", "X86Long", "X86PAE", "PluginHost",
         .product(name: "SystemPackage", package: "swift-system"), "Yams",
       ], swiftSettings: strict),
     .target(name: "Report", dependencies: ["Paging"], swiftSettings: strict),
@@ -184,6 +186,13 @@ let package = Package(
       dependencies: [
         "Paging", "X86", "X86Guest", "X86EPT", "X86NPT", "X86TDX", "MMU", "Machine",
         "MachineSupport", "TestSupport",
+      ], swiftSettings: strict),
+    .testTarget(
+      name: "ShadowTests",
+      dependencies: [
+        "Paging", "X86", "X86Guest", "X86Long", "X86Shadow", "MMU", "Machine", "Scenario",
+        "GuestImage", "MachineSupport", "TestSupport", "SharedData",
+        .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
     .testTarget(
       name: "TableTests",

@@ -22,6 +22,24 @@ public struct MMUCounters: Sendable, Hashable {
   public var mmioStale = 0
   /// Compare-exchanges lost.
   public var racesLost = 0
+  /// Tables of the guest that got a shadow page of their own (`mmu_cache_miss`).
+  public var cacheMisses = 0
+  /// Shadow pages given up (`mmu_shadow_zapped`).
+  public var pagesZapped = 0
+  /// Shadow pages given up because the pool was short (`mmu_recycled`).
+  public var recycled = 0
+  /// Shadow pages given up because the guest kept writing their table (`mmu_flooded`).
+  public var flooded = 0
+  /// Leaf tables that were let go out of step (`mmu_unsync`).
+  public var unsynced = 0
+  /// Leaf tables brought back in step.
+  public var synced = 0
+  /// Writes to shadowed tables (`mmu_pte_write`).
+  public var tableWrites = 0
+  /// Entries mapped beside the one that faulted.
+  public var prefetched = 0
+  /// Invalidations that all vCPUs must see (`remote_tlb_flush`).
+  public var remoteFlushes = 0
   /// Leaves given back what tracking had taken, without a new look at the host's memory.
   public var repaired = 0
   /// Large leaves split into 512.
@@ -43,6 +61,15 @@ public struct MMUCounters: Sendable, Hashable {
     left.mmioSearched += right.mmioSearched
     left.mmioStale += right.mmioStale
     left.racesLost += right.racesLost
+    left.cacheMisses += right.cacheMisses
+    left.pagesZapped += right.pagesZapped
+    left.recycled += right.recycled
+    left.flooded += right.flooded
+    left.unsynced += right.unsynced
+    left.synced += right.synced
+    left.tableWrites += right.tableWrites
+    left.prefetched += right.prefetched
+    left.remoteFlushes += right.remoteFlushes
     left.repaired += right.repaired
     left.splits += right.splits
   }

@@ -40,6 +40,24 @@ public protocol VirtualMMU: FaultHandler {
     _ gpa: GPA, _ kind: AccessKind, isUser: Bool, for gva: GVA, on cpu: inout CPU
   ) -> Result<HPA?, HardwareFailure<Never, Exit>>
 
+  /// Whether INVLPG and writes of control registers leave the guest, as under shadow paging.
+  static var interceptsInvalidation: Bool { get }
+
+  /// Hears of new registers, once they are in force.
+  ///
+  /// - Parameter scope: what the processor drops of its translations.
+  func registersChanged<Guest: TranslationRegime>(
+    _ guest: Guest, dropping scope: TLBInvalidation, on cpu: inout CPU,
+    _ observer: borrowing some MMUObserver)
+
+  /// Hears of INVLPG, or of an address of which nothing that is cached may stay.
+  func invalidatePage(
+    _ gva: GVA, on cpu: inout CPU, _ observer: borrowing some MMUObserver)
+
+  /// Hears of a write that software made for a vCPU, after `FaultOutcome.perform`.
+  func memoryWritten(
+    _ gpa: GPA, byteCount: Int, on cpu: inout CPU, _ observer: borrowing some MMUObserver)
+
   /// What the vCPU's faults amounted to.
   func counters(of cpu: CPU) -> MMUCounters
 
@@ -54,6 +72,25 @@ public protocol VirtualMMU: FaultHandler {
 }
 
 extension VirtualMMU {
+  /// No.
+  public static var interceptsInvalidation: Bool { false }
+
+  /// Nothing follows from registers.
+  public func registersChanged<Guest: TranslationRegime>(
+    _ guest: Guest, dropping scope: TLBInvalidation, on cpu: inout CPU,
+    _ observer: borrowing some MMUObserver
+  ) {}
+
+  /// Nothing is cached by guest virtual address.
+  public func invalidatePage(
+    _ gva: GVA, on cpu: inout CPU, _ observer: borrowing some MMUObserver
+  ) {}
+
+  /// Nothing follows from what the guest's memory holds.
+  public func memoryWritten(
+    _ gpa: GPA, byteCount: Int, on cpu: inout CPU, _ observer: borrowing some MMUObserver
+  ) {}
+
   /// Nothing waits for the vCPU.
   public func exit(_ cpu: inout CPU) {}
 

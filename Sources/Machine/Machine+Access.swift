@@ -8,6 +8,8 @@ extension Machine {
   /// Where the bytes of an access are.
   enum Destination {
     case memory(HPA, gpa: GPA?, isTLBHit: Bool)
+    /// Memory whose writes the MMU must hear of.
+    case tracked(HPA, gpa: GPA)
     case mmio(GPA)
     case fault(Guest.Fault)
     case injected(vector: UInt8, errorCode: UInt32)
@@ -137,10 +139,14 @@ extension Machine {
         switch outcome {
         case .fixed, .spurious, .retry: continue
         case .inject(let vector, let errorCode):
+          vcpu.faultAddress = linear ?? gva
           return .injected(vector: vector, errorCode: errorCode)
         case .failed(let error):
           exits[.error] += 1
           return .failed(error)
+        case .perform(let gpa):
+          lastGPA = gpa
+          if let hpa = memory.hpa(of: gpa) { return .tracked(hpa, gpa: gpa) }
         case .emulate(let gpa):
           lastGPA = gpa
           if let result = emulate(
@@ -148,6 +154,8 @@ extension Machine {
           {
             return result
           }
+          // The tables lead elsewhere by now: nothing that is cached of the address may stay.
+          mmu.invalidatePage(linear ?? gva, on: &vcpu.context, observer)
         }
       }
     }
@@ -201,6 +209,8 @@ extension Machine {
         switch outcome {
         case .fixed, .spurious, .retry: continue
         case .emulate: return .mmio(gpa)
+        case .perform(let gpa):
+          if let hpa = memory.hpa(of: gpa) { return .tracked(hpa, gpa: gpa) }
         case .inject(let vector, let errorCode):
           return .injected(vector: vector, errorCode: errorCode)
         case .failed(let error):
@@ -252,17 +262,30 @@ extension Machine {
       report.gpa = gpa
       report.hpa = hpa
       report.isTLBHit = isTLBHit
+      if size > 0 { report.outcome = move(access, size, value, at: hpa) }
+    case .tracked(let hpa, let gpa):
+      report.gpa = gpa
+      report.hpa = hpa
       guard size > 0 else { break }
-      let host = memory.host.view
+      report.outcome = move(access, size, value, at: hpa)
       if access.kind == .write {
-        let isDone = host.writeValue(value, size: size, at: hpa)
-        report.outcome = isDone ? .done(value) : .failed(.unbacked(GFN(hpa.frame.rawValue)))
-      } else if let read = host.readValue(hpa, size: size) {
-        report.outcome = .done(read)
-      } else {
-        report.outcome = .failed(.unbacked(GFN(hpa.frame.rawValue)))
+        mmu.memoryWritten(gpa, byteCount: size, on: &vcpu.context, observer)
       }
     }
     return report
+  }
+
+  private func move(
+    _ access: Guest.Access, _ size: Int, _ value: UInt128, at hpa: HPA
+  ) -> AccessReport<Guest.Fault>.Outcome {
+    let host = memory.host.view
+    if access.kind == .write {
+      let isDone = host.writeValue(value, size: size, at: hpa)
+      return isDone ? .done(value) : .failed(.unbacked(GFN(hpa.frame.rawValue)))
+    }
+    guard let read = host.readValue(hpa, size: size) else {
+      return .failed(.unbacked(GFN(hpa.frame.rawValue)))
+    }
+    return .done(read)
   }
 }

@@ -7,32 +7,42 @@ extension Machine where Guest == X86Processor {
   /// INVLPG on one vCPU.
   public func vcpu(_ index: Int, invalidatePage gva: GVA) {
     let vcpu = vcpus[index]
-    vcpu.tlb.invalidate(vcpu.guest.invalidatePage(gva))
+    countExit(.invlpg, "INVLPG \(gva)", on: vcpu)
+    let scope = vcpu.guest.invalidatePage(gva)
+    if case .page(let page, _) = scope {
+      mmu.invalidatePage(page, on: &vcpu.context, observer)
+    }
+    vcpu.tlb.invalidate(scope)
   }
 
   /// MOV CR3 on one vCPU.
   public func vcpu(_ index: Int, moveToCR3 value: UInt64) throws(RegisterFault) {
+    countExit(.controlRegisterWrite, "MOV to CR3", on: vcpus[index])
     try move(index) { $0.moveToCR3(value, in: $1) }
   }
 
   /// MOV CR0 on one vCPU.
   public func vcpu(_ index: Int, moveToCR0 value: CR0) throws(RegisterFault) {
+    countExit(.controlRegisterWrite, "MOV to CR0", on: vcpus[index])
     try move(index) { $0.moveToCR0(value, in: $1) }
   }
 
   /// MOV CR4 on one vCPU.
   public func vcpu(_ index: Int, moveToCR4 value: CR4) throws(RegisterFault) {
+    countExit(.controlRegisterWrite, "MOV to CR4", on: vcpus[index])
     try move(index) { $0.moveToCR4(value, in: $1) }
   }
 
   /// WRMSR to IA32_EFER on one vCPU.
   public func vcpu(_ index: Int, moveToEFER value: EFER) {
     vcpus[index].guest.moveToEFER(value)
+    registersChanged(vcpus[index], dropping: .nothing)
   }
 
   /// WRPKRU or WRMSR to IA32_PKRS on one vCPU.
   public func vcpu(_ index: Int, moveToPKRU pkru: UInt32?, pkrs: UInt32? = nil) {
     vcpus[index].guest.moveToKeys(pkru: pkru, pkrs: pkrs)
+    registersChanged(vcpus[index], dropping: .nothing)
   }
 
   private func move(
@@ -40,6 +50,23 @@ extension Machine where Guest == X86Processor {
     _ body: (inout X86Processor, borrowing GuestView) -> Result<TLBInvalidation, RegisterFault>
   ) throws(RegisterFault) {
     let vcpu = vcpus[index]
-    vcpu.tlb.invalidate(try body(&vcpu.guest, memory.view).get())
+    let scope = try body(&vcpu.guest, memory.view).get()
+    vcpu.tlb.invalidate(scope)
+    registersChanged(vcpu, dropping: scope)
+  }
+
+  private func registersChanged(
+    _ vcpu: VCPU<X86Processor, MMU>, dropping scope: TLBInvalidation
+  ) {
+    mmu.registersChanged(vcpu.guest, dropping: scope, on: &vcpu.context, observer)
+  }
+
+  /// Counts an instruction that leaves the guest where the MMU has to see it.
+  private func countExit(
+    _ cause: ExitCause, _ words: @autoclosure () -> String, on vcpu: VCPU<X86Processor, MMU>
+  ) {
+    guard MMU.interceptsInvalidation else { return }
+    vcpu.exits[cause] += 1
+    if Observer.listens { observer.observe(.exit(cause, words())) }
   }
 }

@@ -25,6 +25,9 @@ where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
   /// Exceptions raised in the guest, by vector.
   public internal(set) var faults: [UInt8: Int] = [:]
 
+  /// The linear address of the last page fault that the MMU injected (CR2).
+  public internal(set) var faultAddress: GVA?
+
   /// What the MMU keeps for the vCPU, to look at.
   public var mmuState: MMU.CPU { context }
 

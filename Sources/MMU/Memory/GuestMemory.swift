@@ -12,6 +12,7 @@ public final class GuestMemory: Sendable {
   private let generationWord: Atomic<UInt64>
   /// Held for a whole update, so that updates come one after another.
   private let updating = Guarded(())
+  private let tracker = Mutex<(any WriteTracker)?>(nil)
 
   /// Bit 63 of the generation: an update is in progress.
   public static let updateInProgress: UInt64 = 1 << 63
@@ -61,7 +62,24 @@ extension GuestMemory {
   }
 
   /// A handle for walks by software: guest tables read through the slots of this moment.
-  public var view: GuestView { GuestView(slots: slots, host: host.view) }
+  public var view: GuestView {
+    GuestView(slots: slots, host: host.view, tracker: tracker.withLock { $0 })
+  }
+
+  /// A view whose writes nobody hears of: for the tracker itself.
+  var untrackedView: GuestView { GuestView(slots: slots, host: host.view, tracker: nil) }
+
+  /// Has every write through views from now on told to an MMU that shadows tables. The memory does
+  /// not keep it alive.
+  public func track(by tracker: some WriteTracker) {
+    self.tracker.withLock { $0 = tracker }
+  }
+}
+
+/// Hears of writes to guest memory that no vCPU makes: a debugger's, a device's, a tool's.
+public protocol WriteTracker: Sendable {
+  /// Bytes of guest memory were written.
+  func memoryWritten(_ gpa: GPA, byteCount: Int)
 }
 
 /// Guest physical memory as software sees it, through memslots and not through the second level.
@@ -73,6 +91,7 @@ public struct GuestView: EntryMemory {
 
   let slots: MemslotTable
   let host: HostView
+  let tracker: (any WriteTracker)?
 
   /// Reads one entry.
   public func load<Entry: TableEntry>(
@@ -91,7 +110,10 @@ public struct GuestView: EntryMemory {
     }
     if slot.flags.contains(.readOnly) { return .success(.readOnly) }
     let result = host.compareExchange(hpa, expected: expected, desired: desired)
-    if case .success(.stored) = result { Self.markDirty(address, in: slot) }
+    if case .success(.stored) = result {
+      Self.markDirty(address, in: slot)
+      tracker?.memoryWritten(address, byteCount: MemoryLayout<Entry>.size)
+    }
     return result.mapError { _ in GuestMemoryHole(gpa: address) }
   }
 
@@ -124,6 +146,7 @@ public struct GuestView: EntryMemory {
       let count = min(room, total - done)
       guard host.write(bytes.extracting(done..<(done + count)), at: hpa) else { break }
       Self.markDirty(at, in: slot)
+      tracker?.memoryWritten(at, byteCount: count)
       done += count
     }
     return done

@@ -74,6 +74,9 @@ public enum FaultOutcome: Sendable, Hashable {
   case retry
   /// No memory is there, or a policy wants it so: do the access on the MMIO bus.
   case emulate(GPA)
+  /// The tables may not let the access through by themselves (a write to a tracked table): do it by
+  /// software on the memory at this address, which the guest's own tables grant, and tell the MMU.
+  case perform(GPA)
   /// Raise an exception in the guest.
   case inject(vector: UInt8, errorCode: UInt32)
   /// The access cannot go on.

@@ -18,8 +18,36 @@ public enum MMUEvent: Sendable, Hashable {
   case verdict(FaultVerdict, gpa: GPA)
   /// A compare-exchange on an entry was lost to somebody else.
   case raceLost(level: Level, gfn: GFN)
+  /// A guest's table got a shadow page; the frame is write-tracked from now on.
+  case tableShadowed(level: Level, gfn: GFN)
+  /// A shadow page was given up, and why.
+  case pageZapped(level: Level, gfn: GFN, ZapReason)
+  /// A leaf table was let go out of step with its shadow: the guest writes it without exits.
+  case tableUnsynced(gfn: GFN)
+  /// A leaf table was brought in step; how many entries changed.
+  case tableSynced(gfn: GFN, changed: Int)
+  /// The guest wrote a shadowed table.
+  case tableWritten(GPA, byteCount: Int)
+  /// All vCPUs must empty their TLBs before they go on.
+  case remoteFlush
   /// All roots became invalid.
   case rootsInvalidated
+}
+
+/// Why a shadow page is given up.
+public enum ZapReason: String, Sendable, Hashable, CaseIterable {
+  /// The guest keeps writing the table: it is something else by now.
+  case flooded
+  /// A write hit the table askew.
+  case misaligned
+  /// The pool was short.
+  case recycled
+  /// The table is used at a higher level too.
+  case conflict
+  /// Memslots changed, or generations wrapped.
+  case invalidated
+  /// Nobody uses the root above it any more.
+  case unused
 }
 
 /// Listens to what an MMU does.

@@ -21,6 +21,8 @@ public struct LeafRequest: Sendable, Hashable {
   public var isPrefetch: Bool
   /// Whether the access that asks for it writes: D is set with A.
   public var isWrite: Bool
+  /// The guest page's protection key, where the encoder has room for it. **Bits** 3:0.
+  public var protectionKey: UInt8
 
   /// A writable page's leaf, with the common choices.
   @inlinable
@@ -28,7 +30,7 @@ public struct LeafRequest: Sendable, Hashable {
     pfn: PFN, level: Level, permissions: Permissions, isHostWritable: Bool = true,
     isWriteProtected: Bool = false, isMMUWritable: Bool = true,
     memoryType: MemoryType = .writeBack, ignoresPAT: Bool = true, isPrefetch: Bool = false,
-    isWrite: Bool = false
+    isWrite: Bool = false, protectionKey: UInt8 = 0
   ) {
     self.pfn = pfn
     self.level = level
@@ -40,6 +42,7 @@ public struct LeafRequest: Sendable, Hashable {
     self.ignoresPAT = ignoresPAT
     self.isPrefetch = isPrefetch
     self.isWrite = isWrite
+    self.protectionKey = protectionKey
   }
 }
 

@@ -41,6 +41,8 @@ public struct SPTEField: Sendable, Hashable {
     case savedUserExecutable
     /// A violation by this entry is an exit and not a #VE.
     case suppressVE
+    /// The protection key of a leaf (legacy shadow).
+    case protectionKey
     /// The low part of an MMIO entry's generation.
     case mmioGenerationLow
     /// The high part of an MMIO entry's generation.

@@ -137,6 +137,8 @@ public struct SPTEMasks: Sendable, Hashable {
   /// The mask of the role of the same name.
   public let savedReadable, savedExecutable, savedUserExecutable, suppressVE: UInt64
   /// The mask of the role of the same name.
+  public let protectionKey: UInt64
+  /// The mask of the role of the same name.
   public let mmioGenerationLow, mmioGenerationHigh: UInt64
 
   /// The masks of a table of fields.
@@ -163,6 +165,7 @@ public struct SPTEMasks: Sendable, Hashable {
     savedExecutable = mask(.savedExecutable)
     savedUserExecutable = mask(.savedUserExecutable)
     suppressVE = mask(.suppressVE)
+    protectionKey = mask(.protectionKey)
     mmioGenerationLow = mask(.mmioGenerationLow)
     mmioGenerationHigh = mask(.mmioGenerationHigh)
   }

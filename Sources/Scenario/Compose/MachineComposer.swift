@@ -87,6 +87,9 @@ struct MachineComposer {
         let encoder = try EPTEncoder(capabilities, mmio: mask)
         let mmu = try TDPMMU(encoder: encoder, policy: policy, memory: memory, pool: pool)
         return try Machine(guests: guests, mmu: mmu, bus: bus, tlb: tlb, observer: recorder)
+      case .shadow:
+        let mmu = try shadowMMU(processor, policy, memory, pool)
+        return try Machine(guests: guests, mmu: mmu, bus: bus, tlb: tlb, observer: recorder)
       case .npt:
         let capabilities = NPTCapabilities(
           physicalAddressWidth: width, form: width > 48 ? .long5 : .long4,

@@ -28,6 +28,8 @@ public struct MachineSpec: Sendable {
   public enum MMUKind: String, Sendable, CaseIterable {
     /// Extended page tables.
     case ept
+    /// Shadow page tables.
+    case shadow
     /// Nested page tables.
     case npt
   }

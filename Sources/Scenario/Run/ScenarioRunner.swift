@@ -114,6 +114,9 @@ public final class ScenarioRunner {
     return summary
   }
 
+  /// What is not as it must be in the MMU's tables, one line each; to be asked between steps.
+  public func audit() -> [String] { machine.audit() ?? [] }
+
   private func perform(_ action: Action, _ result: inout StepResult) {
     switch action {
     case .access(let access):

@@ -147,6 +147,15 @@ extension MMUEvent {
       "MMIO SPTE of GFN \(gfn) is stale: generation \(old), now \(now)"
     case .verdict(let verdict, let gpa): "for GPA \(gpa): \(verdict.inWords)"
     case .raceLost(let level, let gfn): "another vCPU changed GFN \(gfn) at level \(level) first"
+    case .tableShadowed(let level, let gfn):
+      "guest table of level \(level) in GFN \(gfn) is shadowed and write-tracked"
+    case .pageZapped(let level, let gfn, let reason):
+      "shadow page of level \(level) for GFN \(gfn) zapped: \(reason.rawValue)"
+    case .tableUnsynced(let gfn): "guest table in GFN \(gfn) may go out of step"
+    case .tableSynced(let gfn, let changed):
+      "guest table in GFN \(gfn) in step again, \(changed) entries changed"
+    case .tableWritten(let gpa, let count): "\(count) bytes of a guest table written at \(gpa)"
+    case .remoteFlush: "all vCPUs empty their TLBs"
     case .rootsInvalidated: "all roots are invalid"
     }
   }

@@ -1,0 +1,166 @@
+public import Paging
+
+extension ShadowMMU {
+  /// What is to be mapped, once guest and memslots have been asked.
+  struct Mapping {
+    var gva: GVA
+    var gfn: GFN
+    /// The slot; `nil` for MMIO.
+    var slot: Memslot?
+    /// The level at which the leaf goes.
+    var level: Level
+    /// The level of the guest's leaf; above all others where the guest has no tables.
+    var guestLevel: Level
+    var walk: GuestWalk
+    /// What the guest's entries grant together, as the shadow may show it.
+    var permissions: Permissions
+    var protectionKey: UInt8
+    var isWrite: Bool
+  }
+
+  /// Handles one exit, in the order of SPEC F1: a malformed entry is looked up as MMIO; the guest's
+  /// tables are walked and may refuse; a write to a tracked table is done by software; then the frame
+  /// is resolved through the memslots and mapped.
+  public func handle(
+    _ exit: Exit, on cpu: inout CPU, _ observer: borrowing some MMUObserver
+  ) -> FaultOutcome {
+    locked(&cpu, observer) { cpu in
+      let outcome = resolve(exit, on: &cpu)
+      switch outcome {
+      case .fixed: tally.fixed += 1
+      case .spurious: tally.spurious += 1
+      case .retry: tally.retried += 1
+      case .emulate: tally.emulated += 1
+      case .perform, .inject, .failed: break
+      }
+      return outcome
+    }
+  }
+
+  private func resolve(_ exit: Exit, on cpu: inout CPU) -> FaultOutcome {
+    refreshSlots()
+    guard let guest = cpu.guest else { return .retry }
+    if cpu.current == nil || cpu.current?.key.isDummy == true { adopt(guest, on: &cpu) }
+    guard let root = cpu.current.flatMap({ registry.page(at: $0.page) }) else {
+      return .failed(.tablePagesExhausted(limit: pool.limit))
+    }
+    if root.isInvalid { return .retry }
+    if let gpa = lastMMIO(exit, on: cpu) {
+      tally.mmioCached += 1
+      return .emulate(gpa)
+    }
+    if exit.isMalformed, let outcome = lookUpMMIO(exit, root, on: &cpu) { return outcome }
+    var walk = GuestWalk()
+    switch guest.translate(exit.gva, for: exit.access, in: memory.untrackedView, &walk) {
+    case .success(let translation):
+      let permissions = guest.permissions(of: translation.rights)
+      return resolve(
+        exit, translation.address, translation.level, permissions, translation.leaf, walk, root,
+        on: &cpu)
+    case .failure(.fault(let fault)): return inject(fault, on: &cpu)
+    case .failure(.unreadable(_, _, let level)):
+      return inject(
+        guest.faultForUnreadableTable(exit.gva, for: exit.access, at: level), on: &cpu)
+    case .failure(.contended): return .retry
+    }
+  }
+
+  private func inject(_ fault: Guest.Fault, on cpu: inout CPU) -> FaultOutcome {
+    cpu.flood = CPU.FloodState()
+    let exception = Guest.exception(of: fault)
+    return .inject(vector: exception.vector, errorCode: exception.errorCode)
+  }
+
+  /// The guest's tables grant the access to `gpa`: what becomes of it.
+  private func resolve(
+    _ exit: Exit, _ gpa: GPA, _ guestLevel: Level, _ granted: Permissions, _ leaf: UInt64,
+    _ walk: GuestWalk, _ root: ShadowPage, on cpu: inout CPU
+  ) -> FaultOutcome {
+    let gfn = gpa.frame
+    let isWrite = exit.access.kind == .write
+    tally.memslotSearches += 1
+    let slot = slots.slot(for: gfn, hint: &slotHint)
+    notify(.memslotSearch(gfn: gfn, found: slot != nil))
+    let format = formats[root.role.format]
+    let hasTables = !root.role.isDirect
+    let entry = hasTables ? format.decode(leaf, at: guestLevel) : nil
+    var largest = slot?.largestLevel(for: gfn, upTo: encoder.largestLeafLevel) ?? .pageTable
+    if hasTables { largest = min(largest, guestLevel) }
+    while largest > .pageTable, registry.hasTables(around: gfn, at: largest) {
+      largest = largest.below
+    }
+    let info = FaultInfo(
+      gpa: gpa, gva: exit.gva, kind: exit.access.kind, isUser: exit.access.isUser,
+      hasSlot: slot != nil, largestLevel: largest, vcpu: cpu.index)
+    let verdict = policy.verdict(on: info)
+    if verdict != .proceed { notify(.verdict(verdict, gpa: gpa)) }
+    switch verdict {
+    case .proceed: break
+    case .emulate: return .emulate(gpa)
+    case .inject(let vector, let errorCode): return .inject(vector: vector, errorCode: errorCode)
+    case .deny: return .failed(.denied(gpa))
+    case .exit: return .failed(.stopped(gpa))
+    }
+    let tables = registry.tables(at: gfn)
+    if isWrite, slot != nil, tables.contains(where: { $0.role.level > .pageTable }) {
+      return .perform(gpa)
+    }
+    if tables.isEmpty { cpu.flood = CPU.FloodState() }
+    var mapping = Mapping(
+      gva: exit.gva, gfn: gfn, slot: slot, level: .pageTable,
+      guestLevel: hasTables ? guestLevel : Level(6), walk: walk, permissions: granted,
+      protectionKey: entry?.protectionKey ?? 0, isWrite: isWrite)
+    if let slot {
+      if isWrite, slot.flags.contains(.readOnly) { return .emulate(gpa) }
+      guard slot.host != nil else { return .failed(.unbacked(gfn)) }
+      if activeNotifiers.contains(where: { $0.contains(gfn) }) { return .retry }
+      // A leaf that nobody can mark as written keeps its write for software.
+      if isWrite, entry?.isDirty == false { return .perform(gpa) }
+      if !adjust(&mapping, isUser: exit.access.isUser, isDirty: entry?.isDirty ?? true, cpu.rules) {
+        return .perform(gpa)
+      }
+      mapping.level = max(min(policy.mappingLevel(for: info), largest), .pageTable)
+    }
+    guard makePagesAvailable(root.role.level.rawValue + 1, on: &cpu) else {
+      return slot == nil
+        ? .emulate(gpa) : .failed(.tablePagesExhausted(limit: pool.limit))
+    }
+    return slot == nil
+      ? cacheMMIO(mapping, gpa, root, on: &cpu) : map(mapping, exit, gpa, root, on: &cpu)
+  }
+
+  /// Makes of the guest's rights what the shadow may show (SPEC E11): no W before D is set; with
+  /// CR0.WP=0 a supervisor's write makes a read-only page writable for the kernel alone.
+  ///
+  /// - Returns: false where no entry can say it and software must do the access: with SMAP or
+  ///   protection keys a user page that poses as a kernel page would not be judged as what it is.
+  private func adjust(
+    _ mapping: inout Mapping, isUser: Bool, isDirty: Bool, _ rules: ShadowRules
+  ) -> Bool {
+    if !isDirty { mapping.permissions.remove(.write) }
+    guard mapping.isWrite, !mapping.permissions.contains(.write) else { return true }
+    guard !isUser, !rules.writeProtect else { return true }
+    if mapping.permissions.contains(.user) {
+      if rules.smap || rules.protectionKeys { return false }
+      if rules.smep { mapping.permissions.remove(.execute) }
+      mapping.permissions.remove(.user)
+    }
+    mapping.permissions.insert(.write)
+    return true
+  }
+
+  /// Takes the memslots of this moment; MMIO entries do not outlive the wrap of generations.
+  func refreshSlots() {
+    let now = memory.generation
+    if now == generation, now & GuestMemory.updateInProgress == 0 { return }
+    generation = now
+    slots = memory.slots
+    slotHint = 0
+    let count = encoder.layout.mmio?.generationCount ?? .max
+    let nowEra = (now & ~GuestMemory.updateInProgress) / count
+    if nowEra != era {
+      era = nowEra
+      zapAll()
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import Paging
+
+extension ShadowMMU {
+  /// The vCPU's last MMIO page, if the exit is for it and what it grants is enough (SPEC F2).
+  func lastMMIO(_ exit: Exit, on cpu: CPU) -> GPA? {
+    guard let last = cpu.lastMMIO, last.page == exit.gva.rawValue >> 12,
+      last.generation == generation, !isUpdating, grants(last.permissions, exit.access, cpu)
+    else { return nil }
+    return last.gfn.baseAddress.wrappingAdd(exit.gva.offset(in: .size4KiB))
+  }
+
+  private func grants(
+    _ permissions: Permissions, _ access: Guest.Access, _ cpu: CPU
+  ) -> Bool {
+    if access.kind == .fetch { return false }
+    if access.isUser, !permissions.contains(.user) { return false }
+    return access.kind == .read || permissions.contains(.write)
+  }
+
+  /// Looks up the entry behind a malformed-entry exit (SPEC F2).
+  ///
+  /// - Returns: what becomes of the exit, or `nil` where the generation is stale and the fault goes
+  ///   on in full.
+  func lookUpMMIO(_ exit: Exit, _ root: ShadowPage, on cpu: inout CPU) -> FaultOutcome? {
+    guard let (page, index) = lastEntry(for: exit.gva, below: root.pfn) else { return .retry }
+    let spte = load(page.place(of: index))
+    guard let mmio = encoder.layout.mmio, mmio.matches(spte) else {
+      let isSound =
+        !encoder.isPresent(spte)
+        || encoder.format.kind(of: spte.rawValue, at: page.role.level) != .reserved
+      // Zapped or mapped meanwhile: the processor faults again, if at all.
+      if isSound { return .retry }
+      let step = WalkStep(
+        level: page.role.level, entryAddress: page.place(of: index).rawValue,
+        entry: spte.rawValue, kind: .reserved)
+      return .failed(.malformedEntry(page.frame(of: index).baseAddress, [step]))
+    }
+    let gfn = mmio.gfn(of: spte)
+    let entryGeneration = mmio.generation(of: spte)
+    guard entryGeneration == mmio.truncated(generation), !isUpdating else {
+      tally.mmioStale += 1
+      notify(
+        .mmioStale(gfn: gfn, entryGeneration: entryGeneration, generation: generation))
+      return nil
+    }
+    tally.mmioCached += 1
+    notify(.mmioHit(gfn: gfn, spte: spte, generation: entryGeneration))
+    var permissions: Permissions = .read
+    if mmio.mask.accessMask == 6 {
+      if mmio.access(of: spte) & 2 != 0 { permissions.insert(.write) }
+      if mmio.access(of: spte) & 4 != 0 { permissions.insert(.user) }
+      remember(exit.gva, gfn, permissions, on: &cpu)
+    }
+    return .emulate(gfn.baseAddress.wrappingAdd(exit.gva.offset(in: .size4KiB)))
+  }
+
+  /// Makes the next access to a frame without a slot exit as a malformed entry (SPEC F3).
+  func cacheMMIO(
+    _ mapping: Mapping, _ gpa: GPA, _ root: ShadowPage, on cpu: inout CPU
+  ) -> FaultOutcome {
+    tally.mmioSearched += 1
+    if isUpdating { return .emulate(gpa) }
+    remember(mapping.gva, mapping.gfn, mapping.permissions, on: &cpu)
+    guard let new = mmio(mapping.gfn, mapping.permissions) else { return .emulate(gpa) }
+    switch descend(mapping, to: .pageTable, from: root) {
+    case .changed: return .retry
+    case .exhausted: return .emulate(gpa)
+    case .arrived(let page):
+      let index = page.index(of: mapping.gva)
+      if load(page.place(of: index)) != new {
+        drop(page, index)
+        page.note(mapping.gfn, at: index)
+        store(page.place(of: index), new)
+        tally.spteInstalls += 1
+        notify(.mmioInstalled(gfn: mapping.gfn, spte: new, generation: generation))
+      }
+      return .emulate(gpa)
+    }
+  }
+
+  /// The MMIO entry of a frame, or `nil` where it cannot be cached.
+  func mmio(_ gfn: GFN, _ permissions: Permissions) -> SPTE? {
+    isUpdating
+      ? nil : encoder.mmio(gfn: gfn, permissions: permissions, generation: generation)
+  }
+
+  private func remember(
+    _ gva: GVA, _ gfn: GFN, _ permissions: Permissions, on cpu: inout CPU
+  ) {
+    cpu.lastMMIO = CPU.LastMMIO(
+      page: gva.rawValue >> 12, gfn: gfn, permissions: permissions, generation: generation)
+  }
+
+  private var isUpdating: Bool { generation & GuestMemory.updateInProgress != 0 }
+}

@@ -1,0 +1,127 @@
+public import Paging
+import Synchronization
+
+extension ShadowMMU {
+  /// Takes the guest's new state: the root that belongs to it, and tables brought in step where the
+  /// processor drops translations (SPEC F6, F14).
+  public func registersChanged<Other: TranslationRegime>(
+    _ guest: Other, dropping scope: TLBInvalidation, on cpu: inout CPU,
+    _ observer: borrowing some MMUObserver
+  ) {
+    guard let guest = guest as? Guest else { preconditionFailure(Self.wrongGuest) }
+    locked(&cpu, observer) { cpu in
+      refreshSlots()
+      switch scope {
+      case .nothing, .page: break
+      case .nonGlobals, .allNonGlobals, .everything: syncAll()
+      }
+      adopt(guest, on: &cpu)
+    }
+  }
+
+  /// Brings the vCPU's roots up to date; true where its TLB must be emptied.
+  public func enter(_ cpu: inout CPU) -> Bool {
+    let now = epoch.load(ordering: .acquiring)
+    if now == cpu.epoch, !cpu.needsFlush { return false }
+    cpu.epoch = now
+    locked(&cpu, NoObserver()) { cpu in
+      if let root = cpu.current, registry.page(at: root.page)?.isInvalid != false {
+        cpu.current = nil
+        release(root)
+        if let guest = cpu.guest { adopt(guest, on: &cpu) }
+      }
+      for root in cpu.previous where registry.page(at: root.page)?.isInvalid != false {
+        release(root)
+      }
+      cpu.previous.removeAll { registry.page(at: $0.page)?.isInvalid != false }
+    }
+    cpu.needsFlush = false
+    return true
+  }
+
+  /// Gives up the vCPU's roots.
+  public func leave(_ cpu: inout CPU) {
+    locked(&cpu, NoObserver()) { cpu in
+      for root in cpu.previous { release(root) }
+      if let root = cpu.current { release(root) }
+      cpu.previous = []
+      cpu.current = nil
+      cpu.hardware = nil
+    }
+  }
+
+  /// Moves the vCPU to the root of the guest's state: the one in use, one of the last three, or
+  /// another.
+  func adopt(_ guest: Guest, on cpu: inout CPU) {
+    let key = rootKey(of: guest)
+    cpu.guest = guest
+    cpu.rules = guest.shadowRules
+    defer {
+      cpu.hardware = cpu.current.map { guest.hardware(root: $0.page.baseAddress) }
+    }
+    if let current = cpu.current {
+      if current.key == key { return }
+      // Entries of another role may grant what this one does not.
+      if current.key.role != key.role { cpu.needsFlush = true }
+      cpu.previous.insert(current, at: 0)
+    }
+    cpu.current = nil
+    cpu.lastMMIO = nil
+    if let index = cpu.previous.firstIndex(where: { $0.key == key }) {
+      cpu.current = cpu.previous.remove(at: index)
+    } else if makePagesAvailable(Self.pagesPerRoot, on: &cpu), let page = rootPage(key) {
+      // Its tables may have missed an INVLPG while this vCPU did not hold it.
+      syncAll()
+      page.rootCount += 1
+      cpu.current = ShadowRoot(key: key, page: page.pfn)
+    }
+    while cpu.previous.count > CPU.previousRoots { release(cpu.previous.removeLast()) }
+  }
+
+  private static var pagesPerRoot: Int { 1 }
+
+  private func rootKey(of guest: Guest) -> ShadowRootKey {
+    let entries = guest.entries
+    let rules = guest.shadowRules
+    var role = ShadowRole(level: entries.shadowLevels, format: number(of: entries))
+    role.writeProtect = rules.writeProtect
+    role.smepWithoutWP = rules.smep && !rules.writeProtect
+    role.smapWithoutWP = rules.smap && !rules.writeProtect
+    let root = guest.tableRoot
+    role.isDirect = root == .none
+    let isDummy = root.table.map { slots.slot(for: $0.frame, hint: &slotHint)?.host == nil }
+    role.isTop = !role.isDirect && (entries.topLevel != role.level || isDummy == true)
+    return ShadowRootKey(
+      root: root, role: role, tag: guest.addressSpaceTag, isDummy: isDummy ?? false)
+  }
+
+  /// The number of a format, the same for equal ones.
+  private func number(of entries: Guest.Entries) -> Int {
+    if let index = formats.firstIndex(of: entries) { return index }
+    formats.append(entries)
+    return formats.count - 1
+  }
+
+  private func rootPage(_ key: ShadowRootKey) -> ShadowPage? {
+    let frame = key.root.table?.frame ?? GFN(0)
+    guard key.role.isTop else { return page(frame, key.role) }
+    var key = key
+    key.tag = 0
+    if let page = topRoots[key] { return page }
+    let page = makePage(frame, key.role)
+    topRoots[key] = page
+    return page
+  }
+
+  /// Gives back a reference on a root.
+  func release(_ root: ShadowRoot) {
+    guard let page = registry.page(at: root.page) else { return }
+    page.rootCount -= 1
+    guard page.rootCount == 0 else { return }
+    if page.isInvalid {
+      free(page)
+    } else if page.role.isTop {
+      zap(page, .unused)
+    }
+  }
+}

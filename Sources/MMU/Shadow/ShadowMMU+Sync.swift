@@ -1,0 +1,133 @@
+public import Paging
+
+extension ShadowMMU {
+  /// The guest's leaf behind an entry of a leaf table, if the processor could have used it: present,
+  /// not malformed, marked as accessed.
+  func usableLeaf(_ page: ShadowPage, _ index: Int) -> (entry: GuestEntry, gfn: GFN)? {
+    let format = formats[page.role.format]
+    let offset = page.guestOffset(of: index, entrySize: format.entrySize)
+    guard let raw = guestEntry(at: page.gfn.baseAddress.wrappingAdd(offset), format) else {
+      return nil
+    }
+    let entry = format.decode(raw, at: page.role.level)
+    guard entry.kind == .leaf, entry.isAccessed else { return nil }
+    return (entry, entry.base.frame)
+  }
+
+  /// Whether leaves of a frame may be writable: it is no table, or a table out of step anyway.
+  func mayWrite(_ gfn: GFN, at level: Level) -> Bool {
+    guard level == .pageTable else { return !registry.hasTables(around: gfn, at: level) }
+    return registry.tables(at: gfn).allSatisfy(\.isUnsync)
+  }
+
+  /// Lets the leaf tables in a frame go out of step, where that is allowed (SPEC F6).
+  func unsyncTables(at gfn: GFN) {
+    let tables = registry.tables(at: gfn)
+    guard options.allowsUnsync, tables.allSatisfy({ $0.role.level == .pageTable }) else { return }
+    for page in tables where !page.isUnsync {
+      page.isUnsync = true
+      unsyncPages.append(page)
+      tally.unsynced += 1
+      notify(.tableUnsynced(gfn: gfn))
+    }
+  }
+
+  /// Brings every table in step: what a flush of the guest's TLB asks for.
+  ///
+  /// All of them, not only those below one root: the guest cannot tell, and they are few.
+  func syncAll() {
+    for page in unsyncPages { sync(page) }
+  }
+
+  /// Brings one leaf table in step, and tracks its writes again.
+  func sync(_ page: ShadowPage) {
+    guard page.isUnsync, !page.isInvalid else { return }
+    // Protected first: a write that comes later is seen.
+    writeProtect(page.gfn)
+    page.isUnsync = false
+    unsyncPages.removeAll { $0 === page }
+    var changed = 0
+    for index in 0..<512 where refresh(page, index) { changed += 1 }
+    tally.synced += 1
+    notify(.tableSynced(gfn: page.gfn, changed: changed))
+  }
+
+  /// Makes an entry of a leaf table agree with the guest's: dropped where that lost P or A, leads
+  /// elsewhere or is malformed, else derived anew (SPEC F6).
+  ///
+  /// - Returns: whether it changed.
+  func refresh(_ page: ShadowPage, _ index: Int) -> Bool {
+    let old = load(page.place(of: index))
+    if old == encoder.layout.nonPresent { return false }
+    guard let (entry, gfn) = usableLeaf(page, index), page.frame(of: index) == gfn else {
+      drop(page, index)
+      return true
+    }
+    var permissions = page.role.access.intersection(entry.permissions)
+    if !entry.isDirty { permissions.remove(.write) }
+    let slot = slots.slot(for: gfn, hint: &slotHint)
+    if encoder.isMMIO(old) {
+      guard slot == nil, let new = mmio(gfn, page.role.access.intersection(entry.permissions))
+      else {
+        drop(page, index)
+        return true
+      }
+      return store(page.place(of: index), new) != new
+    }
+    guard let slot else {
+      drop(page, index)
+      return true
+    }
+    permissions.subtract(policy.withheldPermissions(gfn: gfn))
+    guard
+      let new = leaf(
+        gfn, at: .pageTable, slot, permissions, entry.protectionKey,
+        isTracked: !mayWrite(gfn, at: .pageTable),
+        isWrite: false, isPrefetch: old.rawValue & encoder.layout.masks.accessed == 0)
+    else {
+      drop(page, index)
+      return true
+    }
+    return set(page, index, to: new, gfn)
+  }
+
+  /// INVLPG: the address's leaf goes where its table is out of step, on this root and the last ones,
+  /// and comes back from the guest's entry if that can be used (SPEC F7).
+  public func invalidatePage(
+    _ gva: GVA, on cpu: inout CPU, _ observer: borrowing some MMUObserver
+  ) {
+    locked(&cpu, observer) { cpu in
+      refreshSlots()
+      if cpu.lastMMIO?.page == gva.rawValue >> 12 { cpu.lastMMIO = nil }
+      for root in [cpu.current].compactMap({ $0 }) + cpu.previous {
+        guard let (page, index) = lastEntry(for: gva, below: root.page) else { continue }
+        let old = load(page.place(of: index))
+        // An MMIO entry goes even from a table in step: the frame may have got a slot.
+        if encoder.isMMIO(old) {
+          drop(page, index)
+          continue
+        }
+        guard page.isUnsync, old != encoder.layout.nonPresent else { continue }
+        drop(page, index)
+        guard let (entry, gfn) = usableLeaf(page, index) else { continue }
+        var permissions = page.role.access.intersection(entry.permissions)
+        if !entry.isDirty { permissions.remove(.write) }
+        install(page, index, gfn, permissions, entry.protectionKey)
+      }
+    }
+  }
+
+  /// The entry that ends the shadow's walk for an address: leaf, MMIO or empty.
+  func lastEntry(for gva: GVA, below root: PFN) -> (page: ShadowPage, index: Int)? {
+    guard var page = registry.page(at: root) else { return nil }
+    while true {
+      let index = page.index(of: gva)
+      let spte = load(page.place(of: index))
+      guard encoder.isPresent(spte), !encoder.isLeaf(spte, at: page.role.level) else {
+        return (page, index)
+      }
+      guard let child = registry.page(at: encoder.pfn(of: spte)) else { return nil }
+      page = child
+    }
+  }
+}

@@ -1,0 +1,160 @@
+public import Paging
+import Synchronization
+
+/// Shadow paging: the guest's tables are never walked by hardware; ours, which follow them, are.
+///
+/// One lock guards everything, as KVM's `mmu_lock` does: each public function takes it once, and each
+/// internal one requires it. Invariants, checked by `audit()`:
+///
+/// - a page that shadows a guest's table keeps its frame write-tracked, unless it is unsync;
+/// - every entry of a page that is not unsync agrees with the guest's entry of this moment;
+/// - every leaf is in the reverse map of its frame, and nothing else is;
+/// - every table entry is among its child's parents, and nothing else is.
+///
+/// **Not modelled** the wait for other processors to act on a flush: each vCPU empties its TLB before
+/// its next access, so a store that another thread has under way may still land.
+///
+/// **Source** KVM behaviour (the shadow MMU); SPEC F1–F18.
+public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy: MMUPolicy>:
+  VirtualMMU, @unchecked Sendable
+{
+  /// A page fault of the hardware's walk.
+  public typealias Exit = ShadowExit<Guest.Access>
+  /// What one vCPU keeps.
+  public typealias CPU = ShadowContext<Guest>
+
+  /// INVLPG and writes of control registers are seen.
+  public static var interceptsInvalidation: Bool { true }
+
+  /// Who writes the entries.
+  public let encoder: Encoder
+  /// Who is asked about faults.
+  public let policy: Policy
+  /// The guest's memory.
+  public let memory: GuestMemory
+  /// What the composer chose.
+  public let options: ShadowOptions
+  let pool: TablePool
+  let host: HostView
+  let lock = Mutex(())
+  /// Counts invalidations, so that a vCPU sees one without the lock.
+  let epoch = Atomic<UInt64>(0)
+
+  var registry: ShadowPageRegistry
+  var reverseMap = ReverseMap()
+  var formats: [Guest.Entries] = []
+  var unsyncPages: [ShadowPage] = []
+  /// The pages above guests' highest tables, which no frame and role name.
+  var topRoots: [ShadowRootKey: ShadowPage] = [:]
+  var slots: MemslotTable
+  var slotHint = 0
+  var generation = GuestMemory.updateInProgress
+  /// How often the generations that MMIO entries can hold have wrapped.
+  var era: UInt64 = 0
+  /// Frames that the host is taking away just now (SPEC F10).
+  var activeNotifiers: [Range<GFN>] = []
+  var notifierSequence: UInt64 = 0
+  /// Counts of the call under way; those of no vCPU wait for the next.
+  var tally = MMUCounters()
+  var needsFlush = false
+  /// What was written from outside and nobody has looked at yet.
+  let outsideWrites = Mutex<[(gpa: GPA, byteCount: Int)]>([])
+  private var isListening = false
+  private var events: [MMUEvent] = []
+
+  /// An MMU without any table.
+  public init(
+    encoder: Encoder, policy: Policy, memory: GuestMemory, pool: TablePool,
+    options: ShadowOptions = ShadowOptions()
+  ) {
+    self.encoder = encoder
+    self.policy = policy
+    self.memory = memory
+    self.pool = pool
+    self.options = options
+    host = memory.host.view
+    registry = ShadowPageRegistry(first: pool.first)
+    slots = memory.slots
+    memory.track(by: OutsideWrites { [weak self] in self?.memoryWritten($0, byteCount: $1) })
+  }
+
+  /// Table pages in use. **Units** pages.
+  public var tablePages: Int { pool.inUse }
+
+  /// A vCPU without a root; it gets one when its registers are known.
+  public func makeCPU(index: Int) -> ShadowContext<Guest> { ShadowContext(index: index) }
+
+  /// What the vCPU's faults amounted to.
+  public func counters(of cpu: ShadowContext<Guest>) -> MMUCounters { cpu.counters }
+
+  /// Runs under the lock; what was counted goes to the vCPU, what happened to the observer.
+  func locked<Outcome>(
+    _ cpu: inout CPU, _ observer: borrowing some MMUObserver, _ body: (inout CPU) -> Outcome
+  ) -> Outcome {
+    var outcome: Outcome?
+    var happened: [MMUEvent] = []
+    let listens = type(of: observer).listens
+    lock.withLock { _ in
+      isListening = listens
+      followOutsideWrites()
+      outcome = body(&cpu)
+      followOutsideWrites()
+      announceFlush()
+      cpu.counters += tally
+      tally = MMUCounters()
+      if isListening {
+        happened = events
+        events = []
+        isListening = false
+      }
+    }
+    for event in happened { observer.observe(event) }
+    guard let outcome else { preconditionFailure("the lock did not run its body") }
+    return outcome
+  }
+
+  /// Runs under the lock for nobody in particular.
+  func locked(_ body: () -> Void) {
+    lock.withLock { _ in
+      followOutsideWrites()
+      body()
+      announceFlush()
+    }
+  }
+
+  /// Makes every vCPU empty its TLB before it goes on.
+  func announceFlush() {
+    guard needsFlush else { return }
+    needsFlush = false
+    tally.remoteFlushes += 1
+    notify(.remoteFlush)
+    epoch.add(1, ordering: .acquiringAndReleasing)
+  }
+
+  func notify(_ event: @autoclosure () -> MMUEvent) {
+    if isListening { events.append(event()) }
+  }
+
+  func load(_ place: HPA) -> SPTE {
+    guard case .success(let raw) = host.load(place, as: UInt64.self) else {
+      return encoder.layout.nonPresent
+    }
+    return SPTE(raw)
+  }
+
+  /// Replaces an entry; hardware may set A and D in it meanwhile.
+  ///
+  /// - Returns: what it held.
+  @discardableResult
+  func store(_ place: HPA, _ spte: SPTE) -> SPTE {
+    guard case .success(let old) = host.swap(place, to: spte.rawValue) else { return spte }
+    return SPTE(old)
+  }
+}
+
+/// Hands on what is written to guest memory from outside.
+private struct OutsideWrites: WriteTracker {
+  let body: @Sendable (GPA, Int) -> Void
+
+  func memoryWritten(_ gpa: GPA, byteCount: Int) { body(gpa, byteCount) }
+}

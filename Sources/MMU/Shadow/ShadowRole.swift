@@ -1,0 +1,48 @@
+import Paging
+
+/// What a shadow page was made for, besides its frame: pages of equal role and frame are one page
+/// (SPEC F4).
+struct ShadowRole: Hashable, Sendable {
+  /// The level of its entries in the shadow.
+  var level: Level
+  /// The number of the guest's entry format: entry size, mode, execute-disable, large pages.
+  var format: Int
+  /// Whether it maps a run of frames and shadows no table.
+  var isDirect = false
+  /// Whether it stands above the guest's highest table in memory, for registers or nothing at all.
+  var isTop = false
+  /// What the guest's entries above it grant; for a direct page, what the large page's entry grants.
+  var access: Permissions = .all
+  /// Which part of a guest's table of 4-byte entries it shadows (SPEC F5).
+  var quadrant: UInt64 = 0
+  /// CR0.WP.
+  var writeProtect = true
+  /// SMEP without CR0.WP.
+  var smepWithoutWP = false
+  /// SMAP without CR0.WP.
+  var smapWithoutWP = false
+
+  /// The same guest state on another level.
+  func at(_ level: Level) -> ShadowRole {
+    var role = self
+    role.level = level
+    role.quadrant = 0
+    return role
+  }
+}
+
+/// Which root a vCPU needs: CR3, or PAE's registers, and the guest state that all roles share.
+struct ShadowRootKey: Hashable, Sendable {
+  var root: GuestTableRoot
+  var role: ShadowRole
+  /// The PCID: equal tables under another one are another root to go back to (SPEC F14).
+  var tag: UInt16
+  /// Whether no memslot holds the table, so that every access faults (SPEC F14).
+  var isDummy: Bool
+}
+
+/// A root that a vCPU holds.
+struct ShadowRoot: Sendable {
+  var key: ShadowRootKey
+  var page: PFN
+}

@@ -1,0 +1,144 @@
+/// A guest whose tables software can shadow: what a shadow MMU asks beyond walking.
+///
+/// The shadow MMU knows tables, rights in the shared form and memory; which bits of an entry mean what,
+/// and how the processor itself walks the shadow, the guest's architecture says.
+public protocol ShadowedGuest: TranslationRegime
+where Input == GuestVirtual, Access: MemoryAccess {
+  /// How entries of its tables are read.
+  associatedtype Entries: GuestEntryFormat
+  /// The processor's own walk of shadow tables while this guest runs.
+  associatedtype Hardware: TranslationRegime
+  where
+    Hardware.Input == GuestVirtual, Hardware.Access == Access, Hardware.Rights == Rights,
+    Hardware.Fault == Fault
+
+  /// How entries are read now.
+  var entries: Entries { get }
+  /// Where its walks begin now.
+  var tableRoot: GuestTableRoot { get }
+  /// The access rules that change what a shadow entry may hold.
+  var shadowRules: ShadowRules { get }
+  /// The address as the processor translates it: without tags, wrapped in 32-bit modes.
+  func linear(_ gva: GVA, for access: Access) -> GVA
+  /// The processor's view of a shadow table as its root.
+  func hardware(root: HPA) -> Hardware
+  /// A fault as the processor reports it.
+  static func exception(of fault: Fault) -> GuestException
+}
+
+/// How entries of a guest's tables are read, as a value that tells formats apart.
+///
+/// Equal values read every entry alike: shadow pages made under one serve all.
+public protocol GuestEntryFormat: Hashable, Sendable {
+  /// 4 or 8; 0 where the guest has no tables. **Units** bytes.
+  var entrySize: Int { get }
+  /// The level of the highest table that is in memory; 0 where the guest has none.
+  var topLevel: Level { get }
+  /// The levels of the shadow, 4 or 5.
+  var shadowLevels: Level { get }
+  /// The bits of an entry in which the processor marks accesses and writes.
+  var markBits: UInt64 { get }
+  /// Reads an entry.
+  func decode(_ entry: UInt64, at level: Level) -> GuestEntry
+}
+
+/// An entry of a guest's table, read.
+@frozen
+public struct GuestEntry: Sendable, Hashable {
+  /// What it is.
+  public var kind: EntryKind
+  /// The table or page it points to; 0 unless it points anywhere.
+  public var base: GPA
+  /// The size of the page that a leaf maps.
+  public var pageSize: PageSize
+  /// What it grants by itself.
+  public var permissions: Permissions
+  /// Whether it is marked as used.
+  public var isAccessed: Bool
+  /// Whether a leaf is marked as written.
+  public var isDirty: Bool
+  /// The protection key of a leaf.
+  public var protectionKey: UInt8
+
+  /// An entry.
+  @inlinable
+  public init(
+    kind: EntryKind, base: GPA = GPA(0), pageSize: PageSize = .size4KiB,
+    permissions: Permissions = [], isAccessed: Bool = false, isDirty: Bool = false,
+    protectionKey: UInt8 = 0
+  ) {
+    self.kind = kind
+    self.base = base
+    self.pageSize = pageSize
+    self.permissions = permissions
+    self.isAccessed = isAccessed
+    self.isDirty = isDirty
+    self.protectionKey = protectionKey
+  }
+}
+
+/// Where a guest's walks begin.
+@frozen
+public enum GuestTableRoot: Sendable, Hashable {
+  /// No tables: addresses are physical.
+  case none
+  /// A table in memory.
+  case table(GPA)
+  /// Four registers that hold the entries above the highest table in memory (PAE).
+  case registers(SIMD4<UInt64>)
+
+  /// The table, where there is one.
+  public var table: GPA? {
+    if case .table(let gpa) = self { return gpa }
+    return nil
+  }
+}
+
+/// The access rules that change what a shadow entry may hold.
+@frozen
+public struct ShadowRules: Sendable, Hashable {
+  /// Supervisor writes respect read-only pages (CR0.WP).
+  public var writeProtect: Bool
+  /// The supervisor may not execute user pages.
+  public var smep: Bool
+  /// The supervisor's use of user pages is judged anew at each access (SMAP).
+  public var smap: Bool
+  /// Pages have protection keys.
+  public var protectionKeys: Bool
+  /// Entries can forbid execution (EFER.NXE).
+  public var executeDisable: Bool
+
+  /// Rules.
+  @inlinable
+  public init(
+    writeProtect: Bool, smep: Bool, smap: Bool, protectionKeys: Bool, executeDisable: Bool
+  ) {
+    self.writeProtect = writeProtect
+    self.smep = smep
+    self.smap = smap
+    self.protectionKeys = protectionKeys
+    self.executeDisable = executeDisable
+  }
+}
+
+/// An exception as it is raised in a guest.
+@frozen
+public struct GuestException: Sendable, Hashable {
+  /// The vector.
+  public var vector: UInt8
+  /// The error code.
+  public var errorCode: UInt32
+  /// Whether a translation failed, and not the address itself.
+  public var isPageFault: Bool
+  /// Whether a malformed entry caused it.
+  public var isMalformed: Bool
+
+  /// An exception.
+  @inlinable
+  public init(vector: UInt8, errorCode: UInt32, isPageFault: Bool, isMalformed: Bool) {
+    self.vector = vector
+    self.errorCode = errorCode
+    self.isPageFault = isPageFault
+    self.isMalformed = isMalformed
+  }
+}

@@ -1,0 +1,110 @@
+public import Paging
+public import X86
+import X86Legacy32
+import X86Long
+import X86PAE
+
+/// How entries of an x86 guest's tables are read under the registers that matter to it: the mode,
+/// EFER.NXE and CR4.PSE.
+public struct X86GuestEntries: GuestEntryFormat {
+  private enum Format: Sendable {
+    case none
+    case legacy32(Legacy32)
+    case pae(PAE)
+    case long4(Long4)
+    case long5(Long5)
+  }
+
+  private struct Key: Hashable, Sendable {
+    var mode: X86Mode
+    var executeDisable: Bool
+    var largePages: Bool
+    var features: X86Features
+  }
+
+  private let key: Key
+  private let format: Format
+
+  /// The entries that registers select.
+  public init(_ registers: X86Registers, _ features: X86Features) {
+    let mode = registers.mode
+    key = Key(
+      mode: mode,
+      executeDisable: features.nx && registers.efer.contains(.noExecuteEnable),
+      largePages: mode == .legacy32 && registers.cr4.contains(.pageSizeExtensions),
+      features: features)
+    switch mode {
+    case .none: format = .none
+    case .legacy32: format = .legacy32(Legacy32(registers, features))
+    case .pae: format = .pae(PAE(registers, features))
+    case .long4: format = .long4(Long4(registers, features))
+    case .long5: format = .long5(Long5(registers, features))
+    }
+  }
+
+  /// 4 in two-level paging, 8 elsewhere, 0 with paging off.
+  public var entrySize: Int {
+    switch key.mode {
+    case .none: 0
+    case .legacy32: 4
+    case .pae, .long4, .long5: 8
+    }
+  }
+
+  /// 2, 4 or 5; PAE's third level is in registers.
+  public var topLevel: Level {
+    switch key.mode {
+    case .none: Level(0)
+    case .legacy32, .pae: .directory
+    case .long4: Level(4)
+    case .long5: Level(5)
+    }
+  }
+
+  /// 5 for five-level guests, else 4.
+  public var shadowLevels: Level { key.mode == .long5 ? Level(5) : Level(4) }
+
+  /// A and D.
+  public var markBits: UInt64 { 0x60 }
+
+  /// Reads an entry as the mode does.
+  public func decode(_ entry: UInt64, at level: Level) -> GuestEntry {
+    switch format {
+    case .none: GuestEntry(kind: .notPresent)
+    case .legacy32(let format): decode(UInt32(truncatingIfNeeded: entry), at: level, format)
+    case .pae(let format): decode(entry, at: level, format)
+    case .long4(let format): decode(entry, at: level, format)
+    case .long5(let format): decode(entry, at: level, format)
+    }
+  }
+
+  private func decode<F: X86PagingFormat>(
+    _ entry: F.Entry, at level: Level, _ format: F
+  ) -> GuestEntry {
+    let raw = UInt64(entry)
+    var result = GuestEntry(kind: format.kind(of: entry, at: level))
+    switch result.kind {
+    case .notPresent, .reserved: return result
+    case .table: result.base = GPA(format.table(in: entry, at: level))
+    case .leaf:
+      let page = format.page(in: entry, at: level)
+      result.base = GPA(page.base)
+      result.pageSize = page.size
+      result.protectionKey = F.Entry.bitWidth == 64 ? UInt8(raw >> 59 & 15) : 0
+    }
+    var rights = format.unrestricted
+    format.narrow(&rights, by: entry, at: level)
+    result.permissions = format.permissions(of: rights)
+    result.isAccessed = raw & 0x20 != 0
+    result.isDirty = raw & 0x40 != 0
+    return result
+  }
+
+  /// Whether two values read every entry alike.
+  public static func == (left: X86GuestEntries, right: X86GuestEntries) -> Bool {
+    left.key == right.key
+  }
+
+  /// Hashes what `==` compares.
+  public func hash(into hasher: inout Hasher) { hasher.combine(key) }
+}

@@ -1,0 +1,104 @@
+public import Paging
+
+/// Writes the entries of legacy shadow tables, which the processor walks as its own long-mode tables.
+///
+/// Generic over the format that walks them, since a mode target imports no other: the composition
+/// root supplies long mode with four or five levels under the host's registers (EFER.NXE on).
+///
+/// **Source** Intel SDM Vol. 3A, "4-Level Paging and 5-Level Paging"; software bits: KVM behaviour,
+/// SPEC E1–E11.
+public struct ShadowEncoder<Format: PagingFormat>: SPTEEncoder
+where Format.Entry == UInt64, Format.Root == TableRoot {
+  /// Where everything is in an entry.
+  public let layout: SPTELayout
+  /// What the processor makes of the entries.
+  public let format: Format
+  /// The level of the root table's entries.
+  public let rootLevel: Level
+  /// The largest level that may hold a leaf.
+  public let largestLeafLevel: Level
+
+  /// Composes the encoder.
+  ///
+  /// - Parameters:
+  ///   - format: what walks the entries.
+  ///   - rootLevel: the format's highest level.
+  ///   - physicalAddressWidth: MAXPHYADDR. **Units** bits, 32...52.
+  ///   - mmio: the MMIO mask, or `nil` to cache no MMIO; see `MMIOMask.shadow(physicalAddressWidth:)`.
+  ///   - relocation: the L1TF form of MMIO entries.
+  /// - Throws: `LayoutError` where the mask breaks a rule of SPEC E6.
+  public init(
+    _ format: Format, rootLevel: Level, physicalAddressWidth: Int,
+    largestLeafLevel: Level = .directoryPointer, mmio: MMIOMask?,
+    relocation: MMIORelocation = .none
+  ) throws(LayoutError) {
+    self.format = format
+    self.rootLevel = rootLevel
+    self.largestLeafLevel = largestLeafLevel
+    let width = min(max(physicalAddressWidth, 32), 52)
+    layout = try SPTELayout(
+      name: "shadow", fields: ShadowFields.table(physicalAddressWidth: width),
+      nonPresent: 1 << 63, frozen: 1 << 63 | 0x5A0, physicalAddressWidth: width, mmio: mmio,
+      relocation: relocation, legality: FormatLegality(format: format))
+  }
+
+  /// P; W and U as granted, NX where execution is not; A unless nobody has asked yet, D for a write.
+  ///
+  /// G and the guest's PAT are not copied (SPEC E11).
+  @inlinable
+  public func leaf(_ request: LeafRequest) -> SPTE {
+    let masks = layout.masks
+    var raw = masks.mmuPresent | masks.readable
+    raw |= request.pfn.baseAddress.rawValue & masks.address
+    if request.level != .pageTable { raw |= masks.pageSize }
+    if request.permissions.contains(.user) { raw |= masks.user }
+    if !request.permissions.contains(.execute) { raw |= masks.noExecute }
+    if request.isHostWritable { raw |= masks.hostWritable }
+    if request.permissions.contains(.write), request.isHostWritable, request.isMMUWritable {
+      raw |= masks.mmuWritable
+      if !request.isWriteProtected { raw |= masks.writable }
+    }
+    if !request.isPrefetch {
+      raw |= masks.accessed
+      if request.isWrite, raw & masks.writable != 0 { raw |= masks.dirty }
+    }
+    let shift = UInt64(masks.protectionKey.trailingZeroBitCount)
+    raw |= UInt64(request.protectionKey) &<< shift & masks.protectionKey
+    return SPTE(raw)
+  }
+
+  /// Everything granted, since rights are folded into the leaves; and the child's address.
+  @inlinable
+  public func table(_ child: HPA) -> SPTE {
+    let masks = layout.masks
+    return SPTE(
+      masks.mmuPresent | masks.readable | masks.writable | masks.user | masks.accessed
+        | child.rawValue & masks.address)
+  }
+
+  /// The table's address.
+  @inlinable
+  public func root(_ table: HPA) -> TableRoot { TableRoot(table) }
+}
+
+extension MMIOMask {
+  /// The default of legacy shadow paging: a present entry with the reserved bit 51 (SPEC E7); `nil`
+  /// where MAXPHYADDR is 52 and no address bit is reserved, so that MMIO cannot be cached.
+  public static func shadow(physicalAddressWidth: Int) -> MMIOMask? {
+    guard physicalAddressWidth < 52 else { return nil }
+    return MMIOMask(value: 1 << 51 | 1, mask: 1 << 51 | 1, accessMask: 6)
+  }
+}
+
+/// Tries entries on the format that will walk them.
+struct FormatLegality<Format: PagingFormat>: EntryLegality where Format.Entry == UInt64 {
+  let format: Format
+
+  /// Present and execute-disable are tried both ways where they are not known.
+  func admitsUsableEntry(ones: UInt64, zeros: UInt64) -> Bool {
+    let free = (1 << 63 | 1) & ~(ones | zeros)
+    return [0, 1, 1 << 63, 1 << 63 | 1].contains { (choice: UInt64) in
+      choice & ~free == 0 && format.kind(of: ones | choice, at: .pageTable) == .leaf
+    }
+  }
+}
