@@ -237,6 +237,30 @@ struct IsolationTests {
     }
   }
 
+  @Test("calls from several threads take turns and all get their own answer")
+  func threads() async throws {
+    let plugin = try load()
+    let policy = PluginPolicy(plugin)
+    let wrong = await withTaskGroup(of: Int.self) { group in
+      for lane in 0..<4 {
+        group.addTask {
+          (0..<50).count { step in
+            // Lanes alternate between memory that is there and memory that is not.
+            let isThere = (lane + step) % 2 == 0
+            let fault = FaultInfo(
+              gpa: GPA(isThere ? 0x100 : 8000), gva: nil, kind: .write, isUser: false,
+              hasSlot: true, largestLevel: .pageTable, vcpu: lane)
+            return policy.verdict(on: fault) != (isThere ? .proceed : .deny)
+          }
+        }
+      }
+      return await group.reduce(0, +)
+    }
+    #expect(wrong == 0)
+    #expect(services.notes.withLock { $0.counts["asked"] } == 200)
+    #expect(policy.firstRefusal == nil && plugin.failure == nil)
+  }
+
   @Test("a program that is no worker is told from one")
   func noWorker() throws {
     #expect {

@@ -22,6 +22,46 @@ struct PluginPolicyTests {
     gpa: GPA(0x1234_5678_9000), gva: GVA(0xFFFF_8000_0000_1000), kind: .fetch, isUser: true,
     hasSlot: false, largestLevel: .directory, vcpu: 3)
 
+  @Test("a plugin's numbers are the policy's; a refused one leaves the standard (SPEC H3)")
+  func numbers() throws {
+    var source = PluginSource()
+    source.code = """
+      uint32_t window(uint64_t gpa) { return gpa ? 600 : 16; }
+      uint32_t flood(uint32_t default_threshold) { return default_threshold * 2; }
+      uint32_t recover(uint32_t split_count) { return split_count / 2; }
+      uint32_t zap(uint32_t candidate_count) { return candidate_count - 1; }
+      """
+    source.hooks = [
+      ("prefetch_window", "window", "u32(u64 gpa)"),
+      ("flood_threshold", "flood", "u32(u32 default_threshold)"),
+      ("nx_recovery", "recover", "u32(u32 split_count)"),
+      ("zap_policy", "zap", "u32(u32 candidate_count)"),
+    ]
+    let workshop = try Workshop()
+    let policy = PluginPolicy(try Plugin(path: try workshop.build(source.text)))
+    func fault(_ gpa: UInt64) -> FaultInfo {
+      FaultInfo(
+        gpa: GPA(gpa), gva: nil, kind: .read, isUser: false, hasSlot: true,
+        largestLevel: .pageTable, vcpu: 0)
+    }
+    #expect(policy.prefetchWindow(for: fault(0), standard: 8) == 16)
+    #expect(policy.floodThreshold(gfn: GFN(1), standard: 3) == 6)
+    #expect(policy.nxRecovery(splitCount: 10, standard: 1) == 5)
+    let candidate = ZapCandidate(gfn: GFN(1), level: .pageTable, age: 1)
+    #expect(policy.zapChoice(among: [candidate, candidate]) == 1)
+    #expect(policy.zapChoice(among: []) == nil)
+    #expect(policy.firstRefusal == nil)
+    #expect(policy.prefetchWindow(for: fault(1), standard: 8) == 8)
+    #expect(policy.firstRefusal?.description.contains("hook prefetch_window") == true)
+
+    let silent = PluginPolicy(
+      try Plugin(path: try workshop.build(PluginSource.good.text, name: "b")))
+    #expect(silent.prefetchWindow(for: fault(0), standard: 8) == 8)
+    #expect(silent.floodThreshold(gfn: GFN(1), standard: 3) == 3)
+    #expect(silent.nxRecovery(splitCount: 9, standard: 4) == 4)
+    #expect(silent.zapChoice(among: [candidate]) == nil)
+  }
+
   @Test("all of a fault's parameters arrive under their names, last to first and as a struct")
   func parameters() throws {
     let plugin = try plugin(
