@@ -3,13 +3,18 @@
 SWIFT ?= swift
 RELEASE := .build/release/mmu
 SCENARIO := Examples/showcase.yaml
+PREFIX ?= /usr/local
+# Put before PREFIX when files are copied, and nowhere else.
+DESTDIR ?=
+INSTALL ?= install
+ABI = $(shell sed -n 's/^\#define MMU_PLUGIN_ABI_VERSION \([0-9]*\)u$$/\1/p' Plugins/include/mmu_plugin.h)
 SWIFT_FILES = git ls-files -z -- '*.swift'
 
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: install-deps release plugins ## Build for release, run the showcase, show what its plugin does
@@ -28,10 +33,28 @@ release: install-deps ## Build `mmu` for release
 plugins: install-deps ## Build the example plugins into build/plugins
 	$(MAKE) --no-print-directory -C Plugins
 
+.PHONY: install
+install: release plugins install-plugin-header ## Install mmu, its plugins and their header under PREFIX
+	$(INSTALL) -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/mmu/plugins
+	$(INSTALL) -m 755 $(RELEASE) $(DESTDIR)$(PREFIX)/bin/mmu
+	$(INSTALL) -m 644 build/plugins/*.so $(DESTDIR)$(PREFIX)/lib/mmu/plugins
+
+.PHONY: install-plugin-header
+install-plugin-header: ## Install what plugins are built with: mmu_plugin.h and its pkg-config file
+	$(INSTALL) -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	$(INSTALL) -m 644 Plugins/include/mmu_plugin.h $(DESTDIR)$(PREFIX)/include
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@ABI@|$(ABI)|' Plugins/mmu-plugin.pc.in \
+	  >$(DESTDIR)$(PREFIX)/lib/pkgconfig/mmu-plugin.pc
+
 .PHONY: test
 test: lint plugins ## Lint, build and run every test; what CI runs
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build --disable-xctest
+
+.PHONY: tsan
+tsan: install-deps ## Run the tests of parallel faults, dirty logs and zaps under ThreadSanitizer
+	$(SWIFT) test --sanitize=thread --scratch-path .build-tsan --disable-xctest \
+	  --filter 'MigrationTests|StressTests|ConcurrencyTests'
 
 .PHONY: test-release
 # Some tests look inside their target, which release builds allow on request alone.
@@ -47,7 +70,7 @@ format: ## Format every tracked Swift file in place
 	$(SWIFT_FILES) | xargs -0 $(SWIFT) format format --in-place --parallel
 
 .PHONY: bench
-bench: release ## Measure the hot paths beside a C twin; BENCH="NAME… --json" selects
+bench: release plugins ## Measure the hot paths beside a C twin; BENCH="NAME… --json" selects
 	$(RELEASE) bench $(BENCH)
 
 .PHONY: consumer-check

@@ -19,6 +19,7 @@ let package = Package(
     .library(name: "X86EPT", targets: ["X86EPT"]),
     .library(name: "X86Shadow", targets: ["X86Shadow"]),
     .library(name: "X86NPT", targets: ["X86NPT"]),
+    .library(name: "X86TDX", targets: ["X86TDX"]),
     .library(name: "MMU", targets: ["MMU"]),
     .library(name: "Machine", targets: ["Machine"]),
     .library(name: "PluginHost", targets: ["PluginHost"]),
@@ -48,10 +49,11 @@ let package = Package(
     // The host side: entry format, SPTE encoder and exits, one target each.
     .target(name: "X86EPT", dependencies: ["Paging"], swiftSettings: strict),
     .target(name: "X86Shadow", dependencies: ["Paging"], swiftSettings: strict),
+    .target(name: "X86TDX", dependencies: ["Paging"], swiftSettings: strict),
     .target(name: "X86NPT", dependencies: ["Paging", "X86"], swiftSettings: strict),
 
     // Memslots, table pages, the fault handlers.
-    .target(name: "MMU", dependencies: ["Paging", "CPrefetch"], swiftSettings: strict),
+    .target(name: "MMU", dependencies: ["Paging", "X86TDX", "CPrefetch"], swiftSettings: strict),
 
     // vCPUs, TLB, MMIO bus, the life of an access.
     .target(
@@ -71,8 +73,10 @@ let package = Package(
     .systemLibrary(
       name: "CFFI", path: "Sources/CFFI", pkgConfig: "libffi",
       providers: [.apt(["libffi-dev"]), .brew(["libffi"])]),
+    // A header that starts processes, for plugins that run apart.
+    .systemLibrary(name: "CWorker"),
     .target(
-      name: "PluginHost", dependencies: ["Paging", "CELF", "CFFI", "CMMUPlugin"],
+      name: "PluginHost", dependencies: ["Paging", "CELF", "CFFI", "CMMUPlugin", "CWorker"],
       swiftSettings: strict),
 
     // Scenarios and access cases; what the tools print; the command line.
@@ -115,6 +119,12 @@ let package = Package(
       name: "ComposeMachine",
       dependencies: ["MMU", "Machine", "Paging", "X86", "X86EPT", "X86Guest"],
       path: "Examples/ComposeMachine", swiftSettings: strict),
+    .executableTarget(
+      name: "Compositions",
+      dependencies: [
+        "GuestImage", "MMU", "Machine", "Paging", "PluginHost", "X86", "X86EPT", "X86Guest",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ], path: "Examples/Compositions", exclude: ["output.txt"], swiftSettings: strict),
 
     // Tests; `SharedData` finds the recorded images and cases.
     .target(
@@ -123,7 +133,7 @@ let package = Package(
     .testTarget(
       name: "GuestImageTests",
       dependencies: [
-        "GuestImage", "Notation", "Paging", "SharedData", "X86",
+        "GuestImage", "Notation", "Paging", "SharedData", "TestSupport", "X86",
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
     .testTarget(
@@ -143,7 +153,9 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "ComposeMachine", "MMUCommand", "Notation", "SharedData", "TestSupport", "WalkImage",
+        "ComposeMachine", "Compositions", "GuestImage", "MMUCommand", "Notation", "Paging",
+        "PluginHost", "SharedData", "TestSupport", "WalkImage",
+        .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
 
     // What the tests share: a memory that fails on demand, seeded numbers, the literal walk.
@@ -177,6 +189,12 @@ let package = Package(
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
     .testTarget(
+      name: "SecondLevelTests",
+      dependencies: [
+        "Paging", "X86", "X86Guest", "X86EPT", "X86NPT", "X86TDX", "MMU", "Machine",
+        "MachineSupport", "TestSupport",
+      ], swiftSettings: strict),
+    .testTarget(
       name: "TableTests",
       dependencies: [
         "Paging", "X86", "X86EPT", "X86Legacy32", "X86Long", "X86PAE", "TestSupport",
@@ -188,28 +206,29 @@ let package = Package(
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
     .testTarget(
-      name: "SecondLevelTests",
-      dependencies: [
-        "Paging", "X86", "X86Guest", "X86EPT", "X86NPT", "MMU", "Machine", "MachineSupport",
-        "TestSupport",
-      ], swiftSettings: strict),
-    .testTarget(
       name: "StructureTests", dependencies: ["TestSupport"], swiftSettings: strict),
 
     // What `make bench` runs. The C twin alone is tuned to the machine; the Swift side is built as a
     // user of the package gets it.
     .target(
-      name: "CBenchTwin",
+      name: "CBenchTwin", dependencies: ["CFFI"],
       cSettings: [.unsafeFlags(["-std=c11", "-O3", "-march=native", "-Wall", "-Wextra"])]),
     .target(
       name: "MMUBench",
       dependencies: [
-        "CPrefetch", "Paging", "X86", "X86EPT", "X86Guest", "X86Long", "X86PAE", "CBenchTwin",
+        "CBenchTwin", "CPrefetch", "GuestImage", "Inspection", "MMU", "Machine", "Paging",
+        "PluginHost", "X86", "X86EPT", "X86Guest", "X86Long", "X86PAE",
+        .product(name: "SystemPackage", package: "swift-system"),
       ],
       swiftSettings: strict),
+    // Replaces malloc in test programs, to count what hot paths allocate.
+    .target(name: "CAllocationCount", path: "Tests/CAllocationCount"),
     .testTarget(
       name: "MMUBenchTests",
-      dependencies: ["MMUBench", "CBenchTwin", "Paging", "X86", "X86Guest"],
+      dependencies: [
+        "CAllocationCount", "CBenchTwin", "MMU", "MMUBench", "Machine", "Paging", "PluginHost",
+        "X86", "X86Guest",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "PluginTests", dependencies: ["Paging", "PluginHost"], swiftSettings: strict),

@@ -197,3 +197,76 @@ cbt_tally cbt_run_nested(const cbt_setup *setup, const cbt_ept *ept, const cbt_l
   }
   return tally;
 }
+
+/// A memslot: `count` frames from `base`, at `host`.
+typedef struct twin_slot {
+  uint64_t base, count, host;
+} twin_slot;
+
+/// The slot of a frame, the one found last tried first.
+INLINE const twin_slot *find_slot(
+    const twin_slot *slots, size_t count, size_t *hint, uint64_t frame) {
+  if (frame - slots[*hint].base < slots[*hint].count) return &slots[*hint];
+  size_t low = 0, high = count;
+  while (low < high) {
+    size_t middle = (low + high) / 2;
+    if (slots[middle].base + slots[middle].count > frame)
+      high = middle;
+    else
+      low = middle + 1;
+  }
+  if (low == count || frame < slots[low].base) return NULL;
+  *hint = low;
+  return &slots[low];
+}
+
+/// One fault on tables that are present: the walk that fails, the slot, the way down, the new leaf.
+COLD static bool fault(
+    const ept_format *f, const twin_memory *m, const twin_slot *slots, size_t count, size_t *hint,
+    uint64_t gpa, cbt_tally *tally) {
+  ept_result walked = ept_walk(f, m, gpa, EPT_READ, false);
+  if (walked.ok) return false;
+  const twin_slot *slot = find_slot(slots, count, hint, gpa >> 12);
+  if (!slot) return false;
+  uint64_t table = f->root, entry = 0, place = 0;
+  for (int level = 4; level >= 1; level--) {
+    place = table + (gpa >> (3 + 9 * level) & 0x1FF) * 8;
+    if (!load_entry(m, place, true, &entry)) return false;
+    if (level == 1) break;
+    if (!(entry & 7) || (entry & LARGE)) return false;
+    table = entry & f->address_mask;
+  }
+  if (entry & 7) return false;
+  uint64_t frame = slot->host + ((gpa >> 12) - slot->base), bytes = frame << 12;
+  if (bytes > m->size - 4096) return false;
+  uint64_t leaf = bytes | 7 | 6 << 3 | 1 << 6 | UINT64_C(1) << 11 | UINT64_C(3) << 57 |
+                  UINT64_C(1) << 63 | 0x100;
+  if (!__atomic_compare_exchange_n(
+          (uint64_t *)(m->bytes + place), &entry, leaf, false, __ATOMIC_ACQ_REL,
+          __ATOMIC_ACQUIRE))
+    return false;
+  tally->checksum += leaf;
+  return true;
+}
+
+cbt_tally cbt_run_faults(const cbt_ept *ept, const cbt_loop *loop) {
+  const uint64_t physical = (UINT64_C(1) << ept->physical_width) - 1;
+  const ept_format e = {
+      .address_mask = physical & ~UINT64_C(0xFFF),
+      .reserved_high = UINT64_C(0x000FFFFFFFFFFFFF) & ~physical,
+      .root = ept->root,
+      .execute_only = ept->execute_only,
+      .pages_2m = ept->pages_2m,
+      .pages_1g = ept->pages_1g,
+      .accessed_dirty = ept->accessed_dirty,
+  };
+  const twin_memory m = {loop->bytes, loop->size};
+  const twin_slot slots[] = {{0, UINT64_C(1) << loop->bits, loop->base >> 12}};
+  const uint64_t mask = (UINT64_C(1) << loop->bits) - 1;
+  cbt_tally tally = {0, 0};
+  size_t hint = 0;
+  for (uint64_t i = 0; i < loop->count; i++)
+    if (!fault(&e, &m, slots, 1, &hint, (i * UINT64_C(0x9E3779B1) & mask) << 12, &tally))
+      tally.failures++;
+  return tally;
+}

@@ -3,8 +3,9 @@ public import SystemPackage
 
 /// The memory of a guest, as a file holds it: an ELF core, a LiME or AVML capture, or raw bytes.
 ///
-/// Read-only and safe to share between threads: everything in it is constant after `init`, which is
-/// why it is a class of constants and not an owner that must be lent. As an `EntryMemory` it answers
+/// Read-only and safe to share between threads: everything in it is constant after `init` (but for the
+/// bytes of a running guest), which is why it is a class of constants and not an owner that must be
+/// lent. As an `EntryMemory` it answers
 /// walks; a walk that would set A or D bits is told `.readOnly`.
 ///
 /// **Not modelled** QEMU's and makedumpfile's compressed kdump form, cores of processes. AVML's
@@ -19,6 +20,10 @@ public final class GuestImage: Sendable {
   public let vCPUs: [VCPUState]
   /// The processor that the image names: `e_machine` of an ELF core.
   public let machine: UInt16?
+  /// MAXPHYADDR, where QEMU tells it of a running guest. **Units** bits, 32...52.
+  public let physicalAddressWidth: Int?
+  /// Whether this is the memory of a running guest, which changes meanwhile.
+  public let isLive: Bool
 
   @usableFromInline let table: SegmentTable
   let bytes: ImageBytes
@@ -56,24 +61,34 @@ public final class GuestImage: Sendable {
     try self.init(copying: unsafe bytes.span.bytes, as: format)
   }
 
-  private init(_ file: ImageBytes, _ format: ImageFormat?) throws(ImageError) {
-    let format = format ?? .told(by: file)
-    var bytes = file
+  private convenience init(_ bytes: ImageBytes, _ format: ImageFormat?) throws(ImageError) {
+    let format = format ?? .told(by: bytes)
     let contents: ImageContents
     switch format {
     case .elfCore: contents = try ELFCore.read(bytes)
     case .lime: contents = try LiME.read(bytes)
     case .avml:
-      let decoded: [UInt8]
-      (contents, decoded) = try AVML.read(bytes)
+      let (ranges, decoded) = try AVML.read(bytes)
       // SAFETY: any byte is a UInt8, and the array outlives the copy.
-      bytes = try ImageBytes(unsafe decoded.span.bytes)
+      try self.init(ImageBytes(unsafe decoded.span.bytes), format, ranges)
+      return
     case .raw(let base): contents = try ImageContents(raw: bytes, base: base)
     }
+    try self.init(bytes, format, contents)
+  }
+
+  /// An image of contents that a reader found.
+  ///
+  /// - Throws: `ImageError`: the segments do not lie in the bytes, or overlap.
+  init(
+    _ bytes: ImageBytes, _ format: ImageFormat, _ contents: ImageContents, isLive: Bool = false
+  ) throws(ImageError) {
     self.format = format
     segments = try contents.checkedSegments(fileSize: UInt64(bytes.count))
     vCPUs = contents.vCPUs
     machine = contents.machine
+    physicalAddressWidth = contents.physicalAddressWidth
+    self.isLive = isLive
     table = SegmentTable(segments)
     self.bytes = bytes
     // SAFETY: `bytes` is kept, so the pointer is good for the life of this object.

@@ -14,13 +14,16 @@ import Darwin
 /// somebody shortens while it is mapped ends the process (SIGBUS), as with any mapping.
 @safe
 final class ImageBytes: @unchecked Sendable {
-  // SAFETY (Sendable): the bytes are never written after `init` and live until `deinit`.
+  // SAFETY (Sendable): the bytes are never written here after `init` and live until `deinit`. The
+  // memory of a running guest changes under its readers, who check what they have loaded.
   let start: UnsafeRawPointer
   let count: Int
   private let isMapped: Bool
 
   /// Maps a file.
-  init(_ path: FilePath) throws(ImageError) {
+  ///
+  /// - Parameter isShared: whether somebody else writes the file meanwhile, which is to be seen.
+  init(_ path: FilePath, isShared: Bool = false) throws(ImageError) {
     let descriptor: FileDescriptor
     do {
       // Without waiting: a FIFO is refused below, not waited for.
@@ -38,12 +41,34 @@ final class ImageBytes: @unchecked Sendable {
     guard status.st_size > 0 else { throw .empty }
     count = Int(status.st_size)
     // SAFETY: a fresh mapping of the whole file, checked before use, unmapped in `deinit`.
-    let mapping = unsafe mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor.rawValue, 0)
+    let mapping = unsafe mmap(
+      nil, count, PROT_READ, isShared ? MAP_SHARED : MAP_PRIVATE, descriptor.rawValue, 0)
     guard let mapping = unsafe mapping, unsafe mapping != MAP_FAILED else {
       throw .unusableFile("cannot be mapped: \(Errno(rawValue: errno))")
     }
     unsafe start = UnsafeRawPointer(mapping)
     isMapped = true
+  }
+
+  /// Bytes that are filled in once.
+  ///
+  /// - Parameters:
+  ///   - count: **Units** bytes, zeros until filled; pages that are not written take no memory.
+  ///   - fill: writes them.
+  init(
+    count: Int, _ fill: (UnsafeMutableRawBufferPointer) throws(ImageError) -> Void
+  ) throws(ImageError) {
+    guard count > 0 else { throw .empty }
+    self.count = count
+    // SAFETY: a fresh mapping, checked before use, unmapped in `deinit`.
+    let mapping = unsafe mmap(
+      nil, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+    guard let mapping = unsafe mapping, unsafe mapping != MAP_FAILED else {
+      throw .unusableFile("no memory for \(count) bytes: \(Errno(rawValue: errno))")
+    }
+    unsafe start = UnsafeRawPointer(mapping)
+    isMapped = true
+    try unsafe fill(UnsafeMutableRawBufferPointer(start: mapping, count: count))
   }
 
   /// Copies bytes.

@@ -5,6 +5,7 @@ struct ImageContents {
   var segments: [ImageSegment] = []
   var vCPUs: [VCPUState] = []
   var machine: UInt16?
+  var physicalAddressWidth: Int?
 
   init() {}
 

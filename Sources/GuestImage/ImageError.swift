@@ -41,6 +41,12 @@ public enum ImageError: Error, Hashable, Sendable {
   case notX86(machine: UInt16)
   /// A file of registers is not what FORMATS says.
   case badRegisters(String)
+  /// The memory backend's file is private to QEMU: it does not hold what the guest writes.
+  case backendNotShared(name: String)
+  /// No memory backend has this file; those that there are.
+  case noSuchBackend([String])
+  /// The compressed bytes of a range are damaged; what is wrong with them.
+  case badCompression(range: Int, offset: UInt64, String)
   /// A present PDPTE has reserved bits.
   case badPDPTE(index: Int, entry: UInt64, bits: UInt64)
 }
@@ -86,6 +92,14 @@ extension ImageError: CustomStringConvertible {
     case .notX86(let machine):
       "the image is of ELF machine \(machine) (3 or 62, or give --mode and --cr3)"
     case .badRegisters(let what): what
+    case .backendNotShared(let name):
+      "QEMU does not share the memory backend \(name) (share=on is needed)"
+    case .noSuchBackend(let known):
+      known.isEmpty
+        ? "QEMU has no memory-backend-file (one with share=on is needed)"
+        : "no memory backend of QEMU has this file (\(known.joined(separator: ", ")))"
+    case .badCompression(let range, let offset, let what):
+      "the compressed bytes of range \(range) are damaged at offset \(hex(offset)): \(what)"
     case .badPDPTE(let index, let entry, let bits):
       "PDPTE \(index), \(hex(entry)), has reserved bits \(hex(bits))"
     }

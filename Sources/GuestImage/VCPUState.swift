@@ -1,6 +1,6 @@
-/// A vCPU as an image describes it: the note that QEMU writes for each.
+/// A vCPU as an image describes it: the note that QEMU writes for each, or what a running QEMU says.
 ///
-/// EFER, PKRU and MAXPHYADDR are not in it.
+/// PKRU and MAXPHYADDR are not in it; EFER is told by a running QEMU alone.
 ///
 /// **Source** QEMU behaviour: the `QEMU` note, version 1, of x86 cores.
 public struct VCPUState: Hashable, Sendable {
@@ -12,10 +12,12 @@ public struct VCPUState: Hashable, Sendable {
   public let cr3: UInt64
   /// CR4.
   public let cr4: UInt64
+  /// IA32_EFER, or `nil` in a note, which has none.
+  public let efer: UInt64?
   /// The instruction pointer.
   public let rip: UInt64
   /// The stack pointer.
-  public let rsp: UInt64
+  public var rsp: UInt64 { generalRegisters[6] }
   /// The flags.
   public let rflags: UInt64
   /// RAX, RBX, RCX, RDX, RSI, RDI, RSP, RBP, R8…R15.
@@ -29,6 +31,25 @@ public struct VCPUState: Hashable, Sendable {
       "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rsp", "rbp",
       "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
     ]
+  }
+
+  /// A state of known registers.
+  ///
+  /// **Requires** sixteen general registers.
+  init(
+    cr0: UInt64, cr2: UInt64, cr3: UInt64, cr4: UInt64, efer: UInt64?, rip: UInt64,
+    rflags: UInt64, generalRegisters: [UInt64], privilegeLevel: Int
+  ) {
+    precondition(generalRegisters.count == Self.generalRegisterNames.count)
+    self.cr0 = cr0
+    self.cr2 = cr2
+    self.cr3 = cr3
+    self.cr4 = cr4
+    self.efer = efer
+    self.rip = rip
+    self.rflags = rflags
+    self.generalRegisters = generalRegisters
+    self.privilegeLevel = privilegeLevel
   }
 
   /// The offsets in the note's descriptor. **Units** bytes.
@@ -64,10 +85,10 @@ public struct VCPUState: Hashable, Sendable {
       throw .noteUnsupported(cpu: number, version: version, size: size)
     }
     generalRegisters = (0..<16).map { word(Offset.generalRegisters + $0 * 8) }
-    rsp = generalRegisters[6]
     rip = word(Offset.rip)
     rflags = word(Offset.rflags)
     privilegeLevel = Int(half(Offset.segments) & 3)
+    efer = nil
     cr0 = word(Offset.controlRegisters)
     cr2 = word(Offset.controlRegisters + 16)
     cr3 = word(Offset.controlRegisters + 24)

@@ -4,6 +4,8 @@ public enum BenchmarkError: Error, Hashable, Sendable {
   case unknownName(String)
   /// The program and its baseline found different results, so their times mean nothing.
   case disagreement(String)
+  /// What a benchmark needs is not there, and why.
+  case noData(String, String)
 }
 
 extension BenchmarkError: CustomStringConvertible {
@@ -13,6 +15,7 @@ extension BenchmarkError: CustomStringConvertible {
     case .unknownName(let name):
       "no benchmark is called \(name); there are \(BenchmarkRunner.names.joined(separator: ", "))"
     case .disagreement(let name): "\(name): the program and its baseline disagree"
+    case .noData(let name, let why): "\(name): \(why)"
     }
   }
 }

@@ -1,3 +1,5 @@
+import FoundationEssentials
+
 /// Runs the benchmarks of the package.
 public enum BenchmarkRunner {
   /// The names of all benchmarks, in the order of the table.
@@ -33,6 +35,10 @@ public enum BenchmarkRunner {
       }
     }
     for pair in PairBenchmark.all where names.isEmpty || names.contains(pair.name) {
+      if let file = pair.file, !FileManager.default.fileExists(atPath: file) {
+        if names.isEmpty { continue }
+        throw .noData(pair.name, "\(file) is not here (`make bench` runs where it is)")
+      }
       emit(try pair.measure(rounds: max(rounds, minimumRounds)))
     }
   }

@@ -13,6 +13,9 @@ struct Audit: ParsableCommand {
       Findings are facts to look at, not verdicts: kernels map some pages writable and executable \
       while they start, and shared memory is writable in one process and not in another. The status \
       is 0 whatever is found.
+
+      Examples:
+        mmu audit guest.core --json
       """)
 
   @OptionGroup var options: ImageOptions

@@ -8,6 +8,9 @@ struct Bench: ParsableCommand {
     discussion: """
       Program and twin take turns in one process, round by round; figures are medians. Build in \
       release mode, as `make bench` does.
+
+      Examples:
+        mmu bench walk.checked.random --rounds 9
       """)
 
   @Argument(help: "Which figures (default: all).")

@@ -6,7 +6,11 @@ import SystemPackage
 /// `mmu cases`.
 struct Cases: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Runs access cases and prints the first differences and the totals.")
+    abstract: "Runs access cases and prints the first differences and the totals.",
+    discussion: """
+      Examples:
+        mmu cases Examples/cases/first.jsonl
+      """)
 
   @Argument(help: "The cases, one JSON object a line.")
   var file: String

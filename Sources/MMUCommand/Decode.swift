@@ -13,6 +13,10 @@ struct Decode: ParsableCommand {
       With --json one object: {"format","value","level","name","kind","fields":[{"name","bits",\
       "value","meaning"}]}; kind is not-present, reserved, table or page, and with ept also mmio \
       (then "gfn", "access" and "generation" follow) or frozen.
+
+      Examples:
+        mmu decode long4 0x9e2d025 --level 1
+        mmu decode ept 0x8000000000000006
       """)
 
   @Argument(help: "legacy32, pae, long4, long5 or ept.")

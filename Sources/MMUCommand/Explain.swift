@@ -17,6 +17,9 @@ struct ExplainAccess: ParsableCommand {
       Without --access a supervisor read is told. An access of several bytes that crosses a page is \
       told in two parts, the lower first. A table that the image does not hold is named as such, \
       which is not "not mapped".
+
+      Examples:
+        mmu explain guest.core 0x4eda6a --access write --user
       """)
 
   @OptionGroup var options: ImageOptions

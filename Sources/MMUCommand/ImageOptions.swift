@@ -6,7 +6,11 @@ import X86
 
 /// The image and the flags that every command about an image takes.
 struct ImageOptions: ParsableArguments {
-  @Argument(help: "The memory image: an ELF core, a LiME capture or raw bytes.")
+  @Argument(
+    help: """
+      The memory image: an ELF core, a LiME or AVML capture, or raw bytes; or qmp:SOCKET, a running QEMU \
+      (with --ram).
+      """)
   var image: String
 
   @Option(help: "How the image is laid out, where its first bytes do not tell.")
@@ -40,6 +44,13 @@ struct ImageOptions: ParsableArguments {
   @Option(help: "Which of the image's vCPUs, from 0.")
   var cpu = 0
 
+  @Option(
+    help: "With qmp:SOCKET: the file of QEMU's memory-backend-file, which has share=on.")
+  var ram: String?
+
+  @Option(help: "With qmp:SOCKET: how many seconds QEMU may take to answer (default: 10).")
+  var qmpTimeout: Double?
+
   @Flag(help: "Refuse PDPTEs with bit 5 set, as hardware does.")
   var strict = false
 
@@ -51,10 +62,12 @@ struct ImageOptions: ParsableArguments {
     if base != nil, let format = imageFormat, format != .raw {
       throw ValidationError("--base is for raw images (--image-format raw)")
     }
+    try validateLive()
   }
 
   /// The image, opened.
   func openImage() throws -> GuestImage {
+    if let live = try openLive() { return live }
     let format: ImageFormat? =
       switch imageFormat {
       case .elf: .elfCore
@@ -90,6 +103,7 @@ struct ImageOptions: ParsableArguments {
         try RegisterValues(contentsOf: FilePath(registers))
       }
     }
+    if liveSocket != nil { return RegisterValues() }
     let path = RegisterValues.sidecar(of: FilePath(image))
     guard path != FilePath(image), path.exists else { return RegisterValues() }
     return try naming(path.string) { () throws(ImageError) in

@@ -16,10 +16,14 @@ struct ImageReport {
   /// How many segments the text lists.
   private static var shownSegments: Int { 64 }
 
+  private var format: String {
+    image.isLive ? "memory of a running QEMU" : image.format.description
+  }
+
   var json: JSONLine {
     var line = JSONLine()
     line.add("image", name)
-    line.add("format", image.format.description)
+    line.add("format", format)
     line.add("fileSize", hex: image.fileSize)
     line.add("memorySize", hex: image.memorySize)
     if let machine = image.machine {
@@ -64,7 +68,8 @@ struct ImageReport {
     [
       ("cr0", state.cr0), ("cr2", state.cr2), ("cr3", state.cr3), ("cr4", state.cr4),
       ("rip", state.rip), ("rflags", state.rflags),
-    ] + Array(zip(VCPUState.generalRegisterNames, state.generalRegisters))
+    ] + (state.efer.map { [("efer", $0)] } ?? [])
+      + Array(zip(VCPUState.generalRegisterNames, state.generalRegisters))
   }
 
   private var notes: [String] {
@@ -74,7 +79,7 @@ struct ImageReport {
   var text: [String] {
     let machine = image.machine.map { ", ELF machine \($0)" } ?? ""
     var lines = [
-      "\(name): \(image.format)\(machine), \(image.fileSize) bytes",
+      "\(name): \(format)\(machine), \(image.fileSize) bytes",
       "memory: \(image.memorySize) bytes in \(image.segments.count) segments",
     ]
     for segment in image.segments.prefix(Self.shownSegments) {
@@ -111,6 +116,7 @@ struct ImageReport {
     case "flags": "from the command line"
     case "sidecar": "from the sidecar"
     case "CR0": "from CR0"
+    case "image": "from the image"
     default: "assumed"
     }
   }

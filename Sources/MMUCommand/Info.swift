@@ -7,7 +7,11 @@ import X86
 /// `mmu info`.
 struct Info: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Tells what an image holds: format, segments, vCPUs, mode and who told it.")
+    abstract: "Tells what an image holds: format, segments, vCPUs, mode and who told it.",
+    discussion: """
+      Examples:
+        mmu info guest.core
+      """)
 
   @OptionGroup var options: ImageOptions
 
@@ -31,7 +35,7 @@ struct Info: ParsableCommand {
     }
     let report = ImageReport(
       name: options.image, image: image, registers: resolved, problem: problem,
-      source: source(sidecar, resolved))
+      source: source(image, sidecar, resolved))
     var output = StandardOutput()
     if json {
       try output.write(report.json)
@@ -42,11 +46,13 @@ struct Info: ParsableCommand {
   }
 
   /// Who said the mode.
-  private func source(_ sidecar: RegisterValues, _ resolved: ImageRegisters?) -> String {
+  private func source(
+    _ image: GuestImage, _ sidecar: RegisterValues, _ resolved: ImageRegisters?
+  ) -> String {
     let given = options.given
     if given.mode != nil || given.efer != nil || given.cr0 != nil { return "flags" }
     if sidecar.mode != nil || sidecar.efer != nil { return "sidecar" }
     guard let resolved, resolved.registers.mode != .none else { return "CR0" }
-    return "assumed"
+    return image.isLive ? "image" : "assumed"
   }
 }

@@ -10,6 +10,9 @@ struct Layout: ParsableCommand {
     discussion: """
       With --json one object a field, ascending: {"name","bits","role","forms","meaning","source",\
       "free"}; free says why a software field's bits are not hardware's.
+
+      Examples:
+        mmu layout ept
       """)
 
   /// The encoders.
@@ -26,6 +29,9 @@ struct Layout: ParsableCommand {
   @Flag(help: "Print JSON Lines.")
   var json = false
 
+  @Flag(help: "Print a table of Markdown, as docs/spte-layouts.md has it.")
+  var markdown = false
+
   func validate() throws {
     guard (32...52).contains(maxphyaddr) else {
       throw ValidationError("--maxphyaddr is \(maxphyaddr) (32...52)")
@@ -40,6 +46,10 @@ struct Layout: ParsableCommand {
       throw ValidationError("\(error)")
     }
     var output = StandardOutput()
+    if markdown {
+      for line in Self.markdown(layout) { try output.write(line) }
+      return try output.flush()
+    }
     if !json {
       try output.write(
         "\(layout.name): not present is \(layout.nonPresent), frozen is \(layout.frozen)")
@@ -65,6 +75,19 @@ struct Layout: ParsableCommand {
       try output.write(line)
     }
     try output.flush()
+  }
+
+  private static func markdown(_ layout: SPTELayout) -> [String] {
+    [
+      "Not present is `\(layout.nonPresent)`, frozen is `\(layout.frozen)`.", "",
+      "| bits | field | in | meaning | source |", "|---|---|---|---|---|",
+    ]
+      + layout.fields.map { one in
+        let free = one.field.whyFree.isEmpty ? "" : "; \(one.field.whyFree)"
+        return "| \(one.field.bitsDescription) | \(one.field.name) "
+          + "| \(names(of: one.forms).joined(separator: ", ")) | \(one.field.meaning) "
+          + "| \(one.field.source)\(free) |"
+      }
   }
 
   private static func names(of forms: SPTEField.Forms) -> [String] {

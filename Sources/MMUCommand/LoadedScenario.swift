@@ -11,7 +11,8 @@ struct LoadedScenario {
   ///
   /// - Throws: `FileFailure`: the file, a file that it names, or a plugin is bad.
   init(
-    _ path: String, morePlugins: [String] = [], withoutPlugins: Bool = false
+    _ path: String, morePlugins: [String] = [], withoutPlugins: Bool = false,
+    isolation: PluginIsolation? = nil
   ) throws(FileFailure) {
     let parsed: Scenario
     let bytes = try InputFile.read(path)
@@ -24,7 +25,9 @@ struct LoadedScenario {
     do {
       plugins =
         withoutPlugins
-        ? MachinePlugins() : try MachinePlugins(parsed.plugins, folder: folder, more: morePlugins)
+        ? MachinePlugins()
+        : try MachinePlugins(
+          parsed.plugins, folder: folder, more: morePlugins, isolation: isolation)
     } catch {
       throw FileFailure(plugin: error)
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import PluginHost
 
 #if canImport(Glibc)
 import Glibc
@@ -26,6 +27,10 @@ struct MMU: ParsableCommand {
   static func main() {
     // A reader that goes away early ends the output, quietly; see `StandardOutput`.
     _ = signal(SIGPIPE, SIG_IGN)
+    if CommandLine.arguments.dropFirst().first == PluginIsolation.workerCommand {
+      Self.exit(
+        withError: ExitCode(PluginWorkerProcess.run(Array(CommandLine.arguments.dropFirst(2)))))
+    }
     do {
       var command = try parseAsRoot()
       try command.run()

@@ -14,6 +14,10 @@ struct Map: ParsableCommand {
       --format qemu prints what QEMU's info mem prints. --diff prints where another image's \
       address space differs: added, removed, permissions (others), moved (to another physical \
       address).
+
+      Examples:
+        mmu map guest.core --pages --json
+        diff <(mmu map guest.core --format qemu) info-mem.txt
       """)
 
   /// How the map is printed.

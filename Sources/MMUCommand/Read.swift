@@ -12,6 +12,10 @@ struct Read: ParsableCommand {
       Nothing is written unless every byte can be read: an address without a translation, or whose \
       page or table is not in the image, is named and the status is 2. --zero-holes reads such \
       pages as zeros and says how many there were.
+
+      Examples:
+        mmu read guest.core 0xffffffff81000000 256 --hex
+        mmu read guest.core 0x400000 "64 KiB" > code.bin
       """)
 
   @OptionGroup var options: ImageOptions

@@ -13,6 +13,9 @@ struct ReverseMap: ParsableCommand {
     discussion: """
       Looks at the vCPU's CR3 and at every root of its mode that is found in the image. A page that \
       is itself a page table is told as such.
+
+      Examples:
+        mmu rmap guest.core 0x9e2d000
       """)
 
   @OptionGroup var options: ImageOptions

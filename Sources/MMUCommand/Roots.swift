@@ -13,6 +13,9 @@ struct Roots: ParsableCommand {
       Reads the image alone: no registers, no sidecar. With --json one object a root, best first: \
       {"root","mode","mappings","score","kernel","sharing","reasons"}; kernel tells the kernel's \
       reference table from those of processes.
+
+      Examples:
+        mmu roots guest.raw --json
       """)
 
   @OptionGroup var options: ImageOptions

@@ -6,7 +6,13 @@ import Scenario
 struct Run: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Runs a guest scenario and prints each step, the exits and the totals.",
-    discussion: "Exits with 1 where an expectation of the scenario does not hold.")
+    discussion: """
+      Exits with 1 where an expectation of the scenario does not hold.
+
+      Examples:
+        mmu run Examples/first-access.yaml
+        mmu run guest.yaml --plugin build/plugins/mmio_window.so --trace run.jsonl
+      """)
 
   @Argument(help: "The scenario, a YAML file.")
   var scenario: String
@@ -20,6 +26,10 @@ struct Run: ParsableCommand {
   @Flag(help: "Leave out all plugins, also those of the scenario.")
   var withoutPlugins = false
 
+  @Flag(
+    help: "Run each plugin in a process of its own: a crash is an error that names the hook.")
+  var isolatePlugins = false
+
   @Option(
     help: ArgumentHelp(
       "Write every access and how it ended to a file, as 'replay' reads it.", valueName: "file"))
@@ -30,7 +40,8 @@ struct Run: ParsableCommand {
 
   func run() throws {
     let loaded = try LoadedScenario(
-      scenario, morePlugins: plugin, withoutPlugins: withoutPlugins)
+      scenario, morePlugins: plugin, withoutPlugins: withoutPlugins,
+      isolation: isolatePlugins ? .worker : nil)
     let runner = loaded.runner
     for note in runner.notes { StandardError.write("mmu: note: \(note)") }
     var output = StandardOutput()

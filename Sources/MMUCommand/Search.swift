@@ -14,6 +14,10 @@ struct Search: ParsableCommand {
       The bytes are pairs of hex digits, with blanks between them if wanted; --text takes the \
       argument as text. A match may cross pages that follow each other. Pages that the image does \
       not hold are passed over.
+
+      Examples:
+        mmu search guest.core --text "Linux version"
+        mmu search guest.core '0f 05'
       """)
 
   @OptionGroup var options: ImageOptions

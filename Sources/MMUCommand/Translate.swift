@@ -12,6 +12,11 @@ struct Translate: ParsableCommand {
       Without --access the walk reports rights and judges nothing. Addresses are hex with 0x, or \
       decimal; - reads them from standard input, one a line. Where an access of --size bytes \
       crosses a page, the second page's object is in "second", or on a line of its own.
+
+      Examples:
+        mmu translate guest.core 0xffffffff81000000
+        mmu translate guest.core - --access write --user --json < addresses
+        mmu translate qmp:/run/guest.qmp --ram /dev/shm/guest 0x401000
       """)
 
   @OptionGroup var options: ImageOptions

@@ -15,6 +15,10 @@ struct Tree: ParsableCommand {
       level, top first: {"level","name","tables","shared","mostLinks","links","pages","pageSize",\
       "malformed","unreadable"}; then {"summary":{"tables","links","pages","cutShort"}}. --svg and \
       --html write a drawing, - to standard output.
+
+      Examples:
+        mmu tree guest.core
+        mmu tree guest.core --html tree.html
       """)
 
   @OptionGroup var options: ImageOptions

@@ -14,6 +14,9 @@ struct Walk: ParsableCommand {
       With --json one object an entry, root first: {"level","name","gpa","value","fields"}, each \
       field {"name","bits","value","meaning"}; then the object that translate prints. In PAE the \
       first is the PDPTE register, with the GPA that it was loaded from.
+
+      Examples:
+        mmu walk guest.core 0xffffffff81000000
       """)
 
   @OptionGroup var options: ImageOptions

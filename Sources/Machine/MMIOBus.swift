@@ -1,5 +1,4 @@
 public import Paging
-import Synchronization
 
 /// A device that answers accesses to a range of guest physical addresses.
 public protocol MMIODevice: Sendable {
@@ -28,7 +27,7 @@ public final class MMIOBus: Sendable {
     let device: any MMIODevice
   }
 
-  private let ranges = Mutex<[Range]>([])
+  private let ranges = Guarded<[Range]>([])
 
   /// An empty bus.
   public init() {}

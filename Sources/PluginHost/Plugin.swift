@@ -28,8 +28,9 @@ public final class Plugin: Sendable {
   public let hasManifest: Bool
   let hooks: [BoundHook]
   let context: UInt
-  private let library: SharedLibrary
-  private let table: ServiceTable
+  private let library: SharedLibrary?
+  private let table: ServiceTable?
+  let worker: PluginWorker?
   private let finish: @Sendable () -> Void
 
   /// Loads a plugin that has a manifest.
@@ -86,6 +87,7 @@ public final class Plugin: Sendable {
     context = 0
     self.library = library
     table = ServiceTable(for: name, services: NoPluginServices(), settings: [:])
+    worker = nil
     finish = {}
   }
 
@@ -126,6 +128,7 @@ public final class Plugin: Sendable {
     self.context = context
     self.library = library
     self.table = table
+    worker = nil
     finish = { [context] in
       guard let fini = unsafe manifest.finish else { return }
       library.withLock(!manifest.isThreadSafe) {
@@ -134,7 +137,40 @@ public final class Plugin: Sendable {
     }
   }
 
+  /// Loads a plugin in a process of its own; parameters as of the other initialisers.
+  ///
+  /// - Parameter bindings: where there are any, `hooks` and `settings` mean nothing.
+  /// - Throws: `PluginError`; `.worker` for what loading it here would throw.
+  public init(
+    path: String, hooks: [String]? = nil, settings: [String: String] = [:],
+    binding bindings: [HookBinding] = [], services: any PluginServices = NoPluginServices(),
+    isolation: PluginIsolation
+  ) throws(PluginError) {
+    var request = WorkerRequest(path: path, hooks: hooks, settings: settings)
+    request.bindings = bindings
+    let worker = try PluginWorker(request, isolation, services: services)
+    let manifest = try worker.load()
+    self.path = path
+    name = manifest.name
+    version = manifest.version
+    isThreadSafe = manifest.isThreadSafe
+    hasManifest = manifest.hasManifest
+    var bound: [BoundHook] = []
+    for (index, binding) in manifest.hooks.enumerated() {
+      bound.append(try BoundHook(binding, of: worker, index: index, path: path))
+    }
+    self.hooks = bound
+    context = 0
+    library = nil
+    table = nil
+    self.worker = worker
+    finish = { worker.finish() }
+  }
+
   deinit { finish() }
+
+  /// Why a plugin that runs apart is of no use any more, or `nil`.
+  public var failure: PluginError? { worker?.failure }
 
   /// The hooks it serves, with symbol and signature as libffi calls them.
   public var bindings: [HookBinding] {
@@ -143,6 +179,9 @@ public final class Plugin: Sendable {
         hook: $0.descriptor.name, symbol: $0.symbol, signature: $0.signature.description)
     }
   }
+
+  /// Whether it serves a hook.
+  public func serves(_ hook: String) -> Bool { hooks.contains { $0.descriptor.name == hook } }
 
   /// Its function for a hook, or `nil`.
   func hook(_ descriptor: HookDescriptor) -> BoundHook? {

@@ -32,6 +32,10 @@ public enum PluginError: Error, Sendable, Hashable {
   case callInterface(path: String, symbol: String, reason: String)
   /// The plugin's init did not want to.
   case declined(plugin: String, status: Int32)
+  /// The process that ran a plugin apart is gone, or was ended for giving no answer.
+  case crashed(plugin: String, hook: String, how: String)
+  /// A plugin that is to run apart does not load; the worker's words.
+  case worker(path: String, reason: String)
   /// An answer breaks a rule: the bits and their owner are the layout error's.
   case answer(plugin: String, hook: String, value: String, LayoutError)
 }
@@ -68,6 +72,9 @@ extension PluginError: CustomStringConvertible {
       "\(path): no call of '\(symbol)' can be made: \(reason)"
     case .declined(let plugin, let status):
       "plugin '\(plugin)' declined (init returned \(status))"
+    case .crashed(let plugin, let hook, let how): "plugin '\(plugin)', hook \(hook): \(how)"
+    case .worker(let path, let reason):
+      reason.hasPrefix(path) || reason.hasPrefix("plugin '") ? reason : "\(path): \(reason)"
     case .answer(let plugin, let hook, let value, let error):
       "plugin '\(plugin)', hook \(hook): the answer \(value) is refused: \(error)"
     }

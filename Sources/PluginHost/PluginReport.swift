@@ -96,7 +96,7 @@ public struct PluginReport: Sendable {
       }
     case HookDescriptor.zapPolicy.name:
       let candidates = [1, 2, 3].map {
-        Plugin.ZapCandidate(gfn: GFN($0 << 9), level: .pageTable, age: 10 - $0)
+        ZapCandidate(gfn: GFN($0 << 9), level: .pageTable, age: 10 - $0)
       }
       let choice = try plugin.zapChoice(among: candidates) ?? 0
       add("3 candidates", "number \(choice)", to: &trials)
@@ -108,6 +108,7 @@ public struct PluginReport: Sendable {
       add("100 split, default 10", "\(count)", to: &trials)
     case HookDescriptor.onEvent.name:
       plugin.tell(event: "check", vcpu: 0)
+      if let failure = plugin.failure { throw failure }
       add("event check", "returned", to: &trials)
     default:
       // A device's registers may have effects of their own, and a layout belongs to an encoder.

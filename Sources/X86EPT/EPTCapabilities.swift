@@ -3,24 +3,52 @@
 /// **Source** Intel SDM Vol. 3D, "VPID and EPT Capabilities".
 @frozen
 public struct EPTCapabilities: Hashable, Sendable {
+  /// All of it. **Bits** 7:0 MAXPHYADDR, 15:8 levels, then one bit a capability.
+  // PERF: walk.2d.4k; one number. A memory of more than fifteen is copied to the stack for each walk.
+  @usableFromInline var bits: UInt64
+
   /// MAXPHYADDR. **Units** bits, 32...52; another number becomes the nearest of these.
+  @inlinable
   public var physicalAddressWidth: Int {
-    didSet { physicalAddressWidth = min(max(physicalAddressWidth, 32), 52) }
+    get { Int(truncatingIfNeeded: bits & 0xFF) }
+    set { bits = bits & ~0xFF | UInt64(min(max(newValue, 32), 52)) }
   }
   /// 4 or 5; another number becomes the nearer of these.
+  @inlinable
   public var levels: Int {
-    didSet { levels = min(max(levels, 4), 5) }
+    get { Int(truncatingIfNeeded: bits &>> 8 & 0xFF) }
+    set { bits = bits & ~0xFF00 | UInt64(min(max(newValue, 4), 5)) &<< 8 }
   }
   /// Entries may grant X alone.
-  public var executeOnly: Bool
+  @inlinable
+  public var executeOnly: Bool {
+    get { self[bit: 1 &<< 16] }
+    set { self[bit: 1 &<< 16] = newValue }
+  }
   /// 2 MiB leaves.
-  public var pages2MiB: Bool
+  @inlinable
+  public var pages2MiB: Bool {
+    get { self[bit: 1 &<< 17] }
+    set { self[bit: 1 &<< 17] = newValue }
+  }
   /// 1 GiB leaves.
-  public var pages1GiB: Bool
+  @inlinable
+  public var pages1GiB: Bool {
+    get { self[bit: 1 &<< 18] }
+    set { self[bit: 1 &<< 18] = newValue }
+  }
   /// EPTP bit 6: accessed and dirty flags are kept.
-  public var accessedDirty: Bool
+  @inlinable
+  public var accessedDirty: Bool {
+    get { self[bit: 1 &<< 19] }
+    set { self[bit: 1 &<< 19] = newValue }
+  }
   /// Mode-based execute control: bit 10 grants execution of user pages.
-  public var modeBasedExecution: Bool
+  @inlinable
+  public var modeBasedExecution: Bool {
+    get { self[bit: 1 &<< 20] }
+    set { self[bit: 1 &<< 20] = newValue }
+  }
 
   /// A current server processor: all but mode-based execution.
   ///
@@ -31,12 +59,19 @@ public struct EPTCapabilities: Hashable, Sendable {
     physicalAddressWidth: Int, levels: Int = 4, executeOnly: Bool = true, pages2MiB: Bool = true,
     pages1GiB: Bool = true, accessedDirty: Bool = true, modeBasedExecution: Bool = false
   ) {
-    self.physicalAddressWidth = min(max(physicalAddressWidth, 32), 52)
-    self.levels = min(max(levels, 4), 5)
+    bits = 0
+    self.physicalAddressWidth = physicalAddressWidth
+    self.levels = levels
     self.executeOnly = executeOnly
     self.pages2MiB = pages2MiB
     self.pages1GiB = pages1GiB
     self.accessedDirty = accessedDirty
     self.modeBasedExecution = modeBasedExecution
+  }
+
+  @inlinable
+  subscript(bit bit: UInt64) -> Bool {
+    @inline(__always) get { bits & bit != 0 }
+    set { bits = newValue ? bits | bit : bits & ~bit }
   }
 }

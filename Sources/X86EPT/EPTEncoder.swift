@@ -1,5 +1,13 @@
 public import Paging
 
+/// Which of EPT's ignored bits the MMU uses (SPEC E9).
+public enum EPTLayoutVariant: Sendable, Hashable {
+  /// KVM's bits; bit 10 is among them, so that it refuses mode-based execution.
+  case standard
+  /// Bit 10 is left to user execution, which ageing saves too; the generation is one bit shorter.
+  case modeBased
+}
+
 /// Writes EPT entries.
 ///
 /// **Source** Intel SDM Vol. 3C, "Format of EPT Entries"; software bits: KVM behaviour, SPEC E1–E9.
@@ -10,6 +18,8 @@ public struct EPTEncoder: SPTEEncoder {
   public let format: EPTFormat
   /// Bits of every present leaf: R is in the request; MMU-present, suppress #VE and the A/D kind.
   @usableFromInline let leafBits: UInt64
+  /// X, and user execution with mode-based execution.
+  @usableFromInline let executeBits: UInt64
   /// Bits of every table entry.
   @usableFromInline let tableBits: UInt64
 
@@ -18,26 +28,32 @@ public struct EPTEncoder: SPTEEncoder {
   /// - Parameters:
   ///   - mmio: the MMIO mask, or `nil` to cache no MMIO; the default is `MMIOMask.ept`.
   ///   - relocation: the L1TF form of MMIO entries.
+  ///   - variant: which of the ignored bits the MMU uses.
   /// - Throws: `LayoutError` where the mask breaks a rule of SPEC E6, or where mode-based execution
-  ///   is asked for, whose bit 10 this layout needs for frozen entries and the MMIO generation (E9).
+  ///   is asked of the standard layout, which needs bit 10 for frozen entries and the MMIO generation
+  ///   (E9).
   public init(
-    _ capabilities: EPTCapabilities, mmio: MMIOMask? = .ept, relocation: MMIORelocation = .none
+    _ capabilities: EPTCapabilities, mmio: MMIOMask? = .ept, relocation: MMIORelocation = .none,
+    variant: EPTLayoutVariant = .standard
   ) throws(LayoutError) {
-    if capabilities.modeBasedExecution {
+    if capabilities.modeBasedExecution, variant == .standard {
       throw LayoutError(
         layout: "ept", rule: "mode-based execution needs a bit this layout uses", bits: 1 << 10,
         owner: "frozen value, MMIO generation")
     }
     format = EPTFormat(capabilities)
     layout = try SPTELayout(
-      name: "ept", fields: Self.fields(capabilities), nonPresent: 1 << 63,
-      frozen: 1 << 63 | 0x5A0, physicalAddressWidth: capabilities.physicalAddressWidth,
+      name: variant == .standard ? "ept" : "ept-mbec",
+      fields: Self.fields(capabilities, variant), nonPresent: 1 << 63,
+      frozen: 1 << 63 | (variant == .standard ? 0x5A0 : 0x1A0),
+      physicalAddressWidth: capabilities.physicalAddressWidth,
       mmio: mmio, relocation: relocation, legality: format)
     let masks = layout.masks
     let kind: UInt64 = capabilities.accessedDirty ? 0 : 1
     leafBits =
       masks.mmuPresent | masks.suppressVE | kind << UInt64(masks.adKind.trailingZeroBitCount)
-    tableBits = leafBits | 7 | masks.accessed
+    executeBits = masks.executable | (capabilities.modeBasedExecution ? masks.user : 0)
+    tableBits = leafBits | 3 | executeBits | masks.accessed
   }
 
   /// As many as the processor walks.
@@ -61,7 +77,7 @@ public struct EPTEncoder: SPTEEncoder {
     let isReadable = request.permissions.contains(.read)
     if isReadable { raw |= masks.readable }
     if request.permissions.contains(.execute), isReadable || format.capabilities.executeOnly {
-      raw |= masks.executable
+      raw |= executeBits
     }
     if request.level != .pageTable { raw |= masks.pageSize }
     raw |= UInt64(request.memoryType.rawValue) &<< 3
@@ -101,7 +117,10 @@ extension MMIOMask {
 
 extension EPTEncoder {
   /// The layout's table of fields.
-  static func fields(_ capabilities: EPTCapabilities) -> [SPTEField] {
+  static func fields(
+    _ capabilities: EPTCapabilities, _ variant: EPTLayoutVariant
+  ) -> [SPTEField] {
+    let isStandard = variant == .standard
     let format = "Intel SDM Vol. 3C, \"Format of EPT Entries\""
     let ignored = "ignored by EPT in present entries"
     var fields = [
@@ -130,7 +149,8 @@ extension EPTEncoder {
       SPTEField(
         .adKind, in: .present,
         BitField(
-          "AD kind", 52...53, "0 A/D by hardware, 1 none, 2 write-protect only",
+          "AD kind", isStandard ? 52...53 : 60...61,
+          "0 A/D by hardware, 1 none, 2 write-protect only",
           source: "software", whyFree: ignored)),
       SPTEField(
         .savedReadable, in: .leaf,
@@ -145,12 +165,14 @@ extension EPTEncoder {
       SPTEField(
         .hostWritable, in: .leaf,
         BitField(
-          "host-writable", 57...57, "the host allows writes", source: "software",
+          "host-writable", isStandard ? 57...57 : 53...53, "the host allows writes",
+          source: "software",
           whyFree: "ignored while guest-paging verification is off")),
       SPTEField(
         .mmuWritable, in: .leaf,
         BitField(
-          "MMU-writable", 58...58, "the MMU may set W without asking", source: "software",
+          "MMU-writable", isStandard ? 58...58 : 55...55, "the MMU may set W without asking",
+          source: "software",
           whyFree: "ignored while paging-write access is off")),
       SPTEField(
         .suppressVE, in: .present,
@@ -160,14 +182,30 @@ extension EPTEncoder {
       SPTEField(
         .mmioGenerationLow, in: .mmio,
         BitField(
-          "MMIO generation 7:0", 3...10, "memslot generation when the entry was made",
+          isStandard ? "MMIO generation 7:0" : "MMIO generation 6:0",
+          isStandard ? 3...10 : 3...9, "memslot generation when the entry was made",
           source: "software", whyFree: "the entry is misconfigured whatever they hold")),
       SPTEField(
         .mmioGenerationHigh, in: .mmio,
         BitField(
-          "MMIO generation 18:8", 52...62, "memslot generation when the entry was made",
+          isStandard ? "MMIO generation 18:8" : "MMIO generation 17:7", 52...62,
+          "memslot generation when the entry was made",
           source: "software", whyFree: "the entry is misconfigured whatever they hold")),
     ]
+    if !isStandard {
+      fields += [
+        SPTEField(
+          .user, in: .present,
+          BitField(
+            "XU", 10...10, "fetches by user pages allowed",
+            source: "Intel SDM Vol. 3C, \"Mode-Based Execute Control for EPT\"")),
+        SPTEField(
+          .savedUserExecutable, in: .leaf,
+          BitField(
+            "saved XU", 52...52, "XU of an access-tracked entry", source: "software",
+            whyFree: ignored)),
+      ]
+    }
     if capabilities.accessedDirty {
       let source = "Intel SDM Vol. 3C, \"Accessed and Dirty Flags for EPT\""
       fields += [

@@ -147,6 +147,13 @@ extension EPTExit: SecondLevelExit {
     return false
   }
 
+  /// Whether it is a violation by an entry with bit 63 clear; a misconfiguration never is one.
+  @inlinable
+  public var isConvertible: Bool {
+    if case .violation(let violation) = self { return violation.isConvertible }
+    return false
+  }
+
   /// Whether it is a misconfiguration.
   @inlinable
   public var isMalformed: Bool {

@@ -22,6 +22,9 @@ public struct X86Processor: TranslationRegime {
   public let features: X86Features
   /// How it translates now.
   public private(set) var regime: X86Regime
+  /// The PCID, 0 without CR4.PCIDE.
+  // PERF: tlb.hit; kept, not asked for at each access.
+  public private(set) var addressSpaceTag: UInt16 = 0
   private var pdptes: PDPTERegisters
 
   /// A processor; PDPTE registers are loaded from memory where PAE has any.
@@ -49,6 +52,7 @@ public struct X86Processor: TranslationRegime {
     self.features = features
     self.pdptes = pdptes
     regime = X86Regime(registers, features, pdptes: pdptes)
+    addressSpaceTag = pcid
   }
 
   /// Walks in the selected mode.
@@ -62,12 +66,14 @@ public struct X86Processor: TranslationRegime {
 
   /// Asks the regime.
   @inlinable
+  @inline(__always)  // PERF: tlb.hit
   public func cachedAddress(of address: GVA, for access: X86Access) -> GVA? {
     regime.cachedAddress(of: address, for: access)
   }
 
   /// Asks the access rules.
   @inlinable
+  @inline(__always)  // PERF: tlb.hit
   public func permits(
     _ access: X86Access, rights: X86Rights, tables: X86Rights, leaf: UInt64
   ) -> Bool {
@@ -85,18 +91,15 @@ public struct X86Processor: TranslationRegime {
     regime.faultForUnreadableTable(address, for: access, at: level)
   }
 
-  /// The PCID, 0 without CR4.PCIDE.
-  public var addressSpaceTag: UInt16 {
-    usesPCID ? UInt16(truncatingIfNeeded: registers.cr3 & 0xFFF) : 0
-  }
 
   /// Bit 8 of the leaf with CR4.PGE.
+  @inlinable
   public func isGlobal(leaf: UInt64) -> Bool {
     leaf & 0x100 != 0 && registers.cr4.contains(.globalPages)
   }
 
   var usesPCID: Bool {
-    features.pcid && registers.cr4.contains(.processContextIdentifiers)
+    registers.cr4.contains(.processContextIdentifiers) && features.pcid
       && (regime.mode == .long4 || regime.mode == .long5)
   }
 
@@ -104,5 +107,8 @@ public struct X86Processor: TranslationRegime {
     self.registers = registers
     if let pdptes { self.pdptes = pdptes }
     regime = X86Regime(registers, features, pdptes: self.pdptes)
+    addressSpaceTag = pcid
   }
+
+  private var pcid: UInt16 { usesPCID ? UInt16(truncatingIfNeeded: registers.cr3 & 0xFFF) : 0 }
 }

@@ -68,6 +68,7 @@ public enum X86Regime: TranslationRegime {
   }
 
   /// The mode.
+  @inlinable
   public var mode: X86Mode {
     switch self {
     case .none: .none
@@ -80,6 +81,7 @@ public enum X86Regime: TranslationRegime {
 
   /// The access rules in force.
   @inlinable
+  @inline(__always)  // PERF: tlb.hit; a copy of a whole regime for a few words of it otherwise.
   public var controls: X86Controls {
     switch self {
     case .none(let controls): controls
@@ -119,6 +121,7 @@ public enum X86Regime: TranslationRegime {
 
   /// Asks the mode; 32-bit modes look at bits 31:0 alone.
   @inlinable
+  @inline(__always)  // PERF: tlb.hit
   public func cachedAddress(of address: GVA, for access: X86Access) -> GVA? {
     switch self {
     case .none: address.wrapped32
@@ -131,6 +134,7 @@ public enum X86Regime: TranslationRegime {
 
   /// Asks the access rules; with paging off everything is permitted.
   @inlinable
+  @inline(__always)  // PERF: tlb.hit
   public func permits(
     _ access: X86Access, rights: X86Rights, tables: X86Rights, leaf: UInt64
   ) -> Bool {

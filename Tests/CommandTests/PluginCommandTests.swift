@@ -3,27 +3,6 @@ import Testing
 
 @Suite("mmu plugin")
 struct PluginCommandTests {
-  /// The shared objects that the makefile of the plugins builds, in a folder of their own.
-  private final class BuiltPlugins {
-    let folder: String
-
-    init() throws {
-      let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent()
-      folder =
-        FileManager.default.temporaryDirectory
-        .appendingPathComponent("built-plugins-\(UUID().uuidString)").path
-      let make = Process()
-      make.executableURL = URL(filePath: "/usr/bin/env")
-      make.arguments = ["make", "-s", "-C", root.path + "/Plugins", "OUT=\(folder)"]
-      try make.run()
-      make.waitUntilExit()
-      try #require(make.terminationStatus == 0)
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: folder) }
-  }
-
   @Test("check shows manifest, hooks and answers")
   func check() throws {
     let built = try BuiltPlugins()

@@ -3,6 +3,7 @@ import GuestImage
 import Notation
 import Paging
 import SharedData
+import TestSupport
 import Testing
 import X86
 
@@ -40,7 +41,7 @@ struct FuzzTests {
     let said = ProcessInfo.processInfo.environment["MMU_FUZZ_SEED"].flatMap { UInt64($0) }
     let seed = said ?? UInt64.random(in: 0...UInt64.max)
     print("fuzz seed of the images: \(seed) (MMU_FUZZ_SEED=\(seed) repeats it)")
-    var generator = SeededGenerator(state: seed)
+    var generator = SeededGenerator(seed: seed)
     let images = (SharedData.guests.map { "\($0).core" } + ["linux64.lime"])
     var refused = 0
     var walked = 0
@@ -69,18 +70,5 @@ struct FuzzTests {
     #expect(refused + walked == 10_000)
     #expect(refused > 100, "the damage reaches the headers (seed \(seed))")
     #expect(walked > 100, "the damage leaves images that open (seed \(seed))")
-  }
-}
-
-/// A generator that gives the same numbers for the same seed (SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
   }
 }

@@ -75,14 +75,14 @@ struct MMIOMaskTests {
       parameters: "uint64_t dm, const char *name, uint64_t me, void *c, uint64_t da, "
         + "uint32_t bits, uint64_t dv")
     #expect(
-      plugin.mmioMask(
+      try plugin.mmioMask(
         maxphyaddr: 46, encoder: "ept", encryptionMask: 1 << 47, standard: Self.standard)
         == MMIOMask(value: 1 << 47, mask: 46 << 32 | 3, accessMask: 31))
     let alone = try self.plugin(
       "return 1ull << maxphyaddr;", signature: "u64(u32 maxphyaddr)", type: "uint64_t",
       name: "short")
     #expect(
-      alone.mmioMask(maxphyaddr: 46, encoder: "ept", standard: nil)
+      try alone.mmioMask(maxphyaddr: 46, encoder: "ept", standard: nil)
         == MMIOMask(value: 1 << 46, mask: 1 << 46, accessMask: 0))
   }
 
@@ -153,7 +153,7 @@ struct MMIOMaskTests {
         ("spte_layout", "change", "{u64,u64,u64,u64,u64,u64}(u64 non_present, u64 ad_kind)")
       ]
       let plugin = try Plugin(path: workshop.build(source.text, name: name))
-      return (plugin, try #require(plugin.layoutProposal(for: layout)))
+      return (plugin, try #require(try plugin.layoutProposal(for: layout)))
     }
     let (_, good) = try proposal("non_present, 0x1a0, 0x800, kind << 8, 0, 0", name: "good")
     #expect(good.frozen == 0x1A0)

@@ -27,16 +27,16 @@ struct MMIOWindowTests {
   @Test("the EPT mask sets a reserved address bit, or is write-only where there is none")
   func masks() throws {
     let plugin = try Plugin(path: path, services: services)
-    let reserved = plugin.mmioMask(maxphyaddr: 46, encoder: "ept", standard: standard)
+    let reserved = try plugin.mmioMask(maxphyaddr: 46, encoder: "ept", standard: standard)
     #expect(reserved == MMIOMask(value: 1 << 51 | 6, mask: 1 << 63 | 1 << 51 | 7, accessMask: 0))
     #expect(
-      plugin.mmioMask(maxphyaddr: 52, encoder: "ept", standard: standard)
+      try plugin.mmioMask(maxphyaddr: 52, encoder: "ept", standard: standard)
         == MMIOMask(value: 2, mask: 1 << 63 | 7, accessMask: 0))
-    #expect(plugin.mmioMask(maxphyaddr: 46, encoder: "npt", standard: standard) == standard)
+    #expect(try plugin.mmioMask(maxphyaddr: 46, encoder: "npt", standard: standard) == standard)
     #expect(services.log.first?.contains("0x8000000000006") == true)
     for (choice, value) in [("write-only", 2), ("default", 6)] as [(String, UInt64)] {
       let plugin = try Plugin(path: path, settings: ["ept-mask": choice])
-      let mask = plugin.mmioMask(maxphyaddr: 46, encoder: "ept", standard: standard)
+      let mask = try plugin.mmioMask(maxphyaddr: 46, encoder: "ept", standard: standard)
       #expect(mask?.value == value)
     }
   }

@@ -164,7 +164,7 @@ struct PluginLifecycleTests {
       """
     source.hooks = [("mmio_spte_mask", "mask", "{u64,u64,u64}()")]
     let plugin = try Plugin(path: workshop.build(source.text), services: services)
-    let answer = plugin.mmioMask(maxphyaddr: 46, encoder: "ept", standard: nil)
+    let answer = try plugin.mmioMask(maxphyaddr: 46, encoder: "ept", standard: nil)
     #expect(answer == MMIOMask(value: 0xFFF, mask: 0x1000 + 3 + 32 + 256, accessMask: 1))
     #expect(Array(services.memory[16..<24]) == [1, 2, 3, 4, 5, 6, 7, 8])
     #expect(services.log.last == "test error: two?lines")
@@ -209,7 +209,7 @@ struct PluginLifecycleTests {
       }
     }
     finished.wait()
-    let answer = plugins[0].mmioMask(maxphyaddr: 46, encoder: "ept", standard: nil)
+    let answer = try plugins[0].mmioMask(maxphyaddr: 46, encoder: "ept", standard: nil)
     return (answer?.value ?? 0, answer?.mask ?? 0)
   }
 

@@ -148,9 +148,9 @@ struct PluginPolicyTests {
     ]
     let device = try PluginDevice(
       Plugin(path: workshop.build(source.text)), at: GPA(0xFE00_0000))
-    device.write(GPA(0xFE00_0000), size: 8, vcpu: 0, value: 0x1122_3344_5566_7788)
-    device.write(GPA(0xFE00_0008), size: 8, vcpu: 0, value: 0x10)
-    device.write(GPA(0xFE00_0018), size: 8, vcpu: 0, value: 0x100)
+    try device.write(GPA(0xFE00_0000), size: 8, vcpu: 0, value: 0x1122_3344_5566_7788)
+    try device.write(GPA(0xFE00_0008), size: 8, vcpu: 0, value: 0x10)
+    try device.write(GPA(0xFE00_0018), size: 8, vcpu: 0, value: 0x100)
     #expect(try device.read(GPA(0xFE00_0000), size: 8, vcpu: 0) == 0x1122_3344_5566_7788)
     #expect(try device.read(GPA(0xFE00_0000), size: 2, vcpu: 0) == 0x7788)
     #expect(try device.read(GPA(0xFE00_0008), size: 4, vcpu: 0) == 0x11)
@@ -194,13 +194,13 @@ struct PluginPolicyTests {
     #expect(try plugin.prefetchWindow(for: at(0x200_000)) == 512)
     #expect(throws: PluginError.self) { try plugin.prefetchWindow(for: at(0x201_000)) }
     let candidates = [(0x10, 1, 5), (0x20, 1, 9), (0x30, 1, 7)].map {
-      Plugin.ZapCandidate(gfn: GFN($0.0), level: Level($0.1), age: $0.2)
+      ZapCandidate(gfn: GFN($0.0), level: Level($0.1), age: $0.2)
     }
     #expect(try plugin.zapChoice(among: candidates) == 1)
     #expect(try plugin.zapChoice(among: []) == nil)
     #expect(throws: PluginError.self) {
       try plugin.zapChoice(among: [
-        Plugin.ZapCandidate(gfn: GFN(0x99), level: .directory, age: 1)
+        ZapCandidate(gfn: GFN(0x99), level: .directory, age: 1)
       ])
     }
     #expect(try plugin.floodThreshold(gfn: GFN(1), standard: 3) == 6)
@@ -210,7 +210,7 @@ struct PluginPolicyTests {
     plugin.tell(event: "zap", vcpu: 0, value: 40)
     plugin.tell(event: "install", vcpu: 0, value: 1)
     plugin.tell(event: "zap", vcpu: 0, value: 2)
-    #expect(plugin.mmioMask(maxphyaddr: 46, encoder: "ept", standard: nil)?.value == 42)
+    #expect(try plugin.mmioMask(maxphyaddr: 46, encoder: "ept", standard: nil)?.value == 42)
     let none = try Plugin(path: workshop.build(PluginSource.good.text, name: "none"))
     #expect(try none.prefetchWindow(for: at(0)) == nil)
     #expect(try none.nxRecovery(splitCount: 9, standard: 1) == nil)

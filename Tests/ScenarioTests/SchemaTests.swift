@@ -51,6 +51,13 @@ struct SchemaTests {
       - parallel: [{vcpu: 0, steps: [{read: {va: 0}}, {write: {va: 0, value: 1}}, {fetch: {va: 0}}, {invlpg: {va: 0}}, {set-register: {pkru: 0}}, {repeat: {count: 1, range: [0, 64], access: {read: {}}}}]}]
       - replay: {trace: x}
       - audit: {}
+        expect: {count: 1}
+      - dirty-log: {start: {gpa: 0x0, method: pml, initially-set: true, split-pages: 1}}
+      - dirty-log: {get: {gpa: 0x0}}
+      - dirty-log: {clear: {gpa: 0x0}}
+      - dirty-log: {stop: {gpa: 0x0}}
+      - age: {gpa: 0x0, size: 4 KiB, clear: false}
+      - host-unmap: {gpa: 0x0, size: 4 KiB}
     """
 
   @Test("the schema says what the decoder asks for, no more and no less")

@@ -74,9 +74,10 @@ struct StressTests {
   }
 
   /// One change of the tables, chosen at random.
-  static func disturb(_ bench: EPTBench, _ random: inout SeededGenerator, _ isLogging: inout Bool)
-    throws
-  {
+  static func disturb(
+    _ bench: EPTBench, _ random: inout SeededGenerator, _ isLogging: inout Bool,
+    _ findings: Findings
+  ) throws {
     let mmu = bench.mmu
     let first = random.next() % pages
     let range = bench.frames(first..<(first + 1 + random.next() % 16))
@@ -94,6 +95,11 @@ struct StressTests {
         let scribble = bytes.map { ~$0 }
         // SAFETY: bytes have no padding.
         _ = unsafe view.write(scribble.span.bytes, at: place)
+        // Long enough for a vCPU that still held the page to use it.
+        Thread.sleep(forTimeInterval: 0.001)
+        if view.read(place, count: 4096) != scribble {
+          findings.add("frame \(range.lowerBound) was written while the host held it")
+        }
         // SAFETY: as above.
         _ = unsafe view.write(bytes.span.bytes, at: place)
       }
@@ -158,7 +164,7 @@ struct StressTests {
         var isLogging = false
         while running.load(ordering: .acquiring) > 0 {
           do {
-            try Self.disturb(bench, &random, &isLogging)
+            try Self.disturb(bench, &random, &isLogging, findings)
             changes.add(1, ordering: .relaxed)
           } catch {
             findings.add("seed \(seed): \(error)")

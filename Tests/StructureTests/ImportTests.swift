@@ -20,7 +20,7 @@ struct ImportTests {
     table["Machine"] = core.union(["MMU"])
     // Around the core: what users touch.
     table["Notation"] = []
-    table["PluginHost"] = core.union(["MMU", "CELF", "CFFI", "CMMUPlugin"])
+    table["PluginHost"] = core.union(["MMU", "CELF", "CFFI", "CMMUPlugin", "CWorker"])
     table["GuestImage"] = core.union(["Notation", "CELF"])
     table["Report"] = core.union(["Notation", "MMU", "Machine", "GuestImage"])
     table["Explain"] = core.union(["Report"])

@@ -48,15 +48,7 @@ extension X86Regime {
     _ address: UInt64, _ access: ReferenceAccess, in memory: GuestTestMemory,
     _ strategy: Strategy
   ) -> Outcome {
-    switch translate(GVA(address), for: X86Access(access), in: memory, strategy) {
-    case .success(let found): Outcome(found)
-    case .failure(.fault(let fault)): Outcome(fault)
-    case .failure(.unreadable(let hole, let entry, let level)):
-      hole.address == entry
-        ? .unreadable(entry: entry, level: level.rawValue)
-        : .unreadable(entry: ~hole.address, level: level.rawValue)
-    case .failure(.contended): .unreadable(entry: ~0, level: 0)
-    }
+    Outcome(translate(GVA(address), for: X86Access(access), in: memory, strategy))
   }
 }
 
@@ -76,6 +68,24 @@ extension X86Access {
 }
 
 extension ReferenceOutcome {
+  /// How a walk of the walker ended.
+  init(
+    _ outcome: Result<
+      Translation<GuestPhysical, X86Rights>, WalkFailure<X86Fault, GuestTestMemory.Hole>
+    >
+  ) {
+    switch outcome {
+    case .success(let found): self.init(found)
+    case .failure(.fault(let fault)): self.init(fault)
+    case .failure(.unreadable(let hole, let entry, let level)):
+      self =
+        hole.address == entry
+        ? .unreadable(entry: entry, level: level.rawValue)
+        : .unreadable(entry: ~hole.address, level: level.rawValue)
+    case .failure(.contended): self = .unreadable(entry: ~0, level: 0)
+    }
+  }
+
   /// A translation of the walker.
   init(_ found: Translation<GuestPhysical, X86Rights>) {
     self = .translated(

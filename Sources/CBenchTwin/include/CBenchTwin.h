@@ -87,4 +87,29 @@ typedef struct cbt_ept {
 /// Runs one loop of checked walks through both levels; the guest is long4, the pattern random.
 cbt_tally cbt_run_nested(const cbt_setup *setup, const cbt_ept *ept, const cbt_loop *loop);
 
+/// A TLB of 1,536 entries in 6 ways.
+typedef struct cbt_tlb cbt_tlb;
+
+/// A TLB with `count` pages from `base` at `hpa`, GPA 0 and so on; NULL without memory.
+cbt_tlb *cbt_tlb_make(uint64_t base, uint64_t hpa, uint64_t count);
+void cbt_tlb_free(cbt_tlb *tlb);
+
+/// Reads 8 bytes of one of 2^bits pages at a time, each found in the TLB and judged.
+cbt_tally cbt_run_tlb(const cbt_setup *setup, const cbt_tlb *tlb, const cbt_loop *loop);
+
+/// Takes one fault on each of `count` of 2^bits pages of guest memory that have tables and no leaf:
+/// walks the EPT, finds the slot, goes down and installs a leaf. `base` is where in the buffer the
+/// slot's memory begins.
+cbt_tally cbt_run_faults(const cbt_ept *ept, const cbt_loop *loop);
+
+/// Two functions of a shared object, prepared for libffi.
+typedef struct cbt_ffi cbt_ffi;
+
+/// Loads a shared object; NULL where that fails.
+cbt_ffi *cbt_ffi_open(const char *path, const char *verdict, const char *mask);
+void cbt_ffi_close(cbt_ffi *functions);
+
+/// Calls them `count` times through `ffi_call`: seven verdicts for each mask.
+cbt_tally cbt_run_ffi(cbt_ffi *functions, uint64_t count);
+
 #endif

@@ -3,7 +3,7 @@ public import X86
 /// The registers to walk an image with, and what had to be assumed.
 ///
 /// What is said on the command line wins, then what the image itself says, then the sidecar. EFER is
-/// in no image: without a word from anybody the mode is told by the ELF machine and CR4.
+/// in no image, only a running QEMU tells it: without a word from anybody the mode is told by the ELF machine and CR4.
 public struct ImageRegisters: Hashable, Sendable {
   /// The registers.
   public var registers: X86Registers
@@ -44,7 +44,7 @@ public struct ImageRegisters: Hashable, Sendable {
     }
     guard let cr3 = given.cr3 ?? note?.cr3 ?? sidecar.cr3 else { throw .noCR3 }
     let saidCR4 = given.cr4 ?? note?.cr4 ?? sidecar.cr4
-    let saidEFER = given.efer ?? sidecar.efer
+    let saidEFER = given.efer ?? note?.efer ?? sidecar.efer
 
     var efer = EFER(rawValue: saidEFER ?? 0)
     var cr4 = CR4(rawValue: saidCR4 ?? 0)
@@ -69,7 +69,7 @@ public struct ImageRegisters: Hashable, Sendable {
     registers = X86Registers(cr0: cr0, cr3: cr3, cr4: cr4, efer: efer)
     features = X86Features(
       physicalAddressWidth: given.physicalAddressWidth ?? sidecar.physicalAddressWidth
-        ?? Self.assumedPhysicalAddressWidth)
+        ?? image.physicalAddressWidth ?? Self.assumedPhysicalAddressWidth)
     if let mode = sidecar.mode, given.mode == nil, given.efer == nil, mode != registers.mode {
       notes.append(
         "the sidecar says \(mode.rawValue), the registers \(registers.mode.rawValue):"

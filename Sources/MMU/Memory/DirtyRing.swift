@@ -25,7 +25,7 @@ public final class DirtyRing: Sendable {
   public let size: Int
   /// The vCPU exits before it enters the guest with this many entries. **Units** entries.
   public let softLimit: Int
-  private let state = Mutex(State())
+  private let state = Guarded(State())
   private let used = Atomic<Int>(0)
 
   /// The entries kept free for what one exit may still push. **Units** entries.
@@ -86,7 +86,7 @@ final class ModificationLog: Sendable {
     var index: UInt16 = 511
   }
 
-  private let state = Mutex(State())
+  private let state = Guarded(State())
 
   /// Whether nothing is logged.
   var isEmpty: Bool { state.withLock { $0.index == 511 } }

@@ -8,11 +8,11 @@ import Synchronization
 public final class GuestMemory: Sendable {
   /// The reservation.
   public let host: HostMemory
-  private let current: Mutex<MemslotTable>
+  private let current: Guarded<MemslotTable>
   private let generationWord: Atomic<UInt64>
   /// Held for a whole update, so that updates come one after another.
-  private let updating = Mutex(())
-  private let tracker = Mutex<(any WriteTracker)?>(nil)
+  private let updating = Guarded(())
+  private let tracker = Guarded<(any WriteTracker)?>(nil)
 
   /// Bit 63 of the generation: an update is in progress.
   public static let updateInProgress: UInt64 = 1 << 63
@@ -20,7 +20,7 @@ public final class GuestMemory: Sendable {
   /// Guest memory without slots.
   public init(host: HostMemory, generation: UInt64 = 1) {
     self.host = host
-    current = Mutex(.empty)
+    current = Guarded(.empty)
     generationWord = Atomic(generation & ~Self.updateInProgress)
   }
 

@@ -227,6 +227,14 @@ public struct HostView: EntryMemory, @unchecked Sendable {
     return true
   }
 
+  /// Writes zeros over a page that guests may use.
+  func clear(page: PFN) {
+    guard contains(page.baseAddress, count: 4096) else { return }
+    for index in 0..<512 as Range<UInt64> {
+      storePiece(0, page.baseAddress.wrappingAdd(index * 8), size: 8)
+    }
+  }
+
   /// Fills a page with one entry value. **Requires** that nobody walks the page.
   func fill(page: PFN, with value: UInt64) {
     guard contains(page.baseAddress, count: 4096) else { return }

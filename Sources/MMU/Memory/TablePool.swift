@@ -1,5 +1,4 @@
 public import Paging
-import Synchronization
 
 /// The pages of host memory that tables are made of, under a limit.
 ///
@@ -10,7 +9,7 @@ public final class TablePool: Sendable {
   public let first: PFN
   /// The most pages in use at once. **Units** pages.
   public let limit: Int
-  private let state = Mutex(State())
+  private let state = Guarded(State())
 
   private struct State {
     var fresh = 0

@@ -9,7 +9,6 @@ extension TDPMMU {
     _ gpa: GPA, on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
   ) -> FaultOutcome? {
     let gfn = gpa.frame
-    var steps: [WalkStep] = []
     var table = cpu.root
     var level = encoder.rootLevel
     while true {
@@ -17,10 +16,6 @@ extension TDPMMU {
       let spte = load(place)
       let isTable =
         level > .pageTable && encoder.isPresent(spte) && !encoder.isLeaf(spte, at: level)
-      steps.append(
-        WalkStep(
-          level: level, entryAddress: place.rawValue, entry: spte.rawValue,
-          kind: encoder.format.kind(of: spte.rawValue, at: level)))
       if isTable {
         table = encoder.pfn(of: spte)
         level = level.below
@@ -29,8 +24,10 @@ extension TDPMMU {
       guard let mmio = encoder.layout.mmio, mmio.matches(spte) else {
         let isZapped = spte == encoder.layout.nonPresent || spte == encoder.layout.frozen
         // A present leaf: somebody mapped the page between the exit and here.
-        let isMapped = encoder.isPresent(spte) && steps.last?.kind == .leaf
-        return isZapped || isMapped ? .retry : .failed(.malformedEntry(gpa, steps))
+        let isMapped =
+          encoder.isPresent(spte) && encoder.format.kind(of: spte.rawValue, at: level) == .leaf
+        return isZapped || isMapped
+          ? .retry : .failed(.malformedEntry(gpa, steps(to: gfn, on: cpu)))
       }
       let generation = mmio.generation(of: spte)
       guard generation == mmio.truncated(cpu.generation), !isUpdating(cpu), isOfEra(cpu) else {
@@ -44,6 +41,26 @@ extension TDPMMU {
       cpu.lastMMIO = (gfn, cpu.generation)
       notify(observer, .mmioHit(gfn: gfn, spte: spte, generation: generation))
       return .emulate(gpa)
+    }
+  }
+
+  /// The entries on the way to a frame, for reports.
+  private func steps(to gfn: GFN, on cpu: TDPContext) -> [WalkStep] {
+    var steps: [WalkStep] = []
+    var table = cpu.root
+    var level = encoder.rootLevel
+    while true {
+      let place = entry(for: gfn, in: table, at: level)
+      let spte = load(place)
+      steps.append(
+        WalkStep(
+          level: level, entryAddress: place.rawValue, entry: spte.rawValue,
+          kind: encoder.format.kind(of: spte.rawValue, at: level)))
+      guard level > .pageTable, encoder.isPresent(spte), !encoder.isLeaf(spte, at: level) else {
+        return steps
+      }
+      table = encoder.pfn(of: spte)
+      level = level.below
     }
   }
 

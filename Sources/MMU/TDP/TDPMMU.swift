@@ -34,7 +34,7 @@ where
   /// How many of them want the page-modification log.
   let modificationLogUsers = Atomic<Int>(0)
   /// The logs and rings of the vCPUs, for those who collect.
-  let logs = Mutex<[Int: (ring: DirtyRing?, modifications: ModificationLog)]>([:])
+  let logs = Guarded<[Int: (ring: DirtyRing?, modifications: ModificationLog)]>([:])
 
   /// An MMU with an empty root table.
   ///

@@ -7,7 +7,7 @@ import Synchronization
 /// for the faults that began before it, so none of them installs what it found earlier.
 final class TDPNotifier: Sendable {
   private let count = Atomic<Int>(0)
-  private let ranges = Mutex<[Range<UInt64>]>([])
+  private let ranges = Guarded<[Range<UInt64>]>([])
   /// Counts the warnings that ended.
   let sequence = Atomic<UInt64>(0)
 

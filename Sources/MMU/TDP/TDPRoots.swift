@@ -15,12 +15,12 @@ final class TDPRoots: Sendable {
     var era: UInt64
   }
 
-  private let state: Mutex<State>
+  private let state: Guarded<State>
   /// Counts replacements, so that a vCPU sees one without a lock.
   let epoch = Atomic<UInt64>(0)
 
   init(_ root: PFN, era: UInt64) {
-    state = Mutex(State(current: root, references: [root: 1], era: era))
+    state = Guarded(State(current: root, references: [root: 1], era: era))
   }
 
   /// Pages that wait to become roots. **Units** pages.

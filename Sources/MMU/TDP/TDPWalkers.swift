@@ -1,3 +1,4 @@
+import Paging
 import Synchronization
 
 #if canImport(Glibc)
@@ -21,7 +22,7 @@ final class TDPWalkers: Sendable {
   }
 
   private let epoch = Atomic<UInt64>(1)
-  private let places = Mutex<[ObjectIdentifier: Place]>([:])
+  private let places = Guarded<[ObjectIdentifier: Place]>([:])
 
   /// A new vCPU's word.
   func register() -> Place {

@@ -9,7 +9,12 @@ struct PluginCheck: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check",
     abstract: "Loads a plugin, shows its manifest and tries each hook.",
-    discussion: "A plugin is code: checking one runs it, as you.")
+    discussion: """
+      A plugin is code: checking one runs it, as you.
+
+      Examples:
+        mmu plugin check build/plugins/mmio_window.so
+      """)
 
   @Argument(help: "The shared object.")
   var file: String
@@ -18,13 +23,20 @@ struct PluginCheck: ParsableCommand {
     name: .customLong("set"), help: ArgumentHelp("A setting for it.", valueName: "key=value"))
   var settings: [String] = []
 
+  @Flag(name: .customLong("isolate-plugins"), help: "Run it in a process of its own.")
+  var isIsolated = false
+
   @Flag(help: "Print JSON Lines: the manifest, then one object a hook, then one a call.")
   var json = false
 
   func run() throws {
     do {
-      let plugin = try Plugin(
-        path: file, settings: pairs(), services: PluginDiagnostics())
+      let settings = try pairs()
+      let plugin =
+        isIsolated
+        ? try Plugin(
+          path: file, settings: settings, services: PluginDiagnostics(), isolation: .worker)
+        : try Plugin(path: file, settings: settings, services: PluginDiagnostics())
       let report = try PluginReport(trying: plugin, masks: Self.masks)
       var output = StandardOutput()
       for line in json ? jsonLines(plugin, report) : lines(plugin, report) {

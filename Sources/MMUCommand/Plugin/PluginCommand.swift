@@ -4,8 +4,21 @@ import PluginHost
 /// `mmu plugin`.
 struct PluginCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "plugin", abstract: "Checks plugins and lists what they can hook.",
-    subcommands: [PluginCheck.self, PluginListHooks.self])
+    commandName: "plugin", abstract: "Begins and checks plugins, and lists what they can hook.",
+    discussion: """
+      Examples:
+        mmu plugin new heat
+        mmu plugin check build/plugins/mmio_window.so
+        mmu plugin list-hooks
+      """,
+    subcommands: [PluginCheck.self, PluginListHooks.self, PluginNew.self])
+}
+
+extension PluginIsolation {
+  /// The first argument with which this program runs one plugin for another of itself.
+  static var workerCommand: String { "plugin-worker" }
+  /// Plugins run by this program, in a process each.
+  static var worker: PluginIsolation { PluginIsolation(arguments: [workerCommand]) }
 }
 
 extension FileFailure {

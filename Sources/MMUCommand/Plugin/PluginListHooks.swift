@@ -6,13 +6,24 @@ import Report
 struct PluginListHooks: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "list-hooks",
-    abstract: "Lists every hook: when it is asked, what it offers, what it returns.")
+    abstract: "Lists every hook: when it is asked, what it offers, what it returns.",
+    discussion: """
+      Examples:
+        mmu plugin list-hooks --json
+      """)
 
   @Flag(help: "Print JSON Lines: one object a hook.")
   var json = false
 
+  @Flag(help: "Print the reference page, docs/hooks.md.")
+  var markdown = false
+
   func run() throws {
     var output = StandardOutput()
+    if markdown {
+      for line in HookReference.lines { try output.write(line) }
+      return try output.flush()
+    }
     for hook in HookDescriptor.all {
       for line in json ? [jsonLine(hook)] : lines(hook) { try output.write(line) }
     }

@@ -54,6 +54,14 @@ public protocol SecondLevelExit: MMUExit {
   var isUser: Bool { get }
   /// Whether an entry was malformed (EPT misconfiguration, RSVD): the sign of an MMIO entry.
   var isMalformed: Bool { get }
+  /// Whether the entry lets the exit become an exception of the guest's (#VE).
+  var isConvertible: Bool { get }
+}
+
+extension SecondLevelExit {
+  /// The hardware has no such exception.
+  @inlinable
+  public var isConvertible: Bool { false }
 }
 
 /// What became of an exit (SPEC F1).

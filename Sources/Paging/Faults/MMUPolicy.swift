@@ -74,6 +74,36 @@ public protocol MMUPolicy: Sendable {
   func withheldPermissions(gfn: GFN) -> Permissions
   /// The memory type of a new leaf, and whether it wins over the guest's PAT; `nil` for the default.
   func memoryType(gfn: GFN) -> (type: MemoryType, ignoresPAT: Bool)?
+  /// How many neighbours to map with the page of a fault, for an MMU that prefetches (SPEC F9).
+  ///
+  /// - Parameter standard: what counts without a policy. **Units** entries, the fault's included.
+  func prefetchWindow(for fault: FaultInfo, standard: Int) -> Int
+  /// After how many writes in a row the shadow of a guest's table goes, for a shadow MMU (F8).
+  func floodThreshold(gfn: GFN, standard: Int) -> Int
+  /// How many pages that were split for execution are made large again in one period (T6).
+  ///
+  /// - Parameter splitCount: how many there are; answers above it are lowered to it.
+  func nxRecovery(splitCount: Int, standard: Int) -> Int
+  /// Which table goes when the pool is short (T9): an index of `candidates`, or `nil` for the
+  /// MMU's own choice.
+  func zapChoice(among candidates: [ZapCandidate]) -> Int?
+}
+
+/// A table that could go when the pool of table pages is short.
+public struct ZapCandidate: Sendable, Hashable {
+  /// The first guest frame that it maps.
+  public let gfn: GFN
+  /// Its level.
+  public let level: Level
+  /// Since it was used. **Units** faults.
+  public let age: UInt64
+
+  /// A candidate.
+  public init(gfn: GFN, level: Level, age: UInt64) {
+    self.gfn = gfn
+    self.level = level
+    self.age = age
+  }
 }
 
 extension MMUPolicy {
@@ -89,6 +119,18 @@ extension MMUPolicy {
   /// The default.
   @inlinable
   public func memoryType(gfn: GFN) -> (type: MemoryType, ignoresPAT: Bool)? { nil }
+  /// The standard.
+  @inlinable
+  public func prefetchWindow(for fault: FaultInfo, standard: Int) -> Int { standard }
+  /// The standard.
+  @inlinable
+  public func floodThreshold(gfn: GFN, standard: Int) -> Int { standard }
+  /// The standard.
+  @inlinable
+  public func nxRecovery(splitCount: Int, standard: Int) -> Int { standard }
+  /// The MMU's own.
+  @inlinable
+  public func zapChoice(among candidates: [ZapCandidate]) -> Int? { nil }
 }
 
 /// The policy that changes nothing.
@@ -131,5 +173,25 @@ public struct PolicyStack: MMUPolicy {
   /// The last answer.
   public func memoryType(gfn: GFN) -> (type: MemoryType, ignoresPAT: Bool)? {
     policies.reversed().lazy.compactMap { $0.memoryType(gfn: gfn) }.first
+  }
+
+  /// The smallest.
+  public func prefetchWindow(for fault: FaultInfo, standard: Int) -> Int {
+    policies.map { $0.prefetchWindow(for: fault, standard: standard) }.min() ?? standard
+  }
+
+  /// The smallest.
+  public func floodThreshold(gfn: GFN, standard: Int) -> Int {
+    policies.map { $0.floodThreshold(gfn: gfn, standard: standard) }.min() ?? standard
+  }
+
+  /// The smallest.
+  public func nxRecovery(splitCount: Int, standard: Int) -> Int {
+    policies.map { $0.nxRecovery(splitCount: splitCount, standard: standard) }.min() ?? standard
+  }
+
+  /// The last answer.
+  public func zapChoice(among candidates: [ZapCandidate]) -> Int? {
+    policies.reversed().lazy.compactMap { $0.zapChoice(among: candidates) }.first
   }
 }

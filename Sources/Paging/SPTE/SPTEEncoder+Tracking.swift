@@ -77,22 +77,24 @@ extension SPTEEncoder {
       return format.kind(of: raw, at: level) == .table
         ? nil : "a table entry that hardware does not walk"
     }
+    if !isAccessTracked(spte) {
+      let kind = format.kind(of: raw, at: level)
+      let grantsNothing =
+        !permits(.read, spte) && !permits(.fetch, spte) && !permits(.write, spte)
+      guard kind == .leaf || (kind == .notPresent && grantsNothing) else {
+        return "a leaf that hardware does not walk"
+      }
+    } else if hasHardwareAD(spte) {
+      return "saved rights in an entry whose A hardware keeps"
+    } else if raw & (masks.readable | masks.writable | masks.executable) != 0 {
+      return "rights in an access-tracked entry"
+    }
     let triple = [isHostWritable(spte), isMMUWritable(spte), isWritable(spte)]
     let allowed = [
       [true, true, true], [true, true, false], [true, false, false], [false, false, false],
     ]
-    if !allowed.contains(triple) { return "host-writable, MMU-writable and W do not agree" }
-    if isAccessTracked(spte) {
-      if hasHardwareAD(spte) { return "saved rights in an entry whose A hardware keeps" }
-      if raw & (masks.readable | masks.writable | masks.executable) != 0 {
-        return "rights in an access-tracked entry"
-      }
-      return nil
-    }
-    let kind = format.kind(of: raw, at: level)
-    if kind == .leaf { return nil }
-    let grantsNothing = !permits(.read, spte) && !permits(.fetch, spte) && !permits(.write, spte)
-    return kind == .notPresent && grantsNothing ? nil : "a leaf that hardware does not walk"
+    return allowed.contains(triple)
+      ? nil : "host-writable, MMU-writable and W do not agree"
   }
 
   /// Bit 10 of EPT under mode-based execution; 0 where the bit of that role means something else.

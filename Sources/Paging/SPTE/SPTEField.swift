@@ -1,6 +1,6 @@
 /// A field of an SPTE layout: bits, and the part they play.
 public struct SPTEField: Sendable, Hashable {
-  /// What the MMU uses a field for; each role occurs at most once in a layout.
+  /// What the MMU uses a field for; each role but `own` occurs at most once in a layout.
   public enum Role: String, Sendable, Hashable, CaseIterable {
     /// Hardware may read (EPT), or the entry is present (legacy, NPT).
     case readable
@@ -47,6 +47,8 @@ public struct SPTEField: Sendable, Hashable {
     case mmioGenerationLow
     /// The high part of an MMIO entry's generation.
     case mmioGenerationHigh
+    /// What the encoder alone reads and writes; the MMU keeps it and looks away.
+    case own
   }
 
   /// The forms that an SPTE takes; fields of one form must not overlap.

@@ -57,6 +57,23 @@ public struct SPTELayout: Sendable {
     self.mmio = encoding
   }
 
+  /// This layout with fields of an encoder's own, checked as a whole.
+  ///
+  /// - Parameters:
+  ///   - name: the new encoder's name.
+  ///   - relocation: the L1TF form of MMIO entries that this layout was composed with.
+  ///   - legality: as in `init`.
+  /// - Throws: `LayoutError` where the fields take bits that are in use.
+  public func adding(
+    _ own: [SPTEField], name: String, relocation: MMIORelocation = .none,
+    legality: some EntryLegality
+  ) throws(LayoutError) -> SPTELayout {
+    try SPTELayout(
+      name: name, fields: fields + own, nonPresent: nonPresent.rawValue,
+      frozen: frozen.rawValue, physicalAddressWidth: physicalAddressWidth, mmio: mmio?.mask,
+      relocation: relocation, legality: legality)
+  }
+
   /// The field that plays a part, or `nil` where the layout has none.
   public func field(_ role: SPTEField.Role) -> BitField? {
     fields.first { $0.role == role }?.field
@@ -71,7 +88,7 @@ public struct SPTELayout: Sendable {
           owner: one.field.name)
       }
       for other in fields[(index + 1)...] {
-        if other.role == one.role {
+        if other.role == one.role, one.role != .own {
           throw LayoutError(
             layout: name, rule: "two fields play the part '\(one.role.rawValue)'",
             owner: other.field.name)

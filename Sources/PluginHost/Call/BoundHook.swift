@@ -1,45 +1,75 @@
 /// A plugin's function on a hook, ready to be called.
-struct BoundHook: Sendable {
+// PERF: plugin.call; a class, since a struct of so many references costs a count of each per copy.
+final class BoundHook: Sendable {
+  /// Where the function is.
+  private enum Callee: Sendable {
+    /// In this process.
+    case here(ForeignFunction)
+    /// In a worker, by number.
+    case worker(PluginWorker, index: Int)
+  }
+
   /// The hook.
   let descriptor: HookDescriptor
   /// The function's name.
   let symbol: String
   /// Whether the function returns the hook's short form.
   let isShortForm: Bool
-  private let function: ForeignFunction
+  /// The function's type.
+  let signature: Signature
+  /// The bytes that an answer may take. **Units** bytes.
+  let answerSize: Int
+  private let callee: Callee
+  private let pointers: [HookPointer]
   private let slots: [Int]
   private let valuesOffset: Int
   private let frameSize: Int
 
   /// Checks a signature against a hook and prepares the call.
-  init(
+  convenience init(
     _ binding: HookBinding, in library: SharedLibrary, isThreadSafe: Bool
+  ) throws(PluginError) {
+    try self.init(binding, path: library.path) { signature throws(PluginError) in
+      let function = try ForeignFunction(
+        binding.symbol, in: library, as: signature, isThreadSafe: isThreadSafe)
+      return (.here(function), function.answerSize)
+    }
+  }
+
+  /// A hook of a plugin that a worker has loaded.
+  convenience init(
+    _ binding: HookBinding, of worker: PluginWorker, index: Int, path: String
+  ) throws(PluginError) {
+    try self.init(binding, path: path) { signature throws(PluginError) in
+      (.worker(worker, index: index), ForeignFunction.answerSize(of: signature))
+    }
+  }
+
+  private init(
+    _ binding: HookBinding, path: String,
+    _ prepare: (Signature) throws(PluginError) -> (Callee, Int)
   ) throws(PluginError) {
     guard let descriptor = HookDescriptor.named(binding.hook) else {
       throw PluginError.hook(
-        path: library.path, hook: binding.hook,
+        path: path, hook: binding.hook,
         reason: "does not exist (\(HookDescriptor.all.map(\.name).joined(separator: ", ")))")
     }
-    let signature: Signature
     do {
       signature = try Signature(parsing: binding.signature)
     } catch {
       throw PluginError.signature(
-        path: library.path, hook: binding.hook, text: binding.signature, error)
+        path: path, hook: binding.hook, text: binding.signature, error)
     }
     self.descriptor = descriptor
     symbol = binding.symbol
-    slots = try descriptor.slots(for: signature, path: library.path)
+    slots = try descriptor.slots(for: signature, path: path)
     isShortForm = !descriptor.returns[0].accepts(signature.returns)
-    function = try ForeignFunction(
-      binding.symbol, in: library, as: signature, isThreadSafe: isThreadSafe)
+    pointers = HookPointer.all(of: descriptor)
+    (callee, answerSize) = try prepare(signature)
     let list = (slots.count * MemoryLayout<UInt>.stride).roundedUp(to: 16)
-    valuesOffset = function.answerSize + list
+    valuesOffset = answerSize + list
     frameSize = valuesOffset + descriptor.frameSize
   }
-
-  /// The function's type.
-  var signature: Signature { function.signature }
 
   /// Calls the function.
   ///
@@ -48,32 +78,89 @@ struct BoundHook: Sendable {
   ///   - answer: how to read what it returns: a struct of the hook's full form, `UInt64` for
   ///     numbers, of which the caller keeps the low bits.
   ///   - fill: writes all other values, in the catalogue's order.
+  /// - Throws: `PluginError.crashed` where a worker is gone; never for a function in this process.
   func call<Answer: BitwiseCopyable>(
     context: UInt, as answer: Answer.Type, _ fill: (inout FrameWriter) -> Void
-  ) -> Answer {
-    assert(MemoryLayout<Answer>.size <= function.answerSize)
-    // PERF: `plugin.call`. Below the 1024 bytes that such allocations keep on the stack (answer and
-    // list of at most 256 each, the largest hook's values), so a call allocates nothing.
-    return unsafe withUnsafeTemporaryAllocation(byteCount: frameSize, alignment: 16) { frame in
-      guard let base = frame.baseAddress else {
-        preconditionFailure("a frame has at least an answer")
+  ) throws(PluginError) -> Answer {
+    assert(MemoryLayout<Answer>.size <= answerSize)
+    switch callee {
+    case .here(let function):
+      // PERF: `plugin.call`. Below the 1024 bytes that such allocations keep on the stack (answer and
+      // list of at most 256 each, the largest hook's values), so a call allocates nothing.
+      return unsafe withUnsafeTemporaryAllocation(byteCount: frameSize, alignment: 16) { frame in
+        guard let base = frame.baseAddress else {
+          preconditionFailure("a frame has at least an answer")
+        }
+        // SAFETY: answer, list and values follow each other in the frame; the sizes were summed up
+        // in init.
+        unsafe base.initializeMemory(as: UInt8.self, repeating: 0, count: frameSize)
+        let values = unsafe base + valuesOffset
+        unsafe write(values, context: context, fill)
+        unsafe run(function, values, list: base + answerSize, answer: base)
+        return unsafe base.load(as: Answer.self)
       }
-      // SAFETY: answer, list and values follow each other in the frame; the sizes were summed up
-      // in init.
-      unsafe base.initializeMemory(as: UInt8.self, repeating: 0, count: frameSize)
-      let values = unsafe base + valuesOffset
-      var writer = unsafe FrameWriter(values)
-      writer.put(context)
-      fill(&writer)
-      unsafe assert(writer.isAt(values + writtenSize))
-      let list = unsafe (base + function.answerSize).bindMemory(
-        to: UnsafeMutableRawPointer?.self, capacity: slots.count)
-      for index in slots.indices {
-        unsafe list[index] = unsafe values + slots[index]
+    case .worker(let worker, let index):
+      let answer = UnsafeMutableRawPointer.allocate(byteCount: answerSize, alignment: 16)
+      defer { unsafe answer.deallocate() }
+      try unsafe worker.call(
+        descriptor, index: index, answer: answer, answerSize: answerSize
+      ) { values in
+        unsafe write(values, context: 0, fill)
+        return pointers.reduce(descriptor.frameSize) { end, pointer in
+          unsafe pointer.pack(values, end: end)
+        }
       }
-      unsafe function.call(arguments: list, answer: base)
-      return unsafe base.load(as: Answer.self)
+      return unsafe answer.load(as: Answer.self)
     }
+  }
+
+  /// Calls the function for a machine in another process.
+  ///
+  /// - Parameters:
+  ///   - payload: the values, and what they point to.
+  ///   - answer: where `answerSize` bytes go.
+  /// - Returns: false where the values are not this hook's.
+  @unsafe
+  func perform(
+    _ payload: UnsafeMutableRawBufferPointer, context: UInt, answer: UnsafeMutableRawPointer
+  ) -> Bool {
+    guard case .here(let function) = callee, let values = payload.baseAddress,
+      payload.count >= descriptor.frameSize
+    else { return false }
+    unsafe values.storeBytes(of: context, as: UInt.self)
+    for pointer in pointers {
+      guard unsafe pointer.unpack(payload) else { return false }
+    }
+    unsafe withUnsafeTemporaryAllocation(byteCount: valuesOffset, alignment: 16) { frame in
+      guard let base = frame.baseAddress else { return }
+      unsafe base.initializeMemory(as: UInt8.self, repeating: 0, count: valuesOffset)
+      unsafe run(function, values, list: base + answerSize, answer: base)
+      // The services that the function called have used the payload: it is written last.
+      unsafe answer.copyMemory(from: base, byteCount: answerSize)
+    }
+    return true
+  }
+
+  @unsafe
+  private func write(
+    _ values: UnsafeMutableRawPointer, context: UInt, _ fill: (inout FrameWriter) -> Void
+  ) {
+    var writer = unsafe FrameWriter(values)
+    writer.put(context)
+    fill(&writer)
+    unsafe assert(writer.isAt(values + writtenSize))
+  }
+
+  @unsafe
+  private func run(
+    _ function: ForeignFunction, _ values: UnsafeMutableRawPointer,
+    list: UnsafeMutableRawPointer, answer: UnsafeMutableRawPointer
+  ) {
+    let list = unsafe list.bindMemory(to: UnsafeMutableRawPointer?.self, capacity: slots.count)
+    for index in slots.indices {
+      unsafe list[index] = unsafe values + slots[index]
+    }
+    unsafe function.call(arguments: list, answer: answer)
   }
 
   private var writtenSize: Int {

@@ -38,8 +38,7 @@ package final class ForeignFunction: @unchecked Sendable {
     }
     unsafe interface = .allocate(capacity: 1)
     unsafe interface.initialize(to: ffi_cif())
-    // libffi writes a whole `ffi_arg` for a smaller number, and small structs in whole registers.
-    answerSize = max(signature.returns.layout.size, 16).roundedUp(to: 16)
+    answerSize = Self.answerSize(of: signature)
     let status = unsafe ffi_prep_cif(
       interface, FFI_DEFAULT_ABI, UInt32(count), types[0].pointer, argumentTypes)
     guard status == FFI_OK else {
@@ -51,6 +50,12 @@ package final class ForeignFunction: @unchecked Sendable {
         throw PluginError.callInterface(path: library.path, symbol: symbol, reason: reason)
       }
     }
+  }
+
+  /// The bytes that an answer may take: libffi writes a whole `ffi_arg` for a smaller number, and small
+  /// structs in whole registers. **Units** bytes.
+  static func answerSize(of signature: Signature) -> Int {
+    max(signature.returns.layout.size, 16).roundedUp(to: 16)
   }
 
   deinit {

@@ -105,7 +105,8 @@ extension HookDescriptor {
     parameters: [
       Parameter("gpa", .u64, "the address"),
       Parameter("offset", .u64, "the address, from the start of the window"),
-      Parameter("size", .u32, "bytes: 1, 2, 4 or 8"), Parameter("vcpu", .u32, "which vCPU"),
+      Parameter("size", .u32, "bytes: 1, 2, 4 or 8"),
+      Parameter("vcpu", .u32, "which vCPU; 0 where the bus does not say"),
     ])
 
   static let mmioWrite = HookDescriptor(
@@ -114,14 +115,16 @@ extension HookDescriptor {
     parameters: [
       Parameter("gpa", .u64, "the address"),
       Parameter("offset", .u64, "the address, from the start of the window"),
-      Parameter("size", .u32, "bytes: 1, 2, 4 or 8"), Parameter("vcpu", .u32, "which vCPU"),
+      Parameter("size", .u32, "bytes: 1, 2, 4 or 8"),
+      Parameter("vcpu", .u32, "which vCPU; 0 where the bus does not say"),
       Parameter("value", .u64, "what is written"),
     ])
 
   static let onEvent = HookDescriptor(
     "on_event", asked: "per event", answer: "nothing", returns: [.void],
     parameters: [
-      Parameter("event", .cstr, "the event's name"), Parameter("vcpu", .u32, "which vCPU"),
+      Parameter("event", .cstr, "the event's name, such as leaf-installed"),
+      Parameter("vcpu", .u32, "which vCPU; 0 where the event does not say"),
       Parameter("address", .u64, "the address it is about, 0 without"),
       Parameter("value", .u64, "the entry or number it is about, 0 without"),
     ])

@@ -10,41 +10,28 @@ extension Plugin {
     return try number(hook, in: 0...512) { $0.put(fault) }
   }
 
-  /// A table that could be zapped.
-  public struct ZapCandidate: Sendable, Hashable {
-    /// The first guest frame that it maps.
-    public let gfn: GFN
-    /// Its level.
-    public let level: Level
-    /// Since it was used. **Units** faults.
-    public let age: UInt64
-
-    /// A candidate.
-    public init(gfn: GFN, level: Level, age: UInt64) {
-      self.gfn = gfn
-      self.level = level
-      self.age = age
-    }
-  }
-
   /// Asks `zap_policy` which of some tables to zap; also `nil` where there are none.
+  ///
+  /// A plugin that runs apart is shown the first 32.
   ///
   /// - Returns: an index of `candidates`.
   /// - Throws: `PluginError.answer` for any other number.
   public func zapChoice(among candidates: [ZapCandidate]) throws(PluginError) -> Int? {
-    guard let hook = hook(.zapPolicy), let last = candidates.indices.last else { return nil }
+    guard let hook = hook(.zapPolicy) else { return nil }
+    let candidates = worker == nil ? candidates[...] : candidates.prefix(HookPointer.mostElements)
+    guard let last = candidates.indices.last else { return nil }
     let gfns = candidates.map(\.gfn.rawValue)
     let levels = candidates.map { UInt32(clamping: $0.level.rawValue) }
     let ages = candidates.map(\.age)
-    let answer = unsafe gfns.withUnsafeBufferPointer { gfns in
-      unsafe levels.withUnsafeBufferPointer { levels in
-        unsafe ages.withUnsafeBufferPointer { ages in
+    let answer = try unsafe gfns.withUnsafeBufferPointer { gfns throws(PluginError) in
+      try unsafe levels.withUnsafeBufferPointer { levels throws(PluginError) in
+        try unsafe ages.withUnsafeBufferPointer { ages throws(PluginError) in
           // SAFETY: the arrays outlive the call, which is all that the hook may use them for.
           let places = (
             UInt(bitPattern: gfns.baseAddress), UInt(bitPattern: levels.baseAddress),
             UInt(bitPattern: ages.baseAddress)
           )
-          return hook.call(context: context, as: UInt64.self) { frame in
+          return try hook.call(context: context, as: UInt64.self) { frame in
             frame.put(UInt32(clamping: candidates.count))
             frame.put(places.0)
             frame.put(places.1)
@@ -78,12 +65,12 @@ extension Plugin {
     }
   }
 
-  /// Tells `on_event` of an event.
+  /// Tells `on_event` of an event; `failure` says whether a plugin that runs apart survived it.
   public func tell(event: String, vcpu: Int, address: UInt64 = 0, value: UInt64 = 0) {
     guard let hook = hook(.onEvent) else { return }
     unsafe event.withCString { name in
       let name = UInt(bitPattern: name)
-      _ = hook.call(context: context, as: UInt64.self) { frame in
+      _ = try? hook.call(context: context, as: UInt64.self) { frame in
         frame.put(name)
         frame.put(UInt32(clamping: vcpu))
         frame.put(address)
@@ -95,7 +82,7 @@ extension Plugin {
   private func number(
     _ hook: BoundHook, in range: ClosedRange<Int>, _ fill: (inout FrameWriter) -> Void
   ) throws(PluginError) -> Int {
-    try checked(hook, hook.call(context: context, as: UInt64.self, fill), in: range)
+    try checked(hook, try hook.call(context: context, as: UInt64.self, fill), in: range)
   }
 
   private func checked(

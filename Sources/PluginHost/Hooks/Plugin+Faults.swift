@@ -41,16 +41,18 @@ extension Plugin {
   ) throws(PluginError) -> FaultVerdict {
     var answer = mmu_plugin_verdict()
     if hook.isShortForm {
-      let number = hook.call(context: context, as: UInt64.self) { $0.put(fault) }
+      let number = try hook.call(context: context, as: UInt64.self) { $0.put(fault) }
       answer.verdict = UInt32(truncatingIfNeeded: number)
       if answer.verdict == MMU_PLUGIN_INJECT {
         throw refusal(hook, "\(answer.verdict)", "the short form cannot inject")
       }
     } else {
-      answer = hook.call(context: context, as: mmu_plugin_verdict.self) { $0.put(fault) }
+      answer = try hook.call(context: context, as: mmu_plugin_verdict.self) { $0.put(fault) }
     }
-    let value =
+    // PERF: plugin.call; words only where something is refused.
+    var value: String {
       "{verdict \(answer.verdict), vector \(answer.vector), error \(hex(answer.error))}"
+    }
     guard answer.verdict == MMU_PLUGIN_INJECT else {
       guard answer.vector == 0, answer.error == 0 else {
         throw refusal(hook, value, "vector and error belong to verdict \(MMU_PLUGIN_INJECT) alone")
@@ -81,14 +83,14 @@ extension Plugin {
     _ hook: BoundHook, for fault: FaultInfo
   ) throws(PluginError) -> Level {
     let level = UInt32(
-      truncatingIfNeeded: hook.call(context: context, as: UInt64.self) { $0.put(fault) })
+      truncatingIfNeeded: try hook.call(context: context, as: UInt64.self) { $0.put(fault) })
     guard 1...5 ~= level else { throw refusal(hook, "\(level)", "a level is 1 to 5") }
     return min(Level(Int(level)), fault.largestLevel)
   }
 
   func withheldPermissions(_ hook: BoundHook, gfn: GFN) throws(PluginError) -> Permissions {
     let bits = UInt32(
-      truncatingIfNeeded: hook.call(context: context, as: UInt64.self) { $0.put(gfn.rawValue) })
+      truncatingIfNeeded: try hook.call(context: context, as: UInt64.self) { $0.put(gfn.rawValue) })
     let known = UInt32(Permissions.all.rawValue)
     guard bits & ~known == 0 else {
       throw refusal(hook, hex(bits), "permissions are bits 3:0", bits: UInt64(bits & ~known))
@@ -99,10 +101,10 @@ extension Plugin {
   func memoryType(
     _ hook: BoundHook, gfn: GFN
   ) throws(PluginError) -> (type: MemoryType, ignoresPAT: Bool)? {
-    let answer = hook.call(context: context, as: mmu_plugin_memory_type.self) {
+    let answer = try hook.call(context: context, as: mmu_plugin_memory_type.self) {
       $0.put(gfn.rawValue)
     }
-    let value = "{type \(answer.type), ignore_pat \(answer.ignore_pat)}"
+    var value: String { "{type \(answer.type), ignore_pat \(answer.ignore_pat)}" }
     guard answer.ignore_pat <= 1 else { throw refusal(hook, value, "ignore_pat is 0 or 1") }
     if answer.type == MMU_PLUGIN_DEFAULT_TYPE { return nil }
     guard let type = MemoryType(rawValue: UInt8(exactly: answer.type) ?? 255) else {

@@ -11,12 +11,12 @@ extension Plugin {
   ///   - encoder: the entries' name, such as `ept`.
   ///   - encryptionMask: the memory-encryption bits of an address.
   ///   - standard: the mask that counts without the plugin.
+  /// - Throws: `PluginError.crashed`.
   public func mmioMask(
     maxphyaddr: Int, encoder: String, encryptionMask: UInt64 = 0, standard: MMIOMask?
-  ) -> MMIOMask? {
+  ) throws(PluginError) -> MMIOMask? {
     guard let hook = hook(.mmioSPTEMask) else { return nil }
-    return unsafe encoder.withCString { name in
-      let name = UInt(bitPattern: name)
+    return try Self.withCString(encoder) { name throws(PluginError) in
       func fill(_ frame: inout FrameWriter) {
         frame.put(UInt32(clamping: maxphyaddr))
         frame.put(encryptionMask)
@@ -26,11 +26,21 @@ extension Plugin {
         frame.put(standard?.accessMask ?? 0)
       }
       if hook.isShortForm {
-        let bits = hook.call(context: context, as: UInt64.self, fill)
+        let bits = try hook.call(context: context, as: UInt64.self, fill)
         return MMIOMask(value: bits, mask: bits, accessMask: 0)
       }
-      let answer = hook.call(context: context, as: mmu_plugin_mmio_mask.self, fill)
+      let answer = try hook.call(context: context, as: mmu_plugin_mmio_mask.self, fill)
       return MMIOMask(value: answer.value, mask: answer.mask, accessMask: answer.access)
+    }
+  }
+
+  /// Lends a text as a C string's address.
+  static func withCString<Result>(
+    _ text: String, _ body: (UInt) throws(PluginError) -> Result
+  ) throws(PluginError) -> Result {
+    let bytes = Array(text.utf8) + [0]
+    return try unsafe bytes.withUnsafeBufferPointer { buffer throws(PluginError) in
+      try body(UInt(bitPattern: buffer.baseAddress))
     }
   }
 
@@ -47,7 +57,7 @@ extension Plugin {
     var last: Plugin?
     for plugin in plugins {
       guard
-        let answer = plugin.mmioMask(
+        let answer = try plugin.mmioMask(
           maxphyaddr: maxphyaddr, encoder: encoder, encryptionMask: encryptionMask,
           standard: mask)
       else { continue }

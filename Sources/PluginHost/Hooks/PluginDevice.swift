@@ -25,7 +25,7 @@ public struct PluginDevice: Sendable {
   ///   - size: **Units** bytes: 1, 2, 4 or 8.
   /// - Throws: `PluginError.answer` where the value is wider than `size`.
   public func read(_ gpa: GPA, size: Int, vcpu: Int) throws(PluginError) -> UInt64 {
-    let value = reader.call(context: plugin.context, as: UInt64.self) { frame in
+    let value = try reader.call(context: plugin.context, as: UInt64.self) { frame in
       put(gpa, size, vcpu, in: &frame)
     }
     let room: UInt64 = size >= 8 ? ~0 : (1 << UInt64(max(size, 0) * 8)) - 1
@@ -36,9 +36,52 @@ public struct PluginDevice: Sendable {
     return value
   }
 
+  /// Reads 1 to 8 bytes, in pieces of the sizes that a device knows, low bytes first.
+  ///
+  /// - Throws: as `read(_:size:vcpu:)`.
+  public func read(offset: UInt64, byteCount: Int) throws(PluginError) -> UInt64 {
+    var value: UInt64 = 0
+    for piece in Self.pieces(of: byteCount) {
+      let gpa = base.wrappingAdd(offset &+ UInt64(piece.offset))
+      value |= try read(gpa, size: piece.size, vcpu: 0) << UInt64(piece.offset * 8)
+    }
+    return value
+  }
+
+  /// Writes 1 to 8 bytes, in pieces as `read(offset:byteCount:)`.
+  ///
+  /// - Throws: `PluginError.crashed`.
+  public func write(
+    _ value: UInt64, offset: UInt64, byteCount: Int
+  ) throws(PluginError) {
+    for piece in Self.pieces(of: byteCount) {
+      let room: UInt64 = piece.size >= 8 ? ~0 : (1 << UInt64(piece.size * 8)) - 1
+      try write(
+        base.wrappingAdd(offset &+ UInt64(piece.offset)), size: piece.size, vcpu: 0,
+        value: value >> UInt64(piece.offset * 8) & room)
+    }
+  }
+
+  private static func pieces(of byteCount: Int) -> [(offset: Int, size: Int)] {
+    let total = min(max(byteCount, 1), 8)
+    var result: [(offset: Int, size: Int)] = []
+    var offset = 0
+    for size in [8, 4, 2, 1] {
+      while total - offset >= size {
+        result.append((offset, size))
+        offset += size
+      }
+    }
+    return result
+  }
+
   /// Writes a register; parameters as for `read`.
-  public func write(_ gpa: GPA, size: Int, vcpu: Int, value: UInt64) {
-    _ = writer.call(context: plugin.context, as: UInt64.self) { frame in
+  ///
+  /// - Throws: `PluginError.crashed`.
+  public func write(
+    _ gpa: GPA, size: Int, vcpu: Int, value: UInt64
+  ) throws(PluginError) {
+    _ = try writer.call(context: plugin.context, as: UInt64.self) { frame in
       put(gpa, size, vcpu, in: &frame)
       frame.put(value)
     }

@@ -1,8 +1,9 @@
 public import Paging
 internal import Synchronization
 
-/// A plugin as the policy of a machine: the hooks `fault_policy`, `mapping_level`, `gfn_access` and
-/// `memory_type`; those it does not serve change nothing.
+/// A plugin as the policy of a machine: the hooks `fault_policy`, `mapping_level`, `gfn_access`,
+/// `memory_type`, `prefetch_window`, `flood_threshold`, `nx_recovery` and `zap_policy`; those it does
+/// not serve change nothing.
 ///
 /// Several plugins are a `PolicyStack` of these (SPEC H4).
 public final class PluginPolicy: MMUPolicy {
@@ -20,6 +21,8 @@ public final class PluginPolicy: MMUPolicy {
   public let onRefusal: Refusal
   private let verdict, level, access, type: BoundHook?
   private let refused = Mutex<(first: PluginError?, count: Int)>((nil, 0))
+  // PERF: plugin.call; asked of every fault, so no lock.
+  private let stops = Atomic(false)
 
   /// A plugin as a policy.
   public init(_ plugin: Plugin, onRefusal: Refusal = .stop) {
@@ -83,9 +86,48 @@ public final class PluginPolicy: MMUPolicy {
     }
   }
 
-  private var mustStop: Bool { onRefusal == .stop && refusalCount > 0 }
+  /// The plugin's window.
+  public func prefetchWindow(for fault: FaultInfo, standard: Int) -> Int {
+    number(standard) { () throws(PluginError) in try plugin.prefetchWindow(for: fault) }
+  }
+
+  /// The plugin's threshold.
+  public func floodThreshold(gfn: GFN, standard: Int) -> Int {
+    number(standard) { () throws(PluginError) in
+      try plugin.floodThreshold(gfn: gfn, standard: standard)
+    }
+  }
+
+  /// The plugin's number.
+  public func nxRecovery(splitCount: Int, standard: Int) -> Int {
+    number(standard) { () throws(PluginError) in
+      try plugin.nxRecovery(splitCount: splitCount, standard: standard)
+    }
+  }
+
+  /// The plugin's choice.
+  public func zapChoice(among candidates: [ZapCandidate]) -> Int? {
+    do {
+      return try plugin.zapChoice(among: candidates)
+    } catch {
+      note(error)
+      return nil
+    }
+  }
+
+  private func number(_ standard: Int, _ ask: () throws(PluginError) -> Int?) -> Int {
+    do {
+      return try ask() ?? standard
+    } catch {
+      note(error)
+      return standard
+    }
+  }
+
+  private var mustStop: Bool { stops.load(ordering: .acquiring) }
 
   private func note(_ error: PluginError) {
+    if onRefusal == .stop { stops.store(true, ordering: .releasing) }
     refused.withLock {
       if $0.first == nil { $0.first = error }
       $0.count &+= 1

@@ -55,13 +55,16 @@ public struct SPTELayoutProposal: Sendable, Hashable {
 
 extension Plugin {
   /// Asks the hook `spte_layout` what to make of a layout; `nil` where the plugin does not serve it.
-  public func layoutProposal(for layout: SPTELayout) -> SPTELayoutProposal? {
+  ///
+  /// - Throws: `PluginError.crashed`.
+  public func layoutProposal(
+    for layout: SPTELayout
+  ) throws(PluginError) -> SPTELayoutProposal? {
     guard let hook = hook(.spteLayout) else { return nil }
     var proposal = SPTELayoutProposal(layout)
     let old = proposal
-    let answer = unsafe layout.name.withCString { name in
-      let name = UInt(bitPattern: name)
-      return hook.call(context: context, as: [6 of UInt64].self) { frame in
+    let answer = try Self.withCString(layout.name) { name throws(PluginError) in
+      try hook.call(context: context, as: [6 of UInt64].self) { frame in
         frame.put(UInt32(clamping: layout.physicalAddressWidth))
         frame.put(name)
         frame.put(old.nonPresent)

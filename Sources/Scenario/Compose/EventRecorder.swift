@@ -1,4 +1,5 @@
 import Paging
+import PluginHost
 import Synchronization
 
 /// Keeps the events of one step, up to a number that a reader can take in.
@@ -11,9 +12,14 @@ final class EventRecorder: MMUObserver {
   }
 
   private let state = Mutex(State())
+  private let listeners: [Plugin]
   private static var most: Int { 64 }
 
+  /// A recorder that tells plugins of every event, also of those that it drops.
+  init(telling listeners: [Plugin] = []) { self.listeners = listeners }
+
   func observe(_ event: MMUEvent) {
+    for plugin in listeners { plugin.tell(event) }
     state.withLock { state in
       if state.events.count < Self.most {
         state.events.append(event)

@@ -32,7 +32,7 @@ extension MachineComposer {
     var cursor = UInt64(spec.tablePageLimit + 1) << 12
     func reserve(_ region: MachineSpec.Region) throws(ScenarioError) -> HPA? {
       switch region.content {
-      case .device, .none: return nil
+      case .device, .pluginDevice, .none: return nil
       case .ram, .image: break
       }
       let alignment = max(region.backing, .size4KiB).offsetMask
@@ -45,7 +45,7 @@ extension MachineComposer {
     }
     var slots: [(slot: Memslot, image: GuestImage?, line: Int)] = []
     for region in spec.memory {
-      if case .device = region.content { continue }
+      if region.content.isDevice { continue }
       var image: GuestImage?
       if case .image(let name) = region.content { image = images[name] }
       let slot = Memslot(region, id: slots.count, host: try reserve(region))
@@ -85,15 +85,25 @@ extension MachineComposer {
   }
 
   /// The devices of the memory list.
-  func makeBus() throws(ScenarioError) -> MMIOBus {
+  func makeBus(_ notes: inout [String]) throws(ScenarioError) -> MMIOBus {
     let bus = MMIOBus()
     for region in spec.memory {
-      guard case .device(let kind) = region.content else { continue }
-      let device: any MMIODevice =
-        switch kind {
-        case .uart: UART()
-        case .scratch: ScratchRegisters()
+      let device: any MMIODevice
+      switch region.content {
+      case .device(.uart): device = UART()
+      case .device(.scratch): device = ScratchRegisters()
+      case .pluginDevice(let name):
+        do {
+          guard let found = try plugins.device(name, at: region.gpa) else {
+            notes.append("the device '\(name)' is left out with its plugin")
+            continue
+          }
+          device = found
+        } catch {
+          throw self.error("\(error)", line: region.line)
         }
+      case .ram, .image, .none: continue
+      }
       guard bus.attach(device, at: region.gpa, byteCount: region.byteCount) else {
         throw error("the device overlaps another", line: region.line)
       }

@@ -17,7 +17,7 @@ extension MachineComposer {
     var features: X86Features
     switch spec.guest {
     case .mode(let mode):
-      registers = Self.registers(for: mode)
+      registers = X86Registers(mode, cr3: 0x1000)
       features = X86Features(physicalAddressWidth: spec.physicalAddressWidth ?? 40)
     case .fromImage:
       let resolved = try imageRegisters(images)
@@ -85,19 +85,6 @@ extension MachineComposer {
       }
     }
     throw error("'guest: from-image' needs a memory entry with an image", line: spec.line)
-  }
-
-  private static func registers(for mode: X86Mode) -> X86Registers {
-    var registers = X86Registers(cr0: [.protectionEnable, .writeProtect], cr3: 0x1000)
-    if mode != .none { registers.cr0.insert(.paging) }
-    if mode == .pae || mode == .long4 || mode == .long5 {
-      registers.cr4.insert(.physicalAddressExtension)
-    }
-    if mode == .long5 { registers.cr4.insert(.linearAddress57) }
-    if mode == .long4 || mode == .long5 {
-      registers.efer.formUnion([.longModeEnable, .longModeActive])
-    }
-    return registers
   }
 
   /// Gives PAE its four directories, in the pages after CR3's: without them there is no table that

@@ -55,8 +55,8 @@ struct MachineComposer {
     case .failure(.unreadable(let hole, _)):
       throw error("no memory holds the PDPTEs at \(hole.gpa)", line: registersLine)
     }
-    let recorder = EventRecorder()
-    let bus = try makeBus()
+    let recorder = EventRecorder(telling: plugins.plugins.filter { $0.serves("on_event") })
+    let bus = try makeBus(&notes)
     let machine = try makeMachine(processor, memory, pool, bus, recorder)
     return Result(
       machine: machine, recorder: recorder, bus: bus, spare: spare, notes: notes,

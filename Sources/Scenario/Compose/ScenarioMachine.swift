@@ -19,6 +19,8 @@ protocol ScenarioMachine: AnyObject, Sendable {
   ) throws(MemslotError)
   /// What is wrong with the tables, one line each; `nil` where the MMU has no audit.
   func audit() -> [String]?
+  /// The MMU as the host's upkeep sees it; `nil` where it has none.
+  var maintenance: (any MaintainableMMU)? { get }
   func processor(_ vcpu: Int) -> X86Processor
   func tlbCounts() -> (hits: Int, misses: Int)
   func exitCounts() -> ExitCounters
@@ -57,6 +59,8 @@ extension Machine: ScenarioMachine where Guest == X86Processor {
   }
 
   func audit() -> [String]? { (mmu as? any AuditableMMU)?.audit() }
+
+  var maintenance: (any MaintainableMMU)? { mmu as? any MaintainableMMU }
 
   func processor(_ vcpu: Int) -> X86Processor { vcpus[vcpu].guest }
 

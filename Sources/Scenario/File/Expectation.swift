@@ -22,6 +22,8 @@ public struct Expectation: Sendable {
   public var exitsAtMost: Int?
   /// Whether the TLB hits.
   public var tlbHit: Bool?
+  /// What the step counts: written pages, or leaves.
+  public var count: Int?
   /// Whether the access goes to the MMIO bus.
   public var isMMIO: Bool?
 

@@ -111,6 +111,8 @@ extension MachineSpec.Region {
     content = .ram
     if let image = map.take("image") {
       content = .image(try image.string())
+    } else if let plugin = map.take("plugin") {
+      content = .pluginDevice(try plugin.string())
     } else if let device = map.take("device") {
       content = try device.choice([
         "ram": Content.ram, "none": .none, "uart": .device(.uart), "scratch": .device(.scratch),

@@ -9,7 +9,8 @@ extension MemslotAction {
       let region = try MachineSpec.Region(value)
       switch region.content {
       case .ram, .none: self = .add(region)
-      case .image, .device: throw value.error("a slot that is added holds ram or none")
+      case .image, .device, .pluginDevice:
+        throw value.error("a slot that is added holds ram or none")
       }
       return
     }
@@ -26,7 +27,7 @@ extension MemslotAction {
 
 extension YAMLMapping {
   /// The address of a page.
-  fileprivate mutating func page(_ key: String) throws(ScenarioError) -> GPA {
+  mutating func page(_ key: String) throws(ScenarioError) -> GPA {
     let value = try need(key)
     let address = GPA(try value.number(0...(1 << 52) - 4096))
     guard address.offset(in: .size4KiB) == 0 else {

@@ -44,8 +44,18 @@ public struct MachineSpec: Sendable {
       case image(String)
       /// A built-in device.
       case device(DeviceKind)
+      /// The device of a plugin, by the plugin's name.
+      case pluginDevice(String)
       /// A slot that nothing backs.
       case none
+
+      /// Whether it is on the bus and not a slot.
+      var isDevice: Bool {
+        switch self {
+        case .device, .pluginDevice: true
+        case .ram, .image, .none: false
+        }
+      }
     }
 
     /// The line of the region.

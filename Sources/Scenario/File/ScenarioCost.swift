@@ -41,7 +41,9 @@ struct ScenarioCost {
       }
     case .parallel(let parallel):
       for lane in parallel.lanes { for action in lane.actions { add(action) } }
-    case .access, .poke, .invalidatePage, .setRegister, .memslot, .replay, .audit: accesses += 1
+    case .access, .poke, .invalidatePage, .setRegister, .memslot, .replay, .audit,
+      .maintenance:
+      accesses += 1
     }
   }
 }

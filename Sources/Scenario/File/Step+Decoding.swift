@@ -45,6 +45,7 @@ extension Action {
     case .audit:
       try body.mapping("audit").finish()
       self = .audit
+    case .dirtyLog, .age, .hostUnmap: self = .maintenance(try MaintenanceAction(name, body))
     }
   }
 }

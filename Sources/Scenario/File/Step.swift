@@ -30,6 +30,10 @@ public enum ActionName: String, Sendable, CaseIterable {
   case replay
   /// A check of the tables.
   case audit
+  /// What the host does to the tables.
+  case dirtyLog = "dirty-log"
+  case age
+  case hostUnmap = "host-unmap"
 
   /// What a vCPU may do while others run.
   static var laneCases: [ActionName] {
@@ -59,6 +63,8 @@ public enum Action: Sendable {
   case replay(ReplayAction)
   /// A check of the tables.
   case audit
+  /// What the host does to the tables.
+  case maintenance(MaintenanceAction)
 
   /// The step's word.
   public var name: String {
@@ -73,6 +79,7 @@ public enum Action: Sendable {
     case .parallel: ActionName.parallel.rawValue
     case .replay: ActionName.replay.rawValue
     case .audit: ActionName.audit.rawValue
+    case .maintenance(let action): action.name.rawValue
     }
   }
 }

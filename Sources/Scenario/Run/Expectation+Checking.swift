@@ -44,6 +44,9 @@ extension Expectation {
       let actual = result.isTLBHit.map { $0 ? "hit" : "miss" } ?? "none"
       expect(result.isTLBHit == tlbHit, "tlb", tlbHit ? "hit" : "miss", actual)
     }
+    if let count {
+      expect(result.count == count, "count", "\(count)", result.count.map { "\($0)" } ?? "none")
+    }
     if let isMMIO {
       expect((result.mmio != nil) == isMMIO, "mmio", "\(isMMIO)", "\(result.mmio != nil)")
     }

@@ -141,6 +141,7 @@ public final class ScenarioRunner {
       }
     case .memslot(let change): perform(change, &result)
     case .parallel(let parallel): perform(parallel, &result)
+    case .maintenance(let action): perform(action, &result)
     case .replay(let replay): player.replay(traces[replay.path] ?? [], &result)
     case .audit:
       guard let breaches = machine.audit() else {

@@ -12,13 +12,16 @@ extension StepResult {
     case .access(let access): line.add("va", access.va)
     case .map(let map): line.add("va", map.va)
     case .invalidatePage(let va, _): line.add("va", va)
-    case .poke, .setRegister, .repeated, .memslot, .parallel, .replay, .audit: break
+    case .poke, .setRegister, .repeated, .memslot, .parallel, .replay, .audit,
+      .maintenance:
+      break
     }
     line.add("ok", isDone)
     if let gpa { line.add("gpa", gpa) }
     if let hpa { line.add("hpa", hpa) }
     addValue(to: &line)
     if let completed { line.add("completed", completed) }
+    if let count { line.add("count", count) }
     if let differences { line.add("differences", differences) }
     if let fault {
       var inner = JSONLine()

@@ -66,6 +66,7 @@ extension StepResult {
       return "in parallel: " + lanes.joined(separator: ", ")
     case .replay(let replay): return "replay \(replay.path)"
     case .audit: return "audit of the tables"
+    case .maintenance(let action): return action.inWords
     }
   }
 
@@ -96,7 +97,7 @@ extension StepResult {
         + (reason.map { " (\($0))" } ?? "")
     }
     guard isDone, case .access(let access) = step.action else {
-      return isDone ? "done" : "not done"
+      return isDone ? count.map { "done, \($0) found" } ?? "done" : "not done"
     }
     var place = gpa.map { " at GPA \($0)" } ?? ""
     if let hpa { place += ", HPA \(hpa)" }
@@ -166,7 +167,9 @@ extension Action {
     switch self {
     case .parallel: 0
     case .repeated, .replay: 8
-    case .access, .map, .poke, .invalidatePage, .setRegister, .memslot, .audit: 64
+    case .access, .map, .poke, .invalidatePage, .setRegister, .memslot, .audit,
+      .maintenance:
+      64
     }
   }
 }

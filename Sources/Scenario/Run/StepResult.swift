@@ -41,6 +41,8 @@ public struct StepResult: Sendable {
   public var walk: [WalkedEntry] = []
   /// For a step of many accesses: how many went through; for `parallel` how many steps.
   public var completed: Int?
+  /// What the host found or did: written pages, used leaves, leaves taken away.
+  public var count: Int?
   /// The expectations that do not hold, in words.
   public var mismatches: [String] = []
 

@@ -1,0 +1,56 @@
+public import Paging
+
+/// An MMU around another: it does what its base does, but for what the conformer does itself.
+///
+/// A fault handler that logs, counts or delays is a wrapper with a `handle(_:on:_:)` of its own.
+public protocol MMUWrapper: VirtualMMU where Exit == Base.Exit, CPU == Base.CPU {
+  /// What is wrapped.
+  associatedtype Base: VirtualMMU
+  /// What is wrapped.
+  var base: Base { get }
+}
+
+extension MMUWrapper {
+  /// As the base.
+  public func handle(
+    _ exit: Base.Exit, on cpu: inout Base.CPU, _ observer: borrowing some MMUObserver
+  ) -> FaultOutcome {
+    base.handle(exit, on: &cpu, observer)
+  }
+
+  /// As the base.
+  public func makeCPU(index: Int) throws(FaultError) -> Base.CPU { try base.makeCPU(index: index) }
+
+  /// As the base.
+  public func enter(_ cpu: inout Base.CPU) -> Bool { base.enter(&cpu) }
+
+  /// As the base.
+  public func leave(_ cpu: inout Base.CPU) { base.leave(&cpu) }
+
+  /// As the base.
+  public func walk<Guest: TranslationRegime>(
+    _ gva: GVA, for access: Guest.Access, by guest: Guest, on cpu: inout Base.CPU
+  ) -> Result<HardwareTranslation<Guest.Rights>, HardwareFailure<Guest.Fault, Base.Exit>>
+  where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
+    base.walk(gva, for: access, by: guest, on: &cpu)
+  }
+
+  /// As the base.
+  public func walk(
+    _ gpa: GPA, _ kind: AccessKind, isUser: Bool, for gva: GVA, on cpu: inout Base.CPU
+  ) -> Result<HPA?, HardwareFailure<Never, Base.Exit>> {
+    base.walk(gpa, kind, isUser: isUser, for: gva, on: &cpu)
+  }
+
+  /// As the base.
+  public func counters(of cpu: Base.CPU) -> MMUCounters { base.counters(of: cpu) }
+
+  /// As the base.
+  public var tablePages: Int { base.tablePages }
+
+  /// As the base.
+  public var memory: GuestMemory { base.memory }
+
+  /// As the base.
+  public func invalidateAll() { base.invalidateAll() }
+}

@@ -1,0 +1,168 @@
+public import Paging
+public import X86TDX
+
+/// The memory of a trust domain: the shared EPT is the host's own, the secure EPT is the module's.
+///
+/// The host keeps a mirror of the secure EPT in tables of its own and asks the module for each change;
+/// an entry of the mirror is frozen while the module is asked, so the mirror never disagrees
+/// (SPEC E16). Private pages live in memory apart from the shared ones.
+public final class TDXMMU<Encoder: SPTEEncoder, Policy: MMUPolicy>: VirtualMMU
+where
+  Encoder.Format: SecondLevelFormat, Encoder.Format.Fault: SecondLevelExit,
+  Encoder.Format.Root == TableRoot
+{
+  /// What the hardware reports.
+  public typealias Exit = TDXExit<Encoder.Format.Fault>
+  /// What one vCPU keeps: what it keeps for the shared EPT.
+  public typealias CPU = TDPContext
+
+  /// The shared half.
+  public let shared: TDPMMU<Encoder, Policy>
+  /// The component that owns the secure EPT.
+  public let module: TDXModule
+  let attributes = MemoryAttributes()
+  /// The first host page of private memory: the private page of a frame lies as far from it as the
+  /// shared one from the start of the reservation.
+  let privateBase: PFN
+  let mirrorRoot: PFN
+  let changing = Guarded(())
+
+  /// A domain without memory.
+  ///
+  /// - Parameters:
+  ///   - shared: the MMU of the shared EPT, composed with `MMIOMask.tdx`.
+  ///   - privateBase: where private memory begins. **Requires** that the reservation holds as much
+  ///     memory from there as the slots have.
+  /// - Throws: `FaultError.tablePagesExhausted` where not even the mirror's root fits.
+  public init(
+    shared: TDPMMU<Encoder, Policy>, module: TDXModule, privateBase: HPA
+  ) throws(FaultError) {
+    self.shared = shared
+    self.module = module
+    self.privateBase = privateBase.frame
+    guard let root = shared.pool.take() else {
+      throw .tablePagesExhausted(limit: shared.pool.limit)
+    }
+    shared.host.fill(page: root, with: shared.encoder.layout.nonPresent.rawValue)
+    mirrorRoot = root
+  }
+
+  /// The guest's memory.
+  public var memory: GuestMemory { shared.memory }
+  /// Table pages in use, the mirror's included. **Units** pages.
+  public var tablePages: Int { shared.tablePages }
+  /// A vCPU.
+  public func makeCPU(index: Int) throws(FaultError) -> TDPContext {
+    try shared.makeCPU(index: index)
+  }
+  /// The vCPU enters the domain.
+  public func enter(_ cpu: inout TDPContext) -> Bool {
+    let isStale = shared.enter(&cpu)
+    module.enter(vcpu: cpu.index)
+    return isStale
+  }
+  /// The vCPU leaves the domain.
+  public func exit(_ cpu: inout TDPContext) {
+    module.exit(vcpu: cpu.index)
+    shared.exit(&cpu)
+  }
+  /// Gives up what the vCPU holds.
+  public func leave(_ cpu: inout TDPContext) {
+    module.exit(vcpu: cpu.index)
+    shared.leave(&cpu)
+  }
+  /// As the shared half.
+  public func pendingStop(_ cpu: TDPContext) -> (cause: ExitCause, error: FaultError)? {
+    shared.pendingStop(cpu)
+  }
+  /// As the shared half.
+  public func counters(of cpu: TDPContext) -> MMUCounters { shared.counters(of: cpu) }
+  /// Drops the shared EPT; private memory cannot be given back and taken again unnoticed.
+  public func invalidateAll() { shared.invalidateAll() }
+
+  /// The hardware's walk: each address by the shared or the secure EPT, as its shared bit says.
+  public func walk<Guest: TranslationRegime>(
+    _ gva: GVA, for access: Guest.Access, by guest: Guest, on cpu: inout TDPContext
+  ) -> Result<HardwareTranslation<Guest.Rights>, HardwareFailure<Guest.Fault, Exit>>
+  where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
+    let memory = domainMemory(gva, on: cpu)
+    let inner: Translation<GuestPhysical, Guest.Rights>
+    switch guest.translate(gva, for: access, in: memory, Commit()) {
+    case .success(let translation): inner = translation
+    case .failure(.fault(let fault)): return .failure(.guest(fault))
+    case .failure(.contended): return .failure(.contended)
+    case .failure(.unreadable(let failure, _, _)): return .failure(failure.widened())
+    }
+    let isUser = guest.permissions(of: inner.rights).contains(.user)
+    switch memory.find(inner.address, access.kind, isUser: isUser, isTableAccess: false) {
+    case .failure(let failure): return .failure(failure.widened())
+    case .success(let found):
+      return .success(
+        HardwareTranslation(
+          hpa: found.hpa, gpa: inner.address, rights: inner.rights,
+          tableRights: inner.tableRights, leaf: inner.leaf, hostPermissions: found.permissions,
+          isDirty: access.kind == .write, guestPageSize: inner.pageSize))
+    }
+  }
+
+  /// The second level alone.
+  public func walk(
+    _ gpa: GPA, _ kind: AccessKind, isUser: Bool, for gva: GVA, on cpu: inout TDPContext
+  ) -> Result<HPA?, HardwareFailure<Never, Exit>> {
+    domainMemory(gva, on: cpu).find(gpa, kind, isUser: isUser, isTableAccess: false)
+      .map { $0.hpa }
+  }
+
+  private func domainMemory(_ gva: GVA, on cpu: TDPContext) -> DomainMemory<Encoder.Format> {
+    DomainMemory(
+      second: FormatRegime(
+        shared.encoder.format, root: shared.encoder.root(cpu.root.baseAddress)),
+      host: shared.host, module: module, gva: gva)
+  }
+
+  /// Handles an exit. A #VE is the guest's; a private page is added by the module; a shared one is
+  /// mapped by the host, and shared MMIO left to the guest.
+  public func handle(
+    _ exit: Exit, on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
+  ) -> FaultOutcome {
+    switch exit {
+    case .exception: return .inject(vector: Exit.exceptionVector, errorCode: 0)
+    case .shared(let exit):
+      if isSlot(exit.gpa.frame), attributes.isPrivate(exit.gpa.frame) {
+        return .failed(.memoryFault(exit.gpa, isPrivate: false))
+      }
+      let outcome = shared.handle(exit, on: &cpu, observer)
+      guard case .emulate(let gpa) = outcome else { return outcome }
+      // The entry that is there now makes the guest's next try a #VE; where none could be kept the
+      // host raises it.
+      return hasMMIOEntry(gpa.frame, on: cpu)
+        ? .fixed : .inject(vector: Exit.exceptionVector, errorCode: 0)
+    case .secure(let gpa, _, _, _):
+      // The module is asked from outside, so that nobody who waits for the vCPUs is held up.
+      self.exit(&cpu)
+      guard attributes.isPrivate(gpa.frame) else {
+        return .failed(.memoryFault(gpa, isPrivate: true))
+      }
+      return augment(gpa.frame)
+    }
+  }
+
+  private func isSlot(_ gfn: GFN) -> Bool {
+    var hint = 0
+    return memory.slots.slot(for: gfn, hint: &hint) != nil
+  }
+
+  private func hasMMIOEntry(_ gfn: GFN, on cpu: TDPContext) -> Bool {
+    var table = cpu.root
+    var level = shared.encoder.rootLevel
+    while true {
+      let spte = shared.load(shared.entry(for: gfn, in: table, at: level))
+      if shared.encoder.isMMIO(spte) { return true }
+      guard level > .pageTable, shared.encoder.isPresent(spte),
+        !shared.encoder.isLeaf(spte, at: level)
+      else { return false }
+      table = shared.encoder.pfn(of: spte)
+      level = level.below
+    }
+  }
+}

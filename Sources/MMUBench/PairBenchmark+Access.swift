@@ -1,0 +1,75 @@
+import Paging
+
+extension PairBenchmark {
+  /// Whole accesses of one vCPU: the TLB, the walk of both levels, the exit and what follows, the bytes.
+  static var accesses: [PairBenchmark] {
+    let pages = AccessRig.pageCount
+    let devicePages = AccessRig.devicePageCount
+    let hits = 1 << 16
+    let cached = 10
+    return [
+      PairBenchmark(name: "tlb.hit", count: hits, baseline: "c") {
+        let rig = try AccessRig()
+        let twin = try TLBTwin(rig, bits: cached)
+        return Sides(
+          program: { rig.read(AccessRig.linear, count: hits, span: 1 << cached) },
+          baseline: { twin.run(count: hits) })
+      },
+      PairBenchmark(
+        name: "access.tlbmiss", count: pages, baseline: "tlb.hit", agrees: false
+      ) {
+        let rig = try AccessRig()
+        return Sides(
+          program: { rig.read(AccessRig.linear, count: pages, span: pages) },
+          baseline: { rig.read(AccessRig.linear, count: pages, span: 1 << cached) })
+      },
+      // A fault is a miss, the exit, and the walk again.
+      PairBenchmark(name: "access.tdpfault", count: pages, baseline: "access.tlbmiss") {
+        let rig = try AccessRig()
+        return Sides(
+          resetProgram: { rig.dropLeaves() },
+          program: { rig.read(AccessRig.linear, count: pages, span: pages) },
+          baseline: { rig.read(AccessRig.linear, count: pages, span: pages) })
+      },
+      PairBenchmark(
+        name: "access.mmio.first", count: devicePages, baseline: "access.tlbmiss", agrees: false
+      ) {
+        let rig = try AccessRig()
+        return Sides(
+          resetProgram: { rig.dropDeviceLeaves() },
+          program: { rig.read(AccessRig.device, count: devicePages, span: devicePages) },
+          baseline: { rig.read(AccessRig.linear, count: devicePages, span: pages) })
+      },
+      PairBenchmark(
+        name: "access.mmio.cached", count: devicePages, baseline: "access.tlbmiss", agrees: false
+      ) {
+        let rig = try AccessRig()
+        return Sides(
+          resetBaseline: { rig.flushTLB() },
+          program: { rig.read(AccessRig.device, count: devicePages, span: devicePages) },
+          baseline: { rig.read(AccessRig.linear, count: devicePages, span: pages) })
+      },
+    ]
+  }
+
+  /// Faults of the second level alone: its walk, the frame's slot, the new leaf.
+  static var faults: [PairBenchmark] {
+    let pages = FaultRig.pageCount
+    return [
+      PairBenchmark(name: "fault.tdp.threads1", count: pages, baseline: "c", agrees: false) {
+        let rig = try FaultRig()
+        let twin = FaultTwin()
+        return Sides(
+          resetProgram: { rig.dropLeaves() }, resetBaseline: { twin.dropLeaves() },
+          program: { rig.run(threads: 1) }, baseline: { twin.run() })
+      },
+      // The same faults on two threads: a ratio of 0.5 is twice as many a second.
+      PairBenchmark(name: "fault.tdp.threads2", count: pages, baseline: "threads1") {
+        let rig = try FaultRig()
+        return Sides(
+          resetProgram: { rig.dropLeaves() }, resetBaseline: { rig.dropLeaves() },
+          program: { rig.run(threads: 2) }, baseline: { rig.run(threads: 1) })
+      },
+    ]
+  }
+}

@@ -1,0 +1,162 @@
+import MMU
+import Machine
+import MachineSupport
+import Paging
+import Testing
+import X86
+import X86EPT
+import X86Guest
+import X86TDX
+
+/// A trust domain: its guest's tables are private pages that were added before it was finalized.
+struct Domain {
+  typealias MMUType = TDXMMU<EPTEncoder, DefaultPolicy>
+  static let shared: UInt64 = 1 << 47
+  let memory: GuestMemory
+  let module = TDXModule(addressing: TDXAddressing(isWide: false))
+  let mmu: MMUType
+  let machine: Machine<X86Processor, MMUType, NoObserver>
+  /// Frames that the domain was built with.
+  let built: Range<UInt64> = 0x100..<0x110
+
+  /// GVA 0x40000000 + n pages: private frames from 0x200; 0x50000000 the same frames as shared ones;
+  /// 0x60000000 a shared address without a slot.
+  init(busy: Int = 0) throws {
+    memory = GuestMemory(host: try HostMemory(byteCount: 96 << 20))
+    try memory.update { table throws(MemslotError) in try table.adding(.ram) }
+    let pool = TablePool(first: PFN(16), limit: 2000)
+    let encoder = try EPTEncoder(EPTCapabilities(physicalAddressWidth: 52), mmio: .tdx)
+    let half = try TDPMMU(encoder: encoder, policy: DefaultPolicy(), memory: memory, pool: pool)
+    mmu = try TDXMMU(shared: half, module: module, privateBase: HPA(40 << 20))
+    // The tables are drawn up in ordinary memory and added page by page.
+    let tables = GuestTables(in: memory, root: GPA(0x10_0000))
+    for page in 0..<16 as Range<UInt64> {
+      tables.map(0x4000_0000 + page << 12, to: 0x20_0000 + page << 12)
+      tables.map(0x5000_0000 + page << 12, to: 0x20_0000 + page << 12 | Self.shared)
+    }
+    tables.map(0x6000_0000, to: 0xFEE0_0000 | Self.shared)
+    module.makeBusy(calls: busy)
+    for frame in built {
+      let bytes = memory.view.read(GFN(frame).baseAddress, count: 4096)
+      // SAFETY: bytes have no padding.
+      try mmu.add(GFN(frame), bytes: unsafe bytes.span.bytes)
+    }
+    try mmu.finalize()
+    let registers = X86Registers(
+      cr0: [.protectionEnable, .writeProtect, .paging], cr3: 0x10_0000,
+      cr4: [.physicalAddressExtension],
+      efer: [.longModeEnable, .longModeActive, .noExecuteEnable])
+    machine = try Machine(
+      guests: [X86Processor(registers, X86Features(physicalAddressWidth: 52))], mmu: mmu)
+  }
+
+  func access(_ kind: AccessKind, _ gva: UInt64, value: UInt128 = 0) -> AccessReport<X86Fault> {
+    machine.vcpu(0, access: X86Access(kind), at: GVA(gva), size: 8, value: value)
+  }
+
+  static func isVE(_ report: AccessReport<X86Fault>) -> Bool {
+    if case .injected(let vector, let code) = report.outcome { return vector == 20 && code == 0 }
+    return false
+  }
+
+  func frames(_ range: Range<UInt64>) -> Range<GFN> {
+    GFN(0x200 + range.lowerBound)..<GFN(0x200 + range.upperBound)
+  }
+}
+
+@Suite("A trust domain")
+struct TDXMachineTests {
+  @Test(
+    "E16 added pages are there at once; others are augmented, raise #VE, and work when accepted")
+  func sequence() throws {
+    let domain = try Domain(busy: 3)
+    let first = domain.access(.write, 0x4000_0008, value: 7)
+    #expect(Domain.isVE(first))
+    // One exit to the host for the page; the guest's tables were added before.
+    #expect(first.exits[.eptViolation] == 1)
+    #expect(first.exits[.virtualizationException] == 1)
+    let again = domain.access(.read, 0x4000_0008)
+    #expect(Domain.isVE(again) && again.exits[.eptViolation] == 0)
+    #expect(domain.mmu.accept(GFN(0x200)) == .success)
+    let accepted = domain.access(.read, 0x4000_0008)
+    #expect(accepted.value == 0 && accepted.exits.total == 0)
+    #expect(domain.access(.write, 0x4000_0008, value: 7).value == 7)
+    #expect(domain.access(.read, 0x4000_0008).value == 7)
+    #expect(domain.mmu.accept(GFN(0x200)) == .pageAlreadyAccepted)
+    #expect(domain.mmu.mirrorBreaches() == [])
+  }
+
+  @Test("E16 T6 private and shared memory are apart, and a wrong kind is a memory fault")
+  func conversion() throws {
+    let domain = try Domain()
+    _ = domain.access(.read, 0x4000_1000)
+    #expect(domain.mmu.accept(GFN(0x201)) == .success)
+    #expect(domain.access(.write, 0x4000_1000, value: 0x5EC).value == 0x5EC)
+    #expect(
+      domain.access(.read, 0x5000_1000).failure
+        == .memoryFault(GPA(0x20_1000), isPrivate: false))
+    let secret = try #require(domain.access(.read, 0x4000_1000).hpa)
+
+    try domain.mmu.convert(domain.frames(1..<2), toPrivate: false)
+    #expect(domain.module.entry(GFN(0x201), .pageTable).state == .free)
+    let open = domain.access(.write, 0x5000_1000, value: 0x99)
+    #expect(open.value == 0x99 && open.hpa != secret)
+    #expect(
+      domain.access(.read, 0x4000_1000).failure == .memoryFault(GPA(0x20_1000), isPrivate: true))
+    #expect(domain.mmu.mirrorBreaches() == [])
+
+    try domain.mmu.convert(domain.frames(1..<2), toPrivate: true)
+    #expect(
+      domain.access(.read, 0x5000_1000).failure
+        == .memoryFault(GPA(0x20_1000), isPrivate: false))
+    #expect(Domain.isVE(domain.access(.read, 0x4000_1000)))
+    #expect(domain.mmu.accept(GFN(0x201)) == .success)
+    // What the guest had there before is gone.
+    #expect(domain.access(.read, 0x4000_1000).value == 0)
+    #expect(domain.mmu.mirrorBreaches() == [])
+    #expect(domain.mmu.shared.audit().filter { !$0.contains("table pages") } == [])
+  }
+
+  @Test("E7 E15 E16 shared MMIO is a #VE: bit 63 of its entry is clear, of no other one")
+  func sharedMMIO() throws {
+    let domain = try Domain()
+    let first = domain.access(.read, 0x6000_0000)
+    #expect(Domain.isVE(first))
+    #expect(first.exits[.eptViolation] == 1 && first.exits[.virtualizationException] == 1)
+    let second = domain.access(.write, 0x6000_0000, value: 1)
+    #expect(Domain.isVE(second))
+    #expect(second.exits[.eptViolation] == 0 && second.exits[.virtualizationException] == 1)
+    #expect(first.mmio == nil && second.mmio == nil)
+  }
+
+  @Test("E16 a module that stays busy changes nothing, and the mirror agrees")
+  func busy() throws {
+    let domain = try Domain()
+    domain.module.makeBusy(calls: 1_000_000)
+    #expect(domain.access(.read, 0x4000_2000).failure == .denied(GPA(0x20_2000)))
+    #expect(throws: TDXError.module(.operandBusy)) {
+      try domain.mmu.removeBuilt(domain.built)
+    }
+    domain.module.makeBusy(calls: 0)
+    #expect(domain.mmu.mirrorBreaches() == [])
+    #expect(Domain.isVE(domain.access(.read, 0x4000_2000)))
+  }
+
+  @Test("E16 the host may not add to a finalized domain")
+  func lateAdd() throws {
+    let domain = try Domain()
+    let bytes: [UInt8] = [1]
+    #expect(throws: TDXError.module(.opStateIncorrect)) {
+      // SAFETY: bytes have no padding.
+      try domain.mmu.add(GFN(0x20F), bytes: unsafe bytes.span.bytes)
+    }
+    #expect(domain.mmu.mirrorBreaches() == [])
+  }
+}
+
+extension TDXMMU {
+  /// Gives frames of the domain back.
+  func removeBuilt(_ frames: Range<UInt64>) throws(TDXError) {
+    try convert(GFN(frames.lowerBound)..<GFN(frames.upperBound), toPrivate: false)
+  }
+}
