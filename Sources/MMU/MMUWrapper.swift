@@ -25,6 +25,42 @@ extension MMUWrapper {
   public func enter(_ cpu: inout Base.CPU) -> Bool { base.enter(&cpu) }
 
   /// As the base.
+  public func exit(_ cpu: inout Base.CPU) { base.exit(&cpu) }
+
+  /// As the base.
+  public func pendingStop(_ cpu: Base.CPU) -> (cause: ExitCause, error: FaultError)? {
+    base.pendingStop(cpu)
+  }
+
+  /// As the base.
+  public func drainModificationLog(_ cpu: inout Base.CPU) { base.drainModificationLog(&cpu) }
+
+  /// As the base.
+  public static var interceptsInvalidation: Bool { Base.interceptsInvalidation }
+
+  /// As the base.
+  public func registersChanged<Guest: TranslationRegime>(
+    _ guest: Guest, dropping scope: TLBInvalidation, on cpu: inout Base.CPU,
+    _ observer: borrowing some MMUObserver
+  ) {
+    base.registersChanged(guest, dropping: scope, on: &cpu, observer)
+  }
+
+  /// As the base.
+  public func invalidatePage(
+    _ gva: GVA, on cpu: inout Base.CPU, _ observer: borrowing some MMUObserver
+  ) {
+    base.invalidatePage(gva, on: &cpu, observer)
+  }
+
+  /// As the base.
+  public func memoryWritten(
+    _ gpa: GPA, byteCount: Int, on cpu: inout Base.CPU, _ observer: borrowing some MMUObserver
+  ) {
+    base.memoryWritten(gpa, byteCount: byteCount, on: &cpu, observer)
+  }
+
+  /// As the base.
   public func leave(_ cpu: inout Base.CPU) { base.leave(&cpu) }
 
   /// As the base.

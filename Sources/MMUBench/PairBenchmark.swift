@@ -23,7 +23,8 @@ struct PairBenchmark {
 
   /// Every benchmark of this kind, in the order of the table.
   static var all: [PairBenchmark] {
-    [nested("walk.2d.4k", .small), nested("walk.2d.2m", .large)] + accesses + faults + [pluginCall] + images
+    [nested("walk.2d.4k", .small), nested("walk.2d.2m", .large)] + accesses + faults + [pluginCall]
+      + images
   }
 
   /// Walks through two levels, against the twin's.

@@ -8,6 +8,10 @@ struct Compare: ParsableCommand {
     discussion: """
       The steps of both scenarios must be the same; machines and plugins may differ. With one \
       scenario and --without-plugins it is run with its plugins and without.
+
+      Examples:
+        mmu compare first-access.yaml huge-pages.yaml
+        mmu compare showcase.yaml --without-plugins
       """)
 
   @Argument(help: "The scenario that is run as A.")

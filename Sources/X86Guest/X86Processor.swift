@@ -91,7 +91,6 @@ public struct X86Processor: TranslationRegime {
     regime.faultForUnreadableTable(address, for: access, at: level)
   }
 
-
   /// Bit 8 of the leaf with CR4.PGE.
   @inlinable
   public func isGlobal(leaf: UInt64) -> Bool {

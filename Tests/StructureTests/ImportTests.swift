@@ -28,7 +28,9 @@ struct ImportTests {
     let composing = core.union(["Notation", "MMU", "Machine", "GuestImage", "PluginHost"])
     table["Scenario"] = composing.union(["Report"])
     table["CEmbedding"] = composing
-    table["MMUBench"] = composing.union(["Scenario", "Report", "CBenchTwin", "CPrefetch"])
+    table["MMUBench"] = composing.union([
+      "Scenario", "Report", "Inspection", "CBenchTwin", "CPrefetch",
+    ])
     table["MMUCommand"] = Set(table.keys).subtracting(["CEmbedding"])
     return table
   }()

@@ -12,7 +12,7 @@ public final class GuestMemory: Sendable {
   private let generationWord: Atomic<UInt64>
   /// Held for a whole update, so that updates come one after another.
   private let updating = Guarded(())
-  private let tracker = Mutex<(any WriteTracker)?>(nil)
+  private let tracker = Guarded<(any WriteTracker)?>(nil)
 
   /// Bit 63 of the generation: an update is in progress.
   public static let updateInProgress: UInt64 = 1 << 63

@@ -17,6 +17,10 @@ struct PluginNew: ParsableCommand {
     discussion: """
       The plugin denies writes to a range that a setting gives. C and C++ need mmu_plugin.h, which
       'make install' puts where 'pkg-config --cflags mmu-plugin' says; the makefile asks it.
+
+      Examples:
+        mmu plugin new guard
+        mmu plugin new guard --language rust
       """)
 
   /// What a plugin can be written in.

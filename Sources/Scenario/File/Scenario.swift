@@ -28,10 +28,10 @@ public struct MachineSpec: Sendable {
   public enum MMUKind: String, Sendable, CaseIterable {
     /// Extended page tables.
     case ept
-    /// Shadow page tables.
-    case shadow
     /// Nested page tables.
     case npt
+    /// Shadow page tables.
+    case shadow
   }
 
   /// A memslot, or a device on the bus.
