@@ -22,8 +22,9 @@ public struct X86Processor: TranslationRegime {
   public let features: X86Features
   /// How it translates now.
   public private(set) var regime: X86Regime
-  /// The PCID, 0 without CR4.PCIDE.
   // PERF: tlb.hit; kept, not asked for at each access.
+
+  /// The PCID, 0 without CR4.PCIDE.
   public private(set) var addressSpaceTag: UInt16 = 0
   private var pdptes: PDPTERegisters
 

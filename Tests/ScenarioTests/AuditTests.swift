@@ -47,7 +47,7 @@ struct AuditTests {
     (5, 0, 1 << 21, "leads elsewhere than slot 0"),
     (5, 2, 1 << 11, "neither present, MMIO nor the non-present value"),
     (5, 3, 1, "a leaf that hardware does not walk"),
-    (1, 0, 1 << 7, "do not agree"),
+    (1, 0, 1 << 7, "that hardware does not walk"),
   ]
 
   @Test("F18 a bit that is wrong in an entry is found", arguments: damages)
