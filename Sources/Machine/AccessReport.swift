@@ -26,4 +26,14 @@ public struct AccessReport<Fault: Error>: Sendable where Fault: Sendable {
   public var mmio: MMIOAnswer?
   /// The exits on the way.
   public var exits: ExitCounters
+
+  @inlinable
+  init(_ outcome: Outcome, exits: ExitCounters) {
+    self.outcome = outcome
+    gpa = nil
+    hpa = nil
+    isTLBHit = false
+    mmio = nil
+    self.exits = exits
+  }
 }

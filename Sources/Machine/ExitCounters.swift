@@ -1,13 +1,16 @@
 public import Paging
 
 /// Exits by cause. **Units** exits.
+@frozen
 public struct ExitCounters: Sendable {
-  private var counts = InlineArray<12, Int>(repeating: 0)
+  @usableFromInline var counts = InlineArray<12, Int>(repeating: 0)
 
   /// All zero.
+  @inlinable
   public init() {}
 
   /// The exits of one cause.
+  @inlinable
   public subscript(cause: ExitCause) -> Int {
     get { counts[Self.index(of: cause)] }
     set { counts[Self.index(of: cause)] = newValue }
@@ -26,11 +29,13 @@ public struct ExitCounters: Sendable {
   }
 
   /// Sums.
+  @inlinable
   public static func += (left: inout ExitCounters, right: ExitCounters) {
     for index in left.counts.indices { left.counts[index] += right.counts[index] }
   }
 
-  private static func index(of cause: ExitCause) -> Int {
+  @inlinable
+  static func index(of cause: ExitCause) -> Int {
     switch cause {
     case .eptViolation: 0
     case .eptMisconfiguration: 1

@@ -1,11 +1,13 @@
-import MMU
+public import MMU
 public import Paging
 
 extension Machine {
   /// How often one access may exit before it is given up as not getting on.
+  @inlinable
   static var exitBudget: Int { 64 }
 
   /// Where the bytes of an access are.
+  @usableFromInline
   enum Destination {
     case memory(HPA, gpa: GPA?, isTLBHit: Bool)
     /// Memory whose writes the MMU must hear of.
@@ -24,6 +26,7 @@ extension Machine {
   /// - Parameters:
   ///   - size: **Units** bytes, 1...16; clamped.
   ///   - value: what is written, little-endian; ignored otherwise.
+  @inlinable
   public func vcpu(
     _ index: Int, access: Guest.Access, at gva: GVA, size: Int, value: UInt128 = 0
   ) -> AccessReport<Guest.Fault> {
@@ -32,22 +35,25 @@ extension Machine {
     var exits = ExitCounters()
     let mask = ~(0 as UInt128) >> UInt128(128 - size * 8)
     let report = perform(access, at: gva, size: size, value: value & mask, on: vcpu, &exits)
-    mmu.exit(&vcpu.context)
-    vcpu.exits += exits
+    mmu.exit(&vcpu.state.context)
+    vcpu.state.exits += exits
     switch report.outcome {
     case .fault(let fault):
-      if let fault = fault as? any VectoredFault { vcpu.faults[fault.vector, default: 0] += 1 }
-    case .injected(let vector, _): vcpu.faults[vector, default: 0] += 1
+      if let fault = fault as? any VectoredFault {
+        vcpu.state.faults[fault.vector, default: 0] += 1
+      }
+    case .injected(let vector, _): vcpu.state.faults[vector, default: 0] += 1
     case .done, .failed: break
     }
     return report
   }
 
-  private func perform(
+  @inlinable
+  func perform(
     _ access: Guest.Access, at gva: GVA, size: Int, value: UInt128, on vcpu: VCPU<Guest, MMU>,
     _ exits: inout ExitCounters
   ) -> AccessReport<Guest.Fault> {
-    if let stop = mmu.pendingStop(vcpu.context) {
+    if let stop = mmu.pendingStop(vcpu.state.context) {
       exits[stop.cause] += 1
       return finish(access, 0, 0, .failed(stop.error), exits, on: vcpu)
     }
@@ -59,13 +65,13 @@ extension Machine {
     }
     var upper = first
     for _ in 0..<Self.exitBudget {
-      let flushes = vcpu.flushes
+      let flushes = vcpu.state.flushes
       let lowReport = finish(access, 0, 0, first, exits, on: vcpu)
       guard case .done = lowReport.outcome else { return lowReport }
       upper = destination(of: gva.wrappingAdd(UInt64(room)), for: access, on: vcpu, &exits)
       let upperReport = finish(access, 0, 0, upper, exits, on: vcpu)
       guard case .done = upperReport.outcome else { return upperReport }
-      if flushes == vcpu.flushes { break }
+      if flushes == vcpu.state.flushes { break }
       // Tables changed while the upper page was looked for: the lower one may be elsewhere.
       first = destination(of: gva, for: access, on: vcpu, &exits)
     }
@@ -86,60 +92,62 @@ extension Machine {
   }
 
   /// Brings the vCPU's root and TLB up to date.
-  private func enter(_ vcpu: VCPU<Guest, MMU>) {
-    if mmu.enter(&vcpu.context) {
-      vcpu.tlb.invalidate(.everything)
-      vcpu.flushes += 1
+  @inlinable
+  func enter(_ vcpu: VCPU<Guest, MMU>) {
+    if mmu.enter(&vcpu.state.context) {
+      vcpu.state.tlb.invalidate(.everything)
+      vcpu.state.flushes += 1
     }
   }
 
   /// Translates the address of one page's bytes, exiting to the MMU as often as it takes.
-  private func destination(
+  @inlinable
+  func destination(
     of gva: GVA, for access: Guest.Access, on vcpu: VCPU<Guest, MMU>, _ exits: inout ExitCounters
   ) -> Destination {
-    let tag = vcpu.guest.addressSpaceTag
-    let linear = vcpu.guest.cachedAddress(of: gva, for: access)
-    if let linear, let entry = vcpu.tlb.lookUp(linear, tag: tag) {
+    let tag = vcpu.state.guest.addressSpaceTag
+    let linear = vcpu.state.guest.cachedAddress(of: gva, for: access)
+    if let linear, let entry = vcpu.state.tlb.lookUp(linear, tag: tag) {
       let cached = entry.translation
       if cached.hostPermissions.contains(access.kind.permission),
         access.kind != .write || cached.isDirty,
-        vcpu.guest.permits(
+        vcpu.state.guest.permits(
           access, rights: cached.rights, tables: cached.tableRights, leaf: cached.leaf)
       {
-        vcpu.tlbHits += 1
+        vcpu.state.tlbHits += 1
         let offset = gva.offset(in: .size4KiB)
         return .memory(
           cached.hpa.wrappingAdd(offset), gpa: cached.gpa?.wrappingAdd(offset), isTLBHit: true)
       }
       // More is asked than is cached: what is cached goes, and the tables decide.
-      vcpu.tlb.invalidate(.page(linear, tag: tag))
+      vcpu.state.tlb.invalidate(.page(linear, tag: tag))
     }
-    vcpu.tlbMisses += 1
+    vcpu.state.tlbMisses += 1
     var lastGPA = GPA(0)
     for _ in 0..<Self.exitBudget {
-      switch mmu.walk(gva, for: access, by: vcpu.guest, on: &vcpu.context) {
+      switch mmu.walk(gva, for: access, by: vcpu.state.guest, on: &vcpu.state.context) {
       case .success(let found):
         if let linear { insert(found, for: linear, tag: tag, on: vcpu) }
         return .memory(found.hpa, gpa: found.gpa, isTLBHit: false)
       case .failure(.guest(let fault)):
-        vcpu.tlb.invalidate(.page(linear ?? gva, tag: tag))
+        vcpu.state.tlb.invalidate(.page(linear ?? gva, tag: tag))
         return .fault(fault)
       case .failure(.contended): continue
       case .failure(.modificationLogFull):
         exits[.pmlFull] += 1
-        mmu.drainModificationLog(&vcpu.context)
+        mmu.drainModificationLog(&vcpu.state.context)
       case .failure(.outside(let hpa)):
         exits[.error] += 1
         return .failed(.unbacked(GFN(hpa.frame.rawValue)))
       case .failure(.exit(let exit)):
         exits[exit.cause] += 1
         if Observer.listens { observer.observe(.exit(exit.cause, exit.description)) }
-        let outcome = mmu.handle(exit, on: &vcpu.context, observer)
+        let outcome = mmu.handle(exit, on: &vcpu.state.context, observer)
         enter(vcpu)
         switch outcome {
         case .fixed, .spurious, .retry: continue
         case .inject(let vector, let errorCode):
-          vcpu.faultAddress = linear ?? gva
+          vcpu.state.faultAddress = linear ?? gva
           return .injected(vector: vector, errorCode: errorCode)
         case .failed(let error):
           exits[.error] += 1
@@ -155,7 +163,7 @@ extension Machine {
             return result
           }
           // The tables lead elsewhere by now: nothing that is cached of the address may stay.
-          mmu.invalidatePage(linear ?? gva, on: &vcpu.context, observer)
+          mmu.invalidatePage(linear ?? gva, on: &vcpu.state.context, observer)
         }
       }
     }
@@ -169,42 +177,44 @@ extension Machine {
   /// - Parameter gpa: the address to be emulated; `nil` where the hardware could not use a table
   ///   entry, so that software walks for it (tables in a read-only slot, SPEC W11).
   /// - Returns: `nil` where the tables lead elsewhere by now, so that the access is tried again.
-  private func emulate(
+  @inlinable
+  func emulate(
     _ gva: GVA, for access: Guest.Access, at gpa: GPA?, on vcpu: VCPU<Guest, MMU>,
     _ exits: inout ExitCounters
   ) -> Destination? {
-    switch vcpu.guest.translate(gva, for: access, in: memory.view, Commit()) {
+    switch vcpu.state.guest.translate(gva, for: access, in: memory.view, Commit()) {
     case .success(let translation):
       guard let gpa else {
-        let isUser = vcpu.guest.permissions(of: translation.rights).contains(.user)
+        let isUser = vcpu.state.guest.permissions(of: translation.rights).contains(.user)
         return finalDestination(
           translation.address, access.kind, isUser: isUser, for: gva, on: vcpu, &exits)
       }
       return translation.address.frame == gpa.frame ? .mmio(translation.address) : nil
     case .failure(.fault(let fault)): return .fault(fault)
     case .failure(.unreadable(_, _, let level)):
-      return .fault(vcpu.guest.faultForUnreadableTable(gva, for: access, at: level))
+      return .fault(vcpu.state.guest.faultForUnreadableTable(gva, for: access, at: level))
     case .failure(.contended): return nil
     }
   }
 
   /// Finds the bytes of an address that software walked to.
-  private func finalDestination(
+  @inlinable
+  func finalDestination(
     _ gpa: GPA, _ kind: AccessKind, isUser: Bool, for gva: GVA, on vcpu: VCPU<Guest, MMU>,
     _ exits: inout ExitCounters
   ) -> Destination {
     for _ in 0..<Self.exitBudget {
-      switch mmu.walk(gpa, kind, isUser: isUser, for: gva, on: &vcpu.context) {
+      switch mmu.walk(gpa, kind, isUser: isUser, for: gva, on: &vcpu.state.context) {
       case .success(let hpa):
         return hpa.map { .memory($0, gpa: gpa, isTLBHit: false) } ?? .mmio(gpa)
       case .failure(.contended): continue
       case .failure(.modificationLogFull):
         exits[.pmlFull] += 1
-        mmu.drainModificationLog(&vcpu.context)
+        mmu.drainModificationLog(&vcpu.state.context)
       case .failure(.outside): return .failed(.unbacked(gpa.frame))
       case .failure(.exit(let exit)):
         exits[exit.cause] += 1
-        let outcome = mmu.handle(exit, on: &vcpu.context, observer)
+        let outcome = mmu.handle(exit, on: &vcpu.state.context, observer)
         enter(vcpu)
         switch outcome {
         case .fixed, .spurious, .retry: continue
@@ -223,13 +233,14 @@ extension Machine {
     return .failed(.livelock(gpa))
   }
 
-  private func insert(
+  @inlinable
+  func insert(
     _ found: HardwareTranslation<Guest.Rights>, for gva: GVA, tag: UInt16,
     on vcpu: VCPU<Guest, MMU>
   ) {
-    vcpu.tlb.insert(
+    vcpu.state.tlb.insert(
       TLBEntry(
-        page: gva.rawValue >> 12, tag: tag, isGlobal: vcpu.guest.isGlobal(leaf: found.leaf),
+        page: gva.rawValue >> 12, tag: tag, isGlobal: vcpu.state.guest.isGlobal(leaf: found.leaf),
         translation: HardwareTranslation(
           hpa: found.hpa.roundedDown(to: .size4KiB), gpa: found.gpa?.roundedDown(to: .size4KiB),
           rights: found.rights, tableRights: found.tableRights, leaf: found.leaf,
@@ -238,12 +249,12 @@ extension Machine {
   }
 
   /// Moves the bytes; none where `size` is 0.
-  private func finish(
+  @inlinable
+  func finish(
     _ access: Guest.Access, _ size: Int, _ value: UInt128, _ destination: Destination,
     _ exits: ExitCounters, on vcpu: VCPU<Guest, MMU>
   ) -> AccessReport<Guest.Fault> {
-    var report = AccessReport<Guest.Fault>(
-      outcome: .done(0), gpa: nil, hpa: nil, isTLBHit: false, mmio: nil, exits: exits)
+    var report = AccessReport<Guest.Fault>(.done(0), exits: exits)
     switch destination {
     case .fault(let fault): report.outcome = .fault(fault)
     case .injected(let vector, let errorCode):
@@ -252,7 +263,7 @@ extension Machine {
     case .mmio(let gpa):
       report.gpa = gpa
       guard size > 0 else { break }
-      mmu.exit(&vcpu.context)
+      mmu.exit(&vcpu.state.context)
       let answer =
         access.kind == .write
         ? bus.write(value, to: gpa, size: size) : bus.read(gpa, size: size)
@@ -269,13 +280,14 @@ extension Machine {
       guard size > 0 else { break }
       report.outcome = move(access, size, value, at: hpa)
       if access.kind == .write {
-        mmu.memoryWritten(gpa, byteCount: size, on: &vcpu.context, observer)
+        mmu.memoryWritten(gpa, byteCount: size, on: &vcpu.state.context, observer)
       }
     }
     return report
   }
 
-  private func move(
+  @inlinable
+  func move(
     _ access: Guest.Access, _ size: Int, _ value: UInt128, at hpa: HPA
   ) -> AccessReport<Guest.Fault>.Outcome {
     let host = memory.host.view

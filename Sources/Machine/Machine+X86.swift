@@ -10,9 +10,9 @@ extension Machine where Guest == X86Processor {
     countExit(.invlpg, "INVLPG \(gva)", on: vcpu)
     let scope = vcpu.guest.invalidatePage(gva)
     if case .page(let page, _) = scope {
-      mmu.invalidatePage(page, on: &vcpu.context, observer)
+      mmu.invalidatePage(page, on: &vcpu.state.context, observer)
     }
-    vcpu.tlb.invalidate(scope)
+    vcpu.state.tlb.invalidate(scope)
   }
 
   /// MOV CR3 on one vCPU.
@@ -35,13 +35,13 @@ extension Machine where Guest == X86Processor {
 
   /// WRMSR to IA32_EFER on one vCPU.
   public func vcpu(_ index: Int, moveToEFER value: EFER) {
-    vcpus[index].guest.moveToEFER(value)
+    vcpus[index].state.guest.moveToEFER(value)
     registersChanged(vcpus[index], dropping: .nothing)
   }
 
   /// WRPKRU or WRMSR to IA32_PKRS on one vCPU.
   public func vcpu(_ index: Int, moveToPKRU pkru: UInt32?, pkrs: UInt32? = nil) {
-    vcpus[index].guest.moveToKeys(pkru: pkru, pkrs: pkrs)
+    vcpus[index].state.guest.moveToKeys(pkru: pkru, pkrs: pkrs)
     registersChanged(vcpus[index], dropping: .nothing)
   }
 
@@ -50,15 +50,15 @@ extension Machine where Guest == X86Processor {
     _ body: (inout X86Processor, borrowing GuestView) -> Result<TLBInvalidation, RegisterFault>
   ) throws(RegisterFault) {
     let vcpu = vcpus[index]
-    let scope = try body(&vcpu.guest, memory.view).get()
-    vcpu.tlb.invalidate(scope)
+    let scope = try body(&vcpu.state.guest, memory.view).get()
+    vcpu.state.tlb.invalidate(scope)
     registersChanged(vcpu, dropping: scope)
   }
 
   private func registersChanged(
     _ vcpu: VCPU<X86Processor, MMU>, dropping scope: TLBInvalidation
   ) {
-    mmu.registersChanged(vcpu.guest, dropping: scope, on: &vcpu.context, observer)
+    mmu.registersChanged(vcpu.guest, dropping: scope, on: &vcpu.state.context, observer)
   }
 
   /// Counts an instruction that leaves the guest where the MMU has to see it.
@@ -66,7 +66,7 @@ extension Machine where Guest == X86Processor {
     _ cause: ExitCause, _ words: @autoclosure () -> String, on vcpu: VCPU<X86Processor, MMU>
   ) {
     guard MMU.interceptsInvalidation else { return }
-    vcpu.exits[cause] += 1
+    vcpu.state.exits[cause] += 1
     if Observer.listens { observer.observe(.exit(cause, words())) }
   }
 }

@@ -38,7 +38,7 @@ where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
   }
 
   deinit {
-    for vcpu in vcpus { mmu.leave(&vcpu.context) }
+    for vcpu in vcpus { mmu.leave(&vcpu.state.context) }
   }
 
   /// The guest's memory.
@@ -46,6 +46,6 @@ where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
 
   /// What all vCPUs' faults amounted to.
   public var counters: MMUCounters {
-    vcpus.reduce(into: MMUCounters()) { $0 += mmu.counters(of: $1.context) }
+    vcpus.reduce(into: MMUCounters()) { $0 += mmu.counters(of: $1.state.context) }
   }
 }

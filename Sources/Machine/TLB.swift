@@ -23,7 +23,8 @@ public struct TLBGeometry: Sendable, Hashable {
   /// 1,536 entries in 6 ways, as in many server processors.
   public static let standard = TLBGeometry(unchecked: 1536, ways: 6)
 
-  private init(unchecked entries: Int, ways: Int) {
+  @inlinable
+  init(unchecked entries: Int, ways: Int) {
     self.entries = entries
     self.ways = ways
   }
@@ -67,6 +68,7 @@ public struct TLB<Rights: Sendable>: ~Copyable {
   @usableFromInline var holdsFragments = false
 
   /// An empty TLB.
+  @inlinable
   public init(_ geometry: TLBGeometry) {
     let sets = geometry.entries / geometry.ways
     unsafe storage = .allocate(capacity: geometry.entries)
@@ -101,6 +103,7 @@ public struct TLB<Rights: Sendable>: ~Copyable {
   }
 
   /// Caches a translation, in place of an older one of the same page.
+  @inlinable
   public mutating func insert(_ entry: TLBEntry<Rights>) {
     let set = Int(entry.page & setMask)
     let first = set * ways
@@ -125,6 +128,7 @@ public struct TLB<Rights: Sendable>: ~Copyable {
   }
 
   /// Drops what an instruction or event drops.
+  @inlinable
   public mutating func invalidate(_ scope: TLBInvalidation) {
     switch scope {
     case .nothing: break
@@ -138,7 +142,8 @@ public struct TLB<Rights: Sendable>: ~Copyable {
   }
 
   /// Drops one page and, where it is a fragment, its siblings.
-  private mutating func invalidate(page gva: GVA, tag: UInt16) {
+  @inlinable
+  mutating func invalidate(page gva: GVA, tag: UInt16) {
     func concerns(_ entry: TLBEntry<Rights>) -> Bool {
       let mask = entry.translation.guestPageSize.offsetMask &>> 12
       return entry.page & ~mask == gva.rawValue &>> 12 & ~mask
@@ -151,7 +156,8 @@ public struct TLB<Rights: Sendable>: ~Copyable {
     }
   }
 
-  private mutating func drop(where condition: (TLBEntry<Rights>) -> Bool) {
+  @inlinable
+  mutating func drop(where condition: (TLBEntry<Rights>) -> Bool) {
     for index in unsafe storage.indices {
       if let entry = unsafe storage[index], condition(entry) { unsafe storage[index] = nil }
     }

@@ -9,32 +9,25 @@ where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
   /// The vCPU's number.
   public let index: Int
   /// Registers and what follows from them.
-  public internal(set) var guest: Guest
-  /// Cached translations.
-  var tlb: TLB<Guest.Rights>
-  /// What the MMU keeps.
-  var context: MMU.CPU
-  /// How often the TLB was dropped on the way into the guest.
-  var flushes = 0
-  /// Exits so far.
-  public internal(set) var exits = ExitCounters()
-  /// Translations found in the TLB.
-  public internal(set) var tlbHits = 0
-  /// Translations walked for.
-  public internal(set) var tlbMisses = 0
-  /// Exceptions raised in the guest, by vector.
-  public internal(set) var faults: [UInt8: Int] = [:]
+  public var guest: Guest { state.guest }
+  @usableFromInline var state: VCPUState<Guest, MMU>
 
+  /// Exits so far.
+  public var exits: ExitCounters { state.exits }
+  /// Translations found in the TLB.
+  public var tlbHits: Int { state.tlbHits }
+  /// Translations walked for.
+  public var tlbMisses: Int { state.tlbMisses }
+  /// Exceptions raised in the guest, by vector.
+  public var faults: [UInt8: Int] { state.faults }
   /// The linear address of the last page fault that the MMU injected (CR2).
-  public internal(set) var faultAddress: GVA?
+  public var faultAddress: GVA? { state.faultAddress }
 
   /// What the MMU keeps for the vCPU, to look at.
-  public var mmuState: MMU.CPU { context }
+  public var mmuState: MMU.CPU { state.context }
 
   init(index: Int, guest: Guest, tlb: TLBGeometry, context: MMU.CPU) {
     self.index = index
-    self.guest = guest
-    self.tlb = TLB(tlb)
-    self.context = context
+    state = VCPUState(guest: guest, tlb: TLB(tlb), context: context)
   }
 }

@@ -80,6 +80,7 @@ public final class DirtyRing: Sendable {
 /// The page-modification log of one vCPU: 512 guest physical addresses, filled from index 511 down.
 ///
 /// **Source** Intel SDM Vol. 3C, "Page-Modification Logging".
+@usableFromInline
 final class ModificationLog: Sendable {
   private struct State {
     var addresses = InlineArray<512, UInt64>(repeating: 0)

@@ -236,6 +236,7 @@ public struct HostView: EntryMemory, @unchecked Sendable {
   }
 
   /// Fills a page with one entry value. **Requires** that nobody walks the page.
+  @usableFromInline
   func fill(page: PFN, with value: UInt64) {
     guard contains(page.baseAddress, count: 4096) else { return }
     // SAFETY: the page was checked.

@@ -7,25 +7,25 @@ public struct TDPContext: Sendable {
   /// The root table in use.
   public internal(set) var root: PFN
   /// What the vCPU's faults amounted to.
-  public internal(set) var counters = MMUCounters()
-  var rootEpoch: UInt64
+  public var counters = MMUCounters()
+  @usableFromInline var rootEpoch: UInt64
   /// How often generations had wrapped when the root's first MMIO entry was made.
-  var rootEra: UInt64
-  var slots: MemslotTable
-  var generation: UInt64
-  var slotHint = 0
+  @usableFromInline var rootEra: UInt64
+  @usableFromInline var slots: MemslotTable
+  @usableFromInline var generation: UInt64
+  @usableFromInline var slotHint = 0
   /// The pages this vCPU wrote, where rings are used.
   public let dirtyRing: DirtyRing?
   /// Addresses that hardware logs while a slot asks for it.
-  let modificationLog: ModificationLog
+  @usableFromInline let modificationLog: ModificationLog
   /// Where the vCPU announces that it is inside.
-  let place: TDPWalkers.Place
+  @usableFromInline let place: TDPWalkers.Place
   /// The epoch of the last entry; a later one means that the TLB is stale.
-  var epoch: UInt64 = 0
-  var isInside = false
-  var needsFlush = false
+  @usableFromInline var epoch: UInt64 = 0
+  @usableFromInline var isInside = false
+  @usableFromInline var needsFlush = false
   /// The last MMIO frame, answered first while its generation lasts (SPEC F2).
-  var lastMMIO: (gfn: GFN, generation: UInt64)?
+  @usableFromInline var lastMMIO: (gfn: GFN, generation: UInt64)?
 
   init(
     index: Int, _ root: (root: PFN, epoch: UInt64, era: UInt64), place: TDPWalkers.Place,

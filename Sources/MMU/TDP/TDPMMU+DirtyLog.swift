@@ -253,6 +253,7 @@ extension TDPMMU {
   }
 
   /// Marks pages in the vCPU's ring, or where there is none or it is full, in the bitmap.
+  @usableFromInline
   func markDirty(
     _ gfn: UInt64, count: UInt64, of slot: Memslot, in log: DirtyLog, by ring: DirtyRing?
   ) {

@@ -1,9 +1,10 @@
 public import Paging
-import Synchronization
+public import Synchronization
 
 extension TDPMMU {
   /// Handles one exit, in the order of SPEC F1: a malformed entry is looked up as MMIO; then the
   /// frame is resolved through the memslots and mapped.
+  @inlinable
   public func handle(
     _ exit: Exit, on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
   ) -> FaultOutcome {
@@ -22,7 +23,8 @@ extension TDPMMU {
     return outcome
   }
 
-  private func resolve(
+  @inlinable
+  func resolve(
     _ exit: Exit, on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
   ) -> FaultOutcome {
     refresh(&cpu)
@@ -64,12 +66,14 @@ extension TDPMMU {
   }
 
   /// Whether the tables have an entry for a frame at all.
+  @inlinable
   func isWalkable(_ gfn: GFN) -> Bool {
     gfn.rawValue >> UInt64(encoder.inputWidth - 12) == 0
   }
 
   /// Takes the memslots of this moment, if they changed.
-  private func refresh(_ cpu: inout TDPContext) {
+  @inlinable
+  func refresh(_ cpu: inout TDPContext) {
     let generation = memory.generation
     // Under an update the slots change without the generation.
     if generation == cpu.generation, generation & GuestMemory.updateInProgress == 0 { return }
@@ -87,7 +91,8 @@ extension TDPMMU {
   }
 
   /// Waits outside while the host changes what is behind a page, but not for ever.
-  private func waitForHost(_ gfn: GFN, frames: UInt64, on cpu: inout TDPContext) {
+  @inlinable
+  func waitForHost(_ gfn: GFN, frames: UInt64, on cpu: inout TDPContext) {
     exit(&cpu)
     var turns = 0
     while notifier.blocks(gfn, frames: frames), turns < 1000 {
@@ -97,6 +102,7 @@ extension TDPMMU {
     announce(&cpu)
   }
 
+  @inlinable
   func notify(_ observer: borrowing some MMUObserver, _ event: @autoclosure () -> MMUEvent) {
     if type(of: observer).listens { observer.observe(event()) }
   }

@@ -1,10 +1,11 @@
-import Paging
+public import Paging
 
 extension TDPMMU {
   /// Looks up the entry behind a malformed-entry exit (SPEC F2).
   ///
   /// - Returns: what becomes of the exit, or `nil` where the generation is stale and the fault goes
   ///   on in full.
+  @inlinable
   func lookUpMMIO(
     _ gpa: GPA, on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
   ) -> FaultOutcome? {
@@ -45,7 +46,8 @@ extension TDPMMU {
   }
 
   /// The entries on the way to a frame, for reports.
-  private func steps(to gfn: GFN, on cpu: TDPContext) -> [WalkStep] {
+  @inlinable
+  func steps(to gfn: GFN, on cpu: TDPContext) -> [WalkStep] {
     var steps: [WalkStep] = []
     var table = cpu.root
     var level = encoder.rootLevel
@@ -65,6 +67,7 @@ extension TDPMMU {
   }
 
   /// Makes the next access to a frame without a slot exit as a malformed entry (SPEC F3).
+  @inlinable
   func cacheMMIO(
     _ gpa: GPA, on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
   ) -> FaultOutcome {
@@ -84,9 +87,11 @@ extension TDPMMU {
   }
 
   /// Whether the vCPU's tables hold no MMIO entry from before the generations wrapped.
-  private func isOfEra(_ cpu: TDPContext) -> Bool { cpu.rootEra == era(of: cpu.generation) }
+  @inlinable
+  func isOfEra(_ cpu: TDPContext) -> Bool { cpu.rootEra == era(of: cpu.generation) }
 
-  private func isUpdating(_ cpu: TDPContext) -> Bool {
+  @inlinable
+  func isUpdating(_ cpu: TDPContext) -> Bool {
     cpu.generation & GuestMemory.updateInProgress != 0
   }
 }

@@ -1,7 +1,8 @@
-import Paging
+public import Paging
 
 extension TDPMMU {
   /// What a descent ended at.
+  @usableFromInline
   enum Descent {
     /// The entry of the wanted level, and what it holds.
     case entry(HPA, SPTE)
@@ -14,11 +15,13 @@ extension TDPMMU {
   }
 
   /// The address of the entry for a frame in a table.
+  @inlinable
   func entry(for gfn: GFN, in table: PFN, at level: Level) -> HPA {
     let index = (gfn.rawValue &>> UInt64(truncatingIfNeeded: 9 &* (level.rawValue &- 1))) & 511
     return table.baseAddress.wrappingAdd(index &* 8)
   }
 
+  @inlinable
   func load(_ entry: HPA) -> SPTE {
     guard case .success(let raw) = host.load(entry, as: UInt64.self) else {
       return encoder.layout.frozen
@@ -27,6 +30,7 @@ extension TDPMMU {
   }
 
   /// Replaces an entry that still holds `old`.
+  @inlinable
   func exchange(_ entry: HPA, from old: SPTE, to new: SPTE) -> Bool {
     guard
       case .success(let (exchanged, _)) = host.exchange(
@@ -36,6 +40,7 @@ extension TDPMMU {
   }
 
   /// Goes down to a level, linking the tables that are missing.
+  @inlinable
   func descend(
     to gfn: GFN, at target: Level, on cpu: inout TDPContext,
     _ observer: borrowing some MMUObserver
@@ -71,6 +76,7 @@ extension TDPMMU {
   }
 
   /// Maps the page that holds a frame.
+  @inlinable
   func map(
     _ gfn: GFN, of slot: Memslot, at wanted: Level, for kind: AccessKind,
     on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
@@ -121,7 +127,8 @@ extension TDPMMU {
 
   /// A present leaf with what tracking took from it, as far as the access needs it (SPEC T7); `nil`
   /// where that does not let the access through. A large leaf of a logged slot stays without W.
-  private func repaired(
+  @inlinable
+  func repaired(
     _ old: SPTE, at level: Level, for kind: AccessKind, of slot: Memslot
   ) -> SPTE? {
     var new = encoder.accessRestored(old)
@@ -135,7 +142,8 @@ extension TDPMMU {
   }
 
   /// Puts a leaf in place and records what it lets through.
-  private func install(
+  @inlinable
+  func install(
     _ new: SPTE, over old: SPTE, at place: HPA, _ level: Level, _ gfn: GFN, of slot: Memslot,
     on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
   ) -> FaultOutcome {
@@ -157,7 +165,8 @@ extension TDPMMU {
     return .fixed
   }
 
-  private func leaf(
+  @inlinable
+  func leaf(
     for gfn: GFN, of slot: Memslot, at level: Level, _ kind: AccessKind
   ) -> SPTE? {
     let size = PageSize(shift: 3 &+ 9 &* level.rawValue)

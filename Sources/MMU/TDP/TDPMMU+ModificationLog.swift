@@ -1,4 +1,4 @@
-import Paging
+public import Paging
 
 /// Host memory as hardware sees it while it logs modified pages: setting D in a leaf of the second
 /// level logs the address that is walked.
@@ -76,6 +76,7 @@ struct LoggingMemory<Second: SecondLevelFormat>: EntryMemory {
 
 extension TDPMMU {
   /// As `walk`, with the page-modification log.
+  @usableFromInline
   func loggingWalk<Guest: TranslationRegime>(
     _ gva: GVA, for access: Guest.Access, by guest: Guest,
     _ second: FormatRegime<Encoder.Format>, on cpu: TDPContext
@@ -106,6 +107,7 @@ extension TDPMMU {
   }
 
   /// The second level alone, with the page-modification log.
+  @usableFromInline
   func loggingWalk(
     _ gpa: GPA, _ access: Encoder.Format.Access, _ second: FormatRegime<Encoder.Format>,
     on cpu: TDPContext

@@ -4,6 +4,7 @@ extension TDPMMU {
   /// Puts a table of small leaves in the place of a large one (SPEC E18).
   ///
   /// - Returns: false where somebody else changed the entry first; `nil` where no page is left.
+  @usableFromInline
   func split(
     _ place: HPA, _ old: SPTE, at level: Level, for gfn: GFN, on cpu: inout TDPContext,
     _ observer: borrowing some MMUObserver
@@ -21,7 +22,8 @@ extension TDPMMU {
   }
 
   /// - Returns: the new entry; `.some(nil)` where the race was lost, `nil` where no page is left.
-  private func split(_ place: HPA, _ old: SPTE, at level: Level) -> SPTE?? {
+  @usableFromInline
+  func split(_ place: HPA, _ old: SPTE, at level: Level) -> SPTE?? {
     guard let table = pool.take() else { return nil }
     for index in 0..<512 as Range<UInt64> {
       let child = encoder.child(of: old, at: level, index: index)

@@ -1,5 +1,5 @@
 public import Paging
-import Synchronization
+public import Synchronization
 
 /// Two-dimensional paging: the guest keeps its tables, the second level is ours.
 ///
@@ -22,17 +22,17 @@ where
   public let policy: Policy
   /// The guest's memory.
   public let memory: GuestMemory
-  let pool: TablePool
-  let host: HostView
-  let roots: TDPRoots
-  let walkers = TDPWalkers()
-  let notifier = TDPNotifier()
+  @usableFromInline let pool: TablePool
+  @usableFromInline let host: HostView
+  @usableFromInline let roots: TDPRoots
+  @usableFromInline let walkers = TDPWalkers()
+  @usableFromInline let notifier = TDPNotifier()
   /// **Units** entries; `nil` where no rings are used.
   let ringSize: Int?
   /// How many slots find writes by D.
   let dirtyBitUsers = Atomic<Int>(0)
   /// How many of them want the page-modification log.
-  let modificationLogUsers = Atomic<Int>(0)
+  @usableFromInline let modificationLogUsers = Atomic<Int>(0)
   /// The logs and rings of the vCPUs, for those who collect.
   let logs = Guarded<[Int: (ring: DirtyRing?, modifications: ModificationLog)]>([:])
 
@@ -72,27 +72,36 @@ where
   }
 
   /// Moves the vCPU to the root in force and announces that it is inside.
+  @inlinable
   public func enter(_ cpu: inout TDPContext) -> Bool {
-    while true {
-      announce(&cpu)
-      if cpu.rootEpoch == roots.epoch.load(ordering: .acquiring) { break }
+    announce(&cpu)
+    if cpu.rootEpoch != roots.epoch.load(ordering: .acquiring) { changeRoot(of: &cpu) }
+    let needsFlush = cpu.needsFlush
+    cpu.needsFlush = false
+    return needsFlush
+  }
+
+  @usableFromInline
+  func changeRoot(of cpu: inout TDPContext) {
+    while cpu.rootEpoch != roots.epoch.load(ordering: .acquiring) {
       // Whoever changes the roots waits for those who are inside.
       exit(&cpu)
       roots.drop(cpu.root, emptying: freeChildren)
       (cpu.root, cpu.rootEpoch, cpu.rootEra) = roots.take()
       cpu.lastMMIO = nil
       cpu.needsFlush = true
+      announce(&cpu)
     }
-    defer { cpu.needsFlush = false }
-    return cpu.needsFlush
   }
 
   /// Announces that the vCPU is outside.
+  @inlinable
   public func exit(_ cpu: inout TDPContext) {
     cpu.isInside = false
     walkers.exit(cpu.place)
   }
 
+  @inlinable
   func announce(_ cpu: inout TDPContext) {
     let epoch = walkers.enter(cpu.place)
     if epoch != cpu.epoch { cpu.needsFlush = true }
@@ -114,9 +123,11 @@ where
   }
 
   /// Replaces the root where the one in force holds MMIO entries of an era before this one (SPEC T2).
+  @usableFromInline
   func beginEra(_ era: UInt64) { replaceRoot(era: era, onlyLater: true) }
 
   /// How often the generations that MMIO entries can hold have wrapped.
+  @inlinable
   func era(of generation: UInt64) -> UInt64 {
     (generation & ~GuestMemory.updateInProgress) / (encoder.layout.mmio?.generationCount ?? .max)
   }
@@ -131,6 +142,7 @@ where
   public func counters(of cpu: TDPContext) -> MMUCounters { cpu.counters }
 
   /// The hardware's walk of guest and second level.
+  @inlinable
   public func walk<Guest: TranslationRegime>(
     _ gva: GVA, for access: Guest.Access, by guest: Guest, on cpu: inout TDPContext
   ) -> Result<HardwareTranslation<Guest.Rights>, HardwareFailure<Guest.Fault, Exit>>
@@ -157,6 +169,7 @@ where
   }
 
   /// The hardware's walk of the second level.
+  @inlinable
   public func walk(
     _ gpa: GPA, _ kind: AccessKind, isUser: Bool, for gva: GVA, on cpu: inout TDPContext
   ) -> Result<HPA?, HardwareFailure<Never, Exit>> {

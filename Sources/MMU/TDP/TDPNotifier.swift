@@ -1,10 +1,11 @@
-import Paging
+public import Paging
 import Synchronization
 
 /// The host's warnings that memory behind a range goes away (SPEC T5, F10).
 ///
 /// While a range is under way its faults wait. No sequence is compared under a lock: a warning waits
 /// for the faults that began before it, so none of them installs what it found earlier.
+@usableFromInline
 final class TDPNotifier: Sendable {
   private let count = Atomic<Int>(0)
   private let ranges = Guarded<[Range<UInt64>]>([])
@@ -28,6 +29,7 @@ final class TDPNotifier: Sendable {
   }
 
   /// Whether a page of frames is under way; one load where no range is.
+  @usableFromInline
   func blocks(_ gfn: GFN, frames: UInt64) -> Bool {
     if count.load(ordering: .sequentiallyConsistent) == 0 { return false }
     let first = gfn.rawValue & ~(frames &- 1)

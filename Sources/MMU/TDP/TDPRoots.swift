@@ -1,5 +1,5 @@
 import Paging
-import Synchronization
+public import Synchronization
 
 /// The root tables of a TDP MMU, counted.
 ///
@@ -7,6 +7,7 @@ import Synchronization
 /// that is replaced stays whole until the last vCPU has left it, so nobody walks a freed table.
 /// Each vCPU brings a spare page: with n vCPUs at most n roots are in use besides the one in force,
 /// so a replacement never lacks a page.
+@usableFromInline
 final class TDPRoots: Sendable {
   private struct State {
     var current: PFN
@@ -17,7 +18,7 @@ final class TDPRoots: Sendable {
 
   private let state: Guarded<State>
   /// Counts replacements, so that a vCPU sees one without a lock.
-  let epoch = Atomic<UInt64>(0)
+  @usableFromInline let epoch = Atomic<UInt64>(0)
 
   init(_ root: PFN, era: UInt64) {
     state = Guarded(State(current: root, references: [root: 1], era: era))

@@ -1,5 +1,5 @@
 import Paging
-import Synchronization
+public import Synchronization
 
 #if canImport(Glibc)
 import Glibc
@@ -15,10 +15,12 @@ import Darwin
 /// Each vCPU announces in a word of its own that it is inside (in the guest, or handling an exit) and
 /// the epoch at which it came. A change opens a new epoch and waits for those who came before it; who
 /// comes later drops its TLB first. A vCPU never waits for a change while it is inside.
+@usableFromInline
 final class TDPWalkers: Sendable {
   /// One vCPU's word: 0 outside, else the epoch of its entry.
+  @usableFromInline
   final class Place: Sendable {
-    let word = Atomic<UInt64>(0)
+    @usableFromInline let word = Atomic<UInt64>(0)
   }
 
   private let epoch = Atomic<UInt64>(1)
@@ -40,6 +42,7 @@ final class TDPWalkers: Sendable {
   /// Announces that the vCPU is inside.
   ///
   /// - Returns: the epoch; where it is another than at the last entry, the TLB is stale.
+  @usableFromInline
   func enter(_ place: borrowing Place) -> UInt64 {
     var now = epoch.load(ordering: .acquiring)
     while true {
@@ -53,6 +56,7 @@ final class TDPWalkers: Sendable {
   }
 
   /// Announces that the vCPU is outside.
+  @usableFromInline
   func exit(_ place: borrowing Place) { place.word.store(0, ordering: .releasing) }
 
   /// Waits until everybody who was inside has been outside. **Requires** that the caller is outside.
@@ -70,5 +74,6 @@ final class TDPWalkers: Sendable {
   }
 
   /// Lets other threads run.
+  @usableFromInline
   static func yield() { sched_yield() }
 }
