@@ -31,6 +31,7 @@ extension TDPMMU {
     let gfn = exit.gpa.frame
     if let last = cpu.lastMMIO, last.gfn == gfn, last.generation == cpu.generation {
       cpu.counters.mmioCached += 1
+      notify(observer, .mmioRemembered(gfn: gfn))
       return .emulate(exit.gpa)
     }
     if exit.isMalformed, let outcome = lookUpMMIO(exit.gpa, on: &cpu, observer) {

@@ -10,6 +10,8 @@ public enum MMUEvent: Sendable, Hashable {
   case leafInstalled(level: Level, gfn: GFN, old: SPTE, new: SPTE)
   /// An MMIO entry was installed.
   case mmioInstalled(gfn: GFN, spte: SPTE, generation: UInt64)
+  /// The vCPU's last MMIO frame was asked for again: no entry was looked up, no memslot searched.
+  case mmioRemembered(gfn: GFN)
   /// An MMIO entry answered, without a memslot search.
   case mmioHit(gfn: GFN, spte: SPTE, generation: UInt64)
   /// An MMIO entry of an older generation was found; the fault goes on in full.

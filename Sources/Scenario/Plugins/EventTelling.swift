@@ -28,6 +28,7 @@ extension MMUEvent {
     case .tableLinked(_, let gfn, let spte): (gfn.baseAddress.rawValue, spte.rawValue)
     case .leafInstalled(_, let gfn, _, let new): (gfn.baseAddress.rawValue, new.rawValue)
     case .mmioInstalled(let gfn, let spte, _): (gfn.baseAddress.rawValue, spte.rawValue)
+    case .mmioRemembered(let gfn): (gfn.baseAddress.rawValue, 0)
     case .mmioHit(let gfn, let spte, _): (gfn.baseAddress.rawValue, spte.rawValue)
     case .mmioStale(let gfn, let entry, _): (gfn.baseAddress.rawValue, entry)
     case .verdict(let verdict, let gpa): (gpa.rawValue, UInt64(verdict.strictness))

@@ -141,6 +141,8 @@ extension MMUEvent {
       "SPTE for GFN \(gfn) at level \(level): \(new)"
     case .mmioInstalled(let gfn, let spte, let generation):
       "MMIO SPTE for GFN \(gfn), generation \(generation): \(spte)"
+    case .mmioRemembered(let gfn):
+      "GFN \(gfn) is MMIO, as at the vCPU's last MMIO access: no memslot search"
     case .mmioHit(let gfn, let spte, _):
       "MMIO SPTE \(spte) says GFN \(gfn) is MMIO: no memslot search"
     case .mmioStale(let gfn, let old, let now):
