@@ -2,7 +2,7 @@
 
 import argparse
 
-from volatility3.framework import contexts, interfaces, layers
+from volatility3.framework import contexts, exceptions
 from volatility3.framework.layers import intel, physical
 
 from common import Core, cr3_and_pages, median_ns, ours, sample
@@ -31,20 +31,31 @@ def main():
     parser.add_argument("--count", type=int, default=20000)
     options = parser.parse_args()
     cr3, pages = cr3_and_pages(options.mmu, options.image)
-    addresses = sample(pages, options.count)
     layer = layer_of(options.image, cr3 & 0x000FFFFFFFFFF000)
-    wrong = [va for va, pa in addresses if layer.translate(va)[0] != pa]
-    if wrong:
-        raise SystemExit(f"{len(wrong)} addresses lead elsewhere, first {wrong[0]:#x}")
+    # The layer takes a table whose entries are all equal for damage (KASAN shadow tables are such).
+    addresses = []
+    refused = 0
+    for va, pa in sample(pages, options.count):
+        try:
+            found = layer._translate(va)[0]
+        except exceptions.InvalidAddressException:
+            refused += 1
+            continue
+        if found != pa:
+            raise SystemExit(f"{va:#x} leads to {found:#x}, mmu says {pa:#x}")
+        addresses.append((va, pa))
+    if not addresses:
+        raise SystemExit(f"the layer refuses all {refused} addresses")
 
     def theirs():
-        layer._translate.cache_clear() if hasattr(layer._translate, "cache_clear") else None
+        # Its cache of whole entries would answer otherwise.
+        layer._get_valid_table.cache_clear()
         for va, _ in addresses:
             layer._translate(va)
 
     peer = median_ns(theirs, len(addresses))
     mine = ours(options.mmu, options.image, addresses)
-    print(f"{len(addresses)} addresses agree")
+    print(f"{len(addresses)} addresses agree, {refused} are refused by the layer")
     print(f"volatility3 Intel32e  {peer:10.0f} ns an address")
     print(f"mmu translate -       {mine:10.0f} ns an address, JSON written")
     print(f"ratio                 {peer / mine:10.1f}")
