@@ -188,6 +188,12 @@ let package = Package(
         "MachineSupport", "TestSupport",
       ], swiftSettings: strict),
     .testTarget(
+      name: "NestedTests",
+      dependencies: [
+        "Paging", "X86", "X86Guest", "X86EPT", "X86NPT", "MMU", "Machine", "MachineSupport",
+        "TestSupport",
+      ], swiftSettings: strict),
+    .testTarget(
       name: "ShadowTests",
       dependencies: [
         "Paging", "X86", "X86Guest", "X86Long", "X86Shadow", "MMU", "Machine", "Scenario",

@@ -3,7 +3,7 @@ public import Paging
 /// An MMU around another: it does what its base does, but for what the conformer does itself.
 ///
 /// A fault handler that logs, counts or delays is a wrapper with a `handle(_:on:_:)` of its own.
-public protocol MMUWrapper: VirtualMMU where Exit == Base.Exit, CPU == Base.CPU {
+public protocol MMUWrapper: VirtualMMU where Exit == Base.Exit, CPU == Base.CPU, View == Base.View {
   /// What is wrapped.
   associatedtype Base: VirtualMMU
   /// What is wrapped.
@@ -76,6 +76,18 @@ extension MMUWrapper {
     _ gpa: GPA, _ kind: AccessKind, isUser: Bool, for gva: GVA, on cpu: inout Base.CPU
   ) -> Result<HPA?, HardwareFailure<Never, Base.Exit>> {
     base.walk(gpa, kind, isUser: isUser, for: gva, on: &cpu)
+  }
+
+  /// As the base.
+  public func view(for cpu: Base.CPU, marking: Bool, gva: GVA?) -> Base.View {
+    base.view(for: cpu, marking: marking, gva: gva)
+  }
+
+  /// As the base.
+  public func slotAddress(
+    of gpa: GPA, for kind: AccessKind, isUser: Bool, gva: GVA, on cpu: Base.CPU
+  ) -> Result<GPA, ReflectedExit> {
+    base.slotAddress(of: gpa, for: kind, isUser: isUser, gva: gva, on: cpu)
   }
 
   /// As the base.

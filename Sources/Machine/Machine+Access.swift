@@ -15,6 +15,8 @@ extension Machine {
     case mmio(GPA)
     case fault(Guest.Fault)
     case injected(vector: UInt8, errorCode: UInt32)
+    /// An exit that a hypervisor inside the guest gets.
+    case reflected(ReflectedExit)
     case failed(FaultError)
   }
 
@@ -43,7 +45,7 @@ extension Machine {
         vcpu.state.faults[fault.vector, default: 0] += 1
       }
     case .injected(let vector, _): vcpu.state.faults[vector, default: 0] += 1
-    case .done, .failed: break
+    case .done, .reflected, .failed: break
     }
     return report
   }
@@ -149,6 +151,7 @@ extension Machine {
         case .inject(let vector, let errorCode):
           vcpu.state.faultAddress = linear ?? gva
           return .injected(vector: vector, errorCode: errorCode)
+        case .reflect(let exit): return .reflected(exit)
         case .failed(let error):
           exits[.error] += 1
           return .failed(error)
@@ -182,16 +185,24 @@ extension Machine {
     _ gva: GVA, for access: Guest.Access, at gpa: GPA?, on vcpu: VCPU<Guest, MMU>,
     _ exits: inout ExitCounters
   ) -> Destination? {
-    switch vcpu.state.guest.translate(gva, for: access, in: memory.view, Commit()) {
+    let view = mmu.view(for: vcpu.state.context, marking: true, gva: gva)
+    switch vcpu.state.guest.translate(gva, for: access, in: view, Commit()) {
     case .success(let translation):
+      let isUser = vcpu.state.guest.permissions(of: translation.rights).contains(.user)
       guard let gpa else {
-        let isUser = vcpu.state.guest.permissions(of: translation.rights).contains(.user)
         return finalDestination(
           translation.address, access.kind, isUser: isUser, for: gva, on: vcpu, &exits)
       }
-      return translation.address.frame == gpa.frame ? .mmio(translation.address) : nil
+      switch mmu.slotAddress(
+        of: translation.address, for: access.kind, isUser: isUser, gva: gva,
+        on: vcpu.state.context)
+      {
+      case .success(let place): return place.frame == gpa.frame ? .mmio(place) : nil
+      case .failure(let exit): return .reflected(exit)
+      }
     case .failure(.fault(let fault)): return .fault(fault)
-    case .failure(.unreadable(_, _, let level)):
+    case .failure(.unreadable(let failure, _, let level)):
+      if let exit = failure.reflected { return .reflected(exit) }
       return .fault(vcpu.state.guest.faultForUnreadableTable(gva, for: access, at: level))
     case .failure(.contended): return nil
     }
@@ -206,7 +217,13 @@ extension Machine {
     for _ in 0..<Self.exitBudget {
       switch mmu.walk(gpa, kind, isUser: isUser, for: gva, on: &vcpu.state.context) {
       case .success(let hpa):
-        return hpa.map { .memory($0, gpa: gpa, isTLBHit: false) } ?? .mmio(gpa)
+        switch mmu.slotAddress(
+          of: gpa, for: kind, isUser: isUser, gva: gva, on: vcpu.state.context)
+        {
+        case .success(let place):
+          return hpa.map { .memory($0, gpa: place, isTLBHit: false) } ?? .mmio(place)
+        case .failure(let exit): return .reflected(exit)
+        }
       case .failure(.contended): continue
       case .failure(.modificationLogFull):
         exits[.pmlFull] += 1
@@ -218,11 +235,12 @@ extension Machine {
         enter(vcpu)
         switch outcome {
         case .fixed, .spurious, .retry: continue
-        case .emulate: return .mmio(gpa)
+        case .emulate(let gpa): return .mmio(gpa)
         case .perform(let gpa):
           if let hpa = memory.hpa(of: gpa) { return .tracked(hpa, gpa: gpa) }
         case .inject(let vector, let errorCode):
           return .injected(vector: vector, errorCode: errorCode)
+        case .reflect(let exit): return .reflected(exit)
         case .failed(let error):
           exits[.error] += 1
           return .failed(error)
@@ -259,6 +277,7 @@ extension Machine {
     case .fault(let fault): report.outcome = .fault(fault)
     case .injected(let vector, let errorCode):
       report.outcome = .injected(vector: vector, errorCode: errorCode)
+    case .reflected(let exit): report.outcome = .reflected(exit)
     case .failed(let error): report.outcome = .failed(error)
     case .mmio(let gpa):
       report.gpa = gpa

@@ -47,10 +47,22 @@ extension Machine where Guest == X86Processor {
 
   private func move(
     _ index: Int,
-    _ body: (inout X86Processor, borrowing GuestView) -> Result<TLBInvalidation, RegisterFault>
+    _ body: (inout X86Processor, MMU.View) -> Result<TLBInvalidation, RegisterFault>
   ) throws(RegisterFault) {
     let vcpu = vcpus[index]
-    let scope = try body(&vcpu.state.guest, memory.view).get()
+    let view = mmu.view(for: vcpu.state.context, marking: true, gva: nil)
+    let scope: TLBInvalidation
+    switch body(&vcpu.state.guest, view) {
+    case .success(let dropped): scope = dropped
+    case .failure(.unreadablePDPTEs(let address)):
+      if case .failure(let failure) = view.load(GPA(address), as: UInt64.self),
+        let exit = failure.reflected
+      {
+        throw .reflected(exit)
+      }
+      throw .unreadablePDPTEs(address)
+    case .failure(let fault): throw fault
+    }
     vcpu.state.tlb.invalidate(scope)
     registersChanged(vcpu, dropping: scope)
   }

@@ -263,6 +263,7 @@ struct RandomGuest {
       try checkFault(what, expected, fault.vector, fault.errorCode.rawValue, guest, access)
     case .injected(let vector, let code):
       try checkFault(what, expected, vector, code, guest, access)
+    case .reflected(let exit): throw Difference(description: "\(what): \(exit)")
     case .failed(let error): throw Difference(description: "\(what): \(error)")
     }
     if case .done = report.outcome {

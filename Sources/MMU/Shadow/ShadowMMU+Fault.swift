@@ -3,7 +3,7 @@ public import Paging
 extension ShadowMMU {
   /// What is to be mapped, once guest and memslots have been asked.
   struct Mapping {
-    var gva: GVA
+    var address: Address<Guest.Input>
     var gfn: GFN
     /// The slot; `nil` for MMIO.
     var slot: Memslot?
@@ -31,7 +31,7 @@ extension ShadowMMU {
       case .spurious: tally.spurious += 1
       case .retry: tally.retried += 1
       case .emulate: tally.emulated += 1
-      case .perform, .inject, .failed: break
+      case .perform, .inject, .reflect, .failed: break
       }
       return outcome
     }
@@ -51,24 +51,30 @@ extension ShadowMMU {
     }
     if exit.isMalformed, let outcome = lookUpMMIO(exit, root, on: &cpu) { return outcome }
     var walk = GuestWalk()
-    switch guest.translate(exit.gva, for: exit.access, in: memory.untrackedView, &walk) {
+    switch guest.translate(exit.address, for: exit.access, in: memory.untrackedView, &walk) {
     case .success(let translation):
       let permissions = guest.permissions(of: translation.rights)
       return resolve(
         exit, translation.address, translation.level, permissions, translation.leaf, walk, root,
         on: &cpu)
-    case .failure(.fault(let fault)): return inject(fault, on: &cpu)
+    case .failure(.fault(let fault)): return refuse(exit, fault, root, on: &cpu)
     case .failure(.unreadable(_, _, let level)):
-      return inject(
-        guest.faultForUnreadableTable(exit.gva, for: exit.access, at: level), on: &cpu)
+      return refuse(
+        exit, guest.faultForUnreadableTable(exit.address, for: exit.access, at: level), root,
+        on: &cpu)
     case .failure(.contended): return .retry
     }
   }
 
-  private func inject(_ fault: Guest.Fault, on cpu: inout CPU) -> FaultOutcome {
+  /// The guest's tables do not grant the access.
+  private func refuse(
+    _ exit: Exit, _ fault: Guest.Fault, _ root: ShadowPage, on cpu: inout CPU
+  ) -> FaultOutcome {
     cpu.flood = CPU.FloodState()
-    let exception = Guest.exception(of: fault)
-    return .inject(vector: exception.vector, errorCode: exception.errorCode)
+    if exit.isAccessKnown { return Guest.outcome(of: fault) }
+    // The entry hid what was asked: without it the hardware tells, and the refusal is exact.
+    if let (page, index) = lastEntry(for: exit.address, below: root.pfn) { drop(page, index) }
+    return .retry
   }
 
   /// The guest's tables grant the access to `gpa`: what becomes of it.
@@ -107,7 +113,7 @@ extension ShadowMMU {
     }
     if tables.isEmpty { cpu.flood = CPU.FloodState() }
     var mapping = Mapping(
-      gva: exit.gva, gfn: gfn, slot: slot, level: .pageTable,
+      address: exit.address, gfn: gfn, slot: slot, level: .pageTable,
       guestLevel: hasTables ? guestLevel : Level(6), walk: walk, permissions: granted,
       protectionKey: entry?.protectionKey ?? 0, isWrite: isWrite)
     if let slot {

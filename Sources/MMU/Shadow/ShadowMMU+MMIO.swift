@@ -3,10 +3,10 @@ import Paging
 extension ShadowMMU {
   /// The vCPU's last MMIO page, if the exit is for it and what it grants is enough (SPEC F2).
   func lastMMIO(_ exit: Exit, on cpu: CPU) -> GPA? {
-    guard let last = cpu.lastMMIO, last.page == exit.gva.rawValue >> 12,
+    guard let last = cpu.lastMMIO, last.page == exit.address.rawValue >> 12,
       last.generation == generation, !isUpdating, grants(last.permissions, exit.access, cpu)
     else { return nil }
-    return last.gfn.baseAddress.wrappingAdd(exit.gva.offset(in: .size4KiB))
+    return last.gfn.baseAddress.wrappingAdd(exit.address.offset(in: .size4KiB))
   }
 
   private func grants(
@@ -22,7 +22,7 @@ extension ShadowMMU {
   /// - Returns: what becomes of the exit, or `nil` where the generation is stale and the fault goes
   ///   on in full.
   func lookUpMMIO(_ exit: Exit, _ root: ShadowPage, on cpu: inout CPU) -> FaultOutcome? {
-    guard let (page, index) = lastEntry(for: exit.gva, below: root.pfn) else { return .retry }
+    guard let (page, index) = lastEntry(for: exit.address, below: root.pfn) else { return .retry }
     let spte = load(page.place(of: index))
     guard let mmio = encoder.layout.mmio, mmio.matches(spte) else {
       let isSound =
@@ -49,9 +49,9 @@ extension ShadowMMU {
     if mmio.mask.accessMask == 6 {
       if mmio.access(of: spte) & 2 != 0 { permissions.insert(.write) }
       if mmio.access(of: spte) & 4 != 0 { permissions.insert(.user) }
-      remember(exit.gva, gfn, permissions, on: &cpu)
+      remember(exit.address, gfn, permissions, on: &cpu)
     }
-    return .emulate(gfn.baseAddress.wrappingAdd(exit.gva.offset(in: .size4KiB)))
+    return .emulate(gfn.baseAddress.wrappingAdd(exit.address.offset(in: .size4KiB)))
   }
 
   /// Makes the next access to a frame without a slot exit as a malformed entry (SPEC F3).
@@ -60,13 +60,13 @@ extension ShadowMMU {
   ) -> FaultOutcome {
     tally.mmioSearched += 1
     if isUpdating { return .emulate(gpa) }
-    remember(mapping.gva, mapping.gfn, mapping.permissions, on: &cpu)
+    remember(mapping.address, mapping.gfn, mapping.permissions, on: &cpu)
     guard let new = mmio(mapping.gfn, mapping.permissions) else { return .emulate(gpa) }
     switch descend(mapping, to: .pageTable, from: root) {
     case .changed: return .retry
     case .exhausted: return .emulate(gpa)
     case .arrived(let page):
-      let index = page.index(of: mapping.gva)
+      let index = page.index(of: mapping.address)
       if load(page.place(of: index)) != new {
         drop(page, index)
         page.note(mapping.gfn, at: index)
@@ -85,10 +85,10 @@ extension ShadowMMU {
   }
 
   private func remember(
-    _ gva: GVA, _ gfn: GFN, _ permissions: Permissions, on cpu: inout CPU
+    _ address: Address<Guest.Input>, _ gfn: GFN, _ permissions: Permissions, on cpu: inout CPU
   ) {
     cpu.lastMMIO = CPU.LastMMIO(
-      page: gva.rawValue >> 12, gfn: gfn, permissions: permissions, generation: generation)
+      page: address.rawValue >> 12, gfn: gfn, permissions: permissions, generation: generation)
   }
 
   private var isUpdating: Bool { generation & GuestMemory.updateInProgress != 0 }

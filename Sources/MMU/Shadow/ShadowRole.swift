@@ -21,6 +21,11 @@ struct ShadowRole: Hashable, Sendable {
   var smepWithoutWP = false
   /// SMAP without CR0.WP.
   var smapWithoutWP = false
+  /// Whether the guest runs inside the guest: its pages are not shared with the hypervisor's there,
+  /// since what the processor logs of them is another's addresses.
+  var isNested = false
+  /// Whether the processor marks the entries that it uses.
+  var marksEntries = true
 
   /// The same guest state on another level.
   func at(_ level: Level) -> ShadowRole {

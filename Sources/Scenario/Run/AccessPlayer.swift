@@ -159,6 +159,9 @@ struct AccessPlayer {
     case .done: return true
     case .fault(let raised): fault = (raised.vector, raised.errorCode.rawValue)
     case .injected(let vector, let errorCode): fault = (vector, errorCode)
+    case .reflected(let exit):
+      result.reflected = exit
+      return false
     case .failed(let error):
       result.problem = "\(error)"
       return false

@@ -17,6 +17,8 @@ public struct StepResult: Sendable {
   public var bytes: [UInt8] = []
   /// The exception the guest got.
   public var fault: (vector: UInt8, errorCode: UInt32)?
+  /// The exit that the hypervisor inside the guest got.
+  public var reflected: ReflectedExit?
   /// Why the step could not go on, in words.
   public var problem: String?
   /// Why a register could not be set, in words.
