@@ -107,7 +107,8 @@ struct MachineComposer {
     check: (MMIOMask) throws(LayoutError) -> Void
   ) throws -> MMIOMask? {
     try Plugin.mmioMask(
-      of: plugins.plugins, maxphyaddr: parts.width, encoder: encoder, standard: standard, check: check)
+      of: plugins.plugins, maxphyaddr: parts.width, encoder: encoder, standard: standard,
+      check: check)
   }
 
   func error(_ message: String, line: Int) -> ScenarioError {
