@@ -103,7 +103,7 @@ struct MachineComposer {
   ///
   /// - Parameter check: refuses what the encoder cannot hold.
   func mmioMask(
-    _ encoder: String, _ parts: Parts, standard: MMIOMask,
+    _ encoder: String, _ parts: Parts, standard: MMIOMask?,
     check: (MMIOMask) throws(LayoutError) -> Void
   ) throws -> MMIOMask? {
     try Plugin.mmioMask(
