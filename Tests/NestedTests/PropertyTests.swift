@@ -15,7 +15,7 @@ struct NestedPropertyTests {
   static var operations: Int {
     let asked = ProcessInfo.processInfo.environment["MMU_PROPERTY_OPERATIONS"].flatMap { Int($0) }
     #if DEBUG
-    return asked ?? 1_500
+    return asked ?? 1_200
     #else
     return asked ?? 30_000
     #endif
@@ -24,7 +24,7 @@ struct NestedPropertyTests {
   /// The seeds; `MMU_PROPERTY_SEED` asks for one of its own.
   static var seeds: [UInt64] {
     let asked = ProcessInfo.processInfo.environment["MMU_PROPERTY_SEED"].flatMap { UInt64($0) }
-    return asked.map { [$0] } ?? [1, 2, 3]
+    return asked.map { [$0] } ?? [1, 2]
   }
 
   static let options = [
@@ -52,13 +52,14 @@ struct NestedPropertyTests {
   private func run<Encoder: NestedTables>(
     _ encoder: Encoder, _ inner: Encoder.Format, _ number: Int
   ) throws {
+    var outcomes: [String: Int] = [:]
     for seed in Self.seeds {
       let options = Self.options[number % 3]
       var run = try RandomNesting(
         encoder, inner, options, tablePages: number == 2 ? 24 : 2000,
-        backing: number < 3 ? .size2MiB : .size4KiB, seed: seed)
+        backing: number < 3 ? .size2MiB : .size4KiB, seed: seed &+ UInt64(number) << 32)
       do {
-        for _ in 0..<Self.operations / 3 { try run.step() }
+        for _ in 0..<Self.operations / 2 { try run.step() }
       } catch {
         Issue.record("case \(number), seed \(seed), operation \(run.count): \(error)")
       }
@@ -68,9 +69,11 @@ struct NestedPropertyTests {
           + " \(run.staleUses) stale, \(counters.fixed) fixed, \(counters.unsynced) unsynced,"
           + " \(counters.synced) synced, \(counters.recycled) recycled, \(counters.flooded) flooded,"
           + " \(counters.mmioCached) MMIO cached")
-      for outcome in ["memory", "reflected", "mmio"] {
-        #expect(run.outcomes[outcome, default: 0] > run.count / 60, "\(outcome): \(run.outcomes)")
-      }
+      outcomes.merge(run.outcomes) { $0 + $1 }
+    }
+    // A run that does little proves little.
+    for outcome in ["memory", "reflected", "mmio", "fault"] {
+      #expect(outcomes[outcome, default: 0] > Self.operations / 150, "\(outcome): \(outcomes)")
     }
   }
 }
@@ -128,8 +131,8 @@ struct RandomNesting<Encoder: NestedTables> {
   /// walks arrive; hostile now and then.
   private mutating func entry(at level: Int, _ frame: UInt64) -> UInt64 {
     let isTable = (1...4).contains(frame)
-    let rarity: UInt64 = level > 1 ? 30 : isTable ? 20 : 3
-    if random.oneIn(rarity * 3) { return 0 }
+    let rarity: UInt64 = level > 1 || isTable ? 40 : 3
+    if random.oneIn(rarity * 4) { return 0 }
     var granted: Permissions = .all
     if random.oneIn(rarity) { granted.remove(.write) }
     if random.oneIn(rarity * 2) { granted.remove(.execute) }
@@ -138,11 +141,12 @@ struct RandomNesting<Encoder: NestedTables> {
     if level > 1, !(level == 2 && random.oneIn(6)) {
       let table = random.pick(tables[level - 1] ?? [])
       return Encoder.tableEntry(0x10_0000 + table << 12, granting: granted)
-        | (random.flip() ? marks & 0x120 : 0) | (random.oneIn(60) ? 1 << 50 : 0)
+        | (random.flip() ? marks & 0x120 : 0) | (random.oneIn(rarity * 8) ? 1 << 50 : 0)
     }
     if level == 2 {
       // 2 MiB that hold the hypervisor's tables, the inner guest's memory, or nothing.
-      let base: UInt64 = random.pick([0, 0x20_0000, 0x20_0000, 0x20_0000, 0x400_0000])
+      let others: [UInt64] = [0, 0x20_0000, 0x20_0000, 0x400_0000]
+      let base = frame < 512 && !random.oneIn(30) ? 0x20_0000 : random.pick(others)
       return unmarked(Encoder.leafEntry(base, granting: granted, level: 2))
     }
     let target: UInt64
@@ -158,7 +162,7 @@ struct RandomNesting<Encoder: NestedTables> {
       }
     }
     return unmarked(Encoder.leafEntry(target, granting: granted, level: 1))
-      | (random.oneIn(60) ? 1 << 50 : 0)
+      | (random.oneIn(rarity * 8) ? 1 << 50 : 0)
   }
 
   private var marks: UInt64 { rig.mmu.encoder.format.markBits }
@@ -212,11 +216,19 @@ struct RandomNesting<Encoder: NestedTables> {
 
   /// The hypervisor changes an entry: whole or by halves, through its own vCPU or from outside.
   private mutating func editTables() throws {
-    let level = random.oneIn(3) ? 1 + random.below(4) : 1
-    let frame = random.pick(frames)
-    let at = place(random.pick(tables[level] ?? []), index(of: frame, at: level))
+    var level = random.oneIn(3) ? 1 + random.below(4) : 1
+    var frame = random.pick(frames)
+    var at = place(random.pick(tables[level] ?? []), index(of: frame, at: level))
+    var new = entry(at: level, frame)
+    if random.flip(), let broken = brokenEntry() {
+      // It mends what keeps its guest from walking at all.
+      (at, level, frame) = broken
+      new =
+        level > 1
+        ? Encoder.tableEntry(0x10_0000 + random.pick(tables[level - 1] ?? []) << 12, granting: .all)
+        : Encoder.leafEntry(0x20_0000 + frame << 12, granting: .all, level: 1)
+    }
     let old = rig.peek(at)
-    let new = entry(at: level, frame)
     if random.oneIn(6) {
       rig.poke(at, new)
     } else {
@@ -226,6 +238,29 @@ struct RandomNesting<Encoder: NestedTables> {
       }
     }
     remember(at, old)
+  }
+
+  /// An entry on the way to the inner guest's page tables that does not lead there.
+  private mutating func brokenEntry() -> (place: UInt64, level: Int, frame: UInt64)? {
+    let frame = 1 + UInt64(random.below(4))
+    var table = pointer & 0xFF_FFFF_F000
+    let format = rig.mmu.encoder.format
+    for level in stride(from: 4, through: 1, by: -1) {
+      let at = table + index(of: frame, at: level) * 8
+      let entry = rig.peek(at)
+      var rights = format.unrestricted
+      format.narrow(&rights, by: entry, at: Level(level))
+      let isWhole = format.permissions(of: rights).isSuperset(of: [.read, .write, .user])
+      let kind = format.kind(of: entry, at: Level(level))
+      if !isWhole || kind == .reserved || kind == .notPresent { return (at, level, frame) }
+      if kind == .leaf {
+        let leads = format.page(in: entry, at: Level(level)).base
+        let wanted = level == 1 ? 0x20_0000 + frame << 12 : 0x20_0000
+        return leads == wanted ? nil : (at, level, frame)
+      }
+      table = format.table(in: entry, at: Level(level))
+    }
+    return nil
   }
 
   /// The inner guest's table changes under it, and it flushes its TLB.
