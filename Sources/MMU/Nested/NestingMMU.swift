@@ -11,6 +11,19 @@ public protocol NestingMMU: AuditableMMU {
     _ pointer: UInt64?, on cpu: inout CPU, _ observer: borrowing some MMUObserver
   ) -> Bool
 
+  /// Maps a range of an inner guest's memory in the hypervisor's tables, as the hypervisor would.
+  ///
+  /// - Parameters:
+  ///   - pointer: names the tables.
+  ///   - length: **Units** bytes; a multiple of the page size.
+  ///   - takeTable: the next page for a table, which holds zeros; or `nil`.
+  /// - Returns: false for a pointer with which entering a guest would fail.
+  /// - Throws: `TableEditError`; nothing is changed.
+  func map(
+    _ gpa: GPA, to place: GPA, length: UInt64, pageSize: PageSize, permissions: Permissions,
+    pointer: UInt64, takeTable: () -> GPA?
+  ) throws(TableEditError) -> Bool
+
   /// Drops what is cached of a pointer's tables, or of all: INVEPT, or an entry that asks for a flush
   /// (SVM's TLB_CONTROL).
   ///
@@ -36,6 +49,19 @@ extension NestedMMU {
     if last?.root != guest.tables?.root || last?.format != guest.tables?.format {
       cpu.needsFlush = true
     }
+    return true
+  }
+
+  /// Writes entries through the memslots, so that tables which are shadowed are followed.
+  public func map(
+    _ gpa: GPA, to place: GPA, length: UInt64, pageSize: PageSize, permissions: Permissions,
+    pointer: UInt64, takeTable: () -> GPA?
+  ) throws(TableEditError) -> Bool {
+    guard let (format, root) = inner.selected(by: pointer) else { return false }
+    try PageTableEditor(format, root: root).map(
+      gpa, to: place, length: length, pageSize: pageSize, permissions: permissions,
+      for: format.finalAccess(.read, isUser: false, for: GVA(0)), in: memory.view,
+      takeTable: takeTable)
     return true
   }
 

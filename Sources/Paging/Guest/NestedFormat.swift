@@ -2,7 +2,7 @@
 ///
 /// Its tables are not what the processor walks: ours are, which follow them. So the format is read as
 /// any shadowed guest's, and a refusal of its entries is an exit that this hypervisor must get.
-public protocol NestedFormat: SecondLevelFormat, Hashable
+public protocol NestedFormat: SecondLevelFormat, EditablePagingFormat, Hashable
 where Entry == UInt64, Root == TableRoot, Access: MemoryAccess, Fault: SecondLevelExit {
   /// The level of a root table's entries.
   var rootLevel: Level { get }

@@ -5,14 +5,23 @@ import X86EPT
 extension MachineComposer {
   /// Two-dimensional paging with extended page tables.
   func eptMMU(_ parts: Parts) throws -> TDPMMU<EPTEncoder, PolicyStack> {
+    try TDPMMU(
+      encoder: eptEncoder(parts), policy: parts.policy, memory: parts.memory, pool: parts.pool)
+  }
+
+  /// The same, for a hypervisor whose guest has extended page tables too.
+  func eptNestedMMU(_ parts: Parts) throws -> NestedMMU<EPTEncoder, PolicyStack> {
+    try NestedMMU(
+      encoder: eptEncoder(parts), policy: parts.policy, memory: parts.memory, pool: parts.pool)
+  }
+
+  private func eptEncoder(_ parts: Parts) throws -> EPTEncoder {
     let capabilities = EPTCapabilities(
       physicalAddressWidth: parts.width, levels: parts.width > 48 ? 5 : 4,
       accessedDirty: spec.features?.contains("ad") ?? true)
     let mask = try mmioMask("ept", parts, standard: .ept) { mask throws(LayoutError) in
       _ = try EPTEncoder(capabilities, mmio: mask)
     }
-    return try TDPMMU(
-      encoder: EPTEncoder(capabilities, mmio: mask), policy: parts.policy, memory: parts.memory,
-      pool: parts.pool)
+    return try EPTEncoder(capabilities, mmio: mask)
   }
 }

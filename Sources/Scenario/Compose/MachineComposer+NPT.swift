@@ -5,6 +5,17 @@ import X86NPT
 extension MachineComposer {
   /// Two-dimensional paging with nested page tables.
   func nptMMU(_ parts: Parts) throws -> TDPMMU<NPTEncoder, PolicyStack> {
+    try TDPMMU(
+      encoder: nptEncoder(parts), policy: parts.policy, memory: parts.memory, pool: parts.pool)
+  }
+
+  /// The same, for a hypervisor whose guest has nested page tables too.
+  func nptNestedMMU(_ parts: Parts) throws -> NestedMMU<NPTEncoder, PolicyStack> {
+    try NestedMMU(
+      encoder: nptEncoder(parts), policy: parts.policy, memory: parts.memory, pool: parts.pool)
+  }
+
+  private func nptEncoder(_ parts: Parts) throws -> NPTEncoder {
     let capabilities = NPTCapabilities(
       physicalAddressWidth: parts.width, form: parts.width > 48 ? .long5 : .long4,
       pages1GiB: spec.features?.contains("gbpages") ?? true,
@@ -13,8 +24,6 @@ extension MachineComposer {
     let mask = try mmioMask("npt", parts, standard: standard) { mask throws(LayoutError) in
       _ = try NPTEncoder(capabilities, mmio: mask)
     }
-    return try TDPMMU(
-      encoder: NPTEncoder(capabilities, mmio: mask), policy: parts.policy, memory: parts.memory,
-      pool: parts.pool)
+    return try NPTEncoder(capabilities, mmio: mask)
   }
 }

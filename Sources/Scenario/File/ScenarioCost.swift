@@ -33,6 +33,8 @@ struct ScenarioCost {
   private mutating func add(_ action: Action) {
     switch action {
     case .map(let map): mappedPages += Int(map.byteCount >> UInt64(map.pageSize.shift))
+    case .nesting(.map(let map)):
+      mappedPages += Int(map.byteCount >> UInt64(map.pageSize.shift))
     case .repeated(let repeated):
       accesses += repeated.count
       if repeated.access.kind == .write {
@@ -42,7 +44,7 @@ struct ScenarioCost {
     case .parallel(let parallel):
       for lane in parallel.lanes { for action in lane.actions { add(action) } }
     case .access, .poke, .invalidatePage, .setRegister, .memslot, .replay, .audit,
-      .maintenance:
+      .maintenance, .nesting:
       accesses += 1
     }
   }

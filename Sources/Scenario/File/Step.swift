@@ -34,6 +34,10 @@ public enum ActionName: String, Sendable, CaseIterable {
   case dirtyLog = "dirty-log"
   case age
   case hostUnmap = "host-unmap"
+  /// What the hypervisor inside the guest does to its guest's second level.
+  case nestedMap = "nested-map"
+  case nestedEnter = "nested-enter"
+  case invept, invvpid
 
   /// What a vCPU may do while others run.
   static var laneCases: [ActionName] {
@@ -65,6 +69,8 @@ public enum Action: Sendable {
   case audit
   /// What the host does to the tables.
   case maintenance(MaintenanceAction)
+  /// What the hypervisor inside the guest does to its guest's second level.
+  case nesting(NestingAction)
 
   /// The step's word.
   public var name: String {
@@ -80,6 +86,7 @@ public enum Action: Sendable {
     case .replay: ActionName.replay.rawValue
     case .audit: ActionName.audit.rawValue
     case .maintenance(let action): action.name.rawValue
+    case .nesting(let action): action.name.rawValue
     }
   }
 }

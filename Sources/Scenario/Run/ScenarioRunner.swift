@@ -22,12 +22,13 @@ public final class ScenarioRunner {
   public let pluginLines: [String]
 
   let machine: any ScenarioMachine
+  let nesting: (any NestingScenarioMachine)?
   private let plugins: MachinePlugins
   private let recorder: EventRecorder
   private let traces: [String: [TraceRecord]]
   private let spare: [Int: HPA]
   private var player: AccessPlayer
-  private var tableCursor: GPA?
+  var tableCursor: GPA?
   private var nextSlot: Int
 
   /// The plugins, in the order of stacking.
@@ -51,6 +52,7 @@ public final class ScenarioRunner {
       }
     ).compose()
     machine = composed.machine
+    nesting = composed.nesting
     spare = composed.spare
     player = AccessPlayer(machine: composed.machine)
     nextSlot = scenario.machine.memory.count
@@ -120,9 +122,9 @@ public final class ScenarioRunner {
   private func perform(_ action: Action, _ result: inout StepResult) {
     switch action {
     case .access(let access):
-      let before = guestWalk(access.va, vcpu: access.vcpu)
+      let before = machine.walk(access.va, vcpu: access.vcpu)
       player.perform(action, &result)
-      let after = guestWalk(access.va, vcpu: access.vcpu)
+      let after = machine.walk(access.va, vcpu: access.vcpu)
       let entryName = machine.processor(access.vcpu).regime.entryName
       result.walk = before.enumerated().map { index, step in
         WalkedEntry(
@@ -142,6 +144,7 @@ public final class ScenarioRunner {
     case .memslot(let change): perform(change, &result)
     case .parallel(let parallel): perform(parallel, &result)
     case .maintenance(let action): perform(action, &result)
+    case .nesting(let action): perform(action, &result)
     case .replay(let replay): player.replay(traces[replay.path] ?? [], &result)
     case .audit:
       guard let breaches = machine.audit() else {
@@ -225,7 +228,6 @@ public final class ScenarioRunner {
 
   private func perform(_ action: MapAction, _ result: inout StepResult) {
     if let place = action.tablesAt { tableCursor = place }
-    let view = machine.memory.view
     let regime = machine.processor(action.vcpu).regime
     let is32Bit = regime.mode == .legacy32 || regime.mode == .pae
     if is32Bit, action.va.rawValue + action.byteCount > 1 << 32 {
@@ -239,31 +241,24 @@ public final class ScenarioRunner {
       return
     }
     do {
-      try regime.map(
-        action.va, to: action.gpa, length: action.byteCount, pageSize: action.pageSize,
-        permissions: action.permissions, in: view,
-        takeTable: {
-          guard let page = tableCursor, !isNarrow || page.rawValue < 1 << 32 else { return nil }
-          let zeros = [UInt8](repeating: 0, count: 4096)
-          guard unsafe view.write(zeros.span.bytes, at: page) == 4096 else { return nil }
-          tableCursor = page.adding(4096)
-          return page
-        })
+      try machine.map(action) {
+        guard let page = tableCursor, !isNarrow || page.rawValue < 1 << 32,
+          machine.clear(page, vcpu: action.vcpu)
+        else { return nil }
+        tableCursor = page.adding(4096)
+        return page
+      }
       result.isDone = true
-    } catch .noTablePages {
-      result.problem =
-        tableCursor.map { "no memory for a table at GPA \($0)" }
-        ?? "tables are missing: say where new ones go by 'tables-at'"
     } catch {
-      result.problem = "\(error)"
+      result.problem = words(error)
     }
   }
 
-  /// The entries of the guest's tables for an address, without side effects.
-  private func guestWalk(_ va: GVA, vcpu: Int) -> [WalkStep] {
-    var recording = Recording(Probe())
-    _ = machine.processor(vcpu).translate(va, for: .read, in: machine.memory.view, &recording)
-    return recording.steps
+  /// Why tables could not be built.
+  func words(_ error: TableEditError) -> String {
+    guard case .noTablePages = error else { return "\(error)" }
+    return tableCursor.map { "no memory for a table at GPA \($0)" }
+      ?? "tables are missing: say where new ones go by 'tables-at'"
   }
 
   /// The traces that steps replay, by path, each read once.
@@ -275,7 +270,7 @@ public final class ScenarioRunner {
       guard case .replay(let replay) = step.action, traces[replay.path] == nil else { continue }
       do {
         traces[replay.path] = try TraceFile.read(
-          folder.pushing(FilePath(replay.path)), vcpus: scenario.machine.vcpuCount)
+          folder.pushing(FilePath(replay.path)), vcpus: scenario.machine.allVCPUs)
       } catch {
         let place = error.line.map { ":\($0)" } ?? ""
         throw ScenarioError(line: replay.line, "\(replay.path)\(place): \(error.message)")

@@ -13,7 +13,7 @@ extension StepResult {
     case .map(let map): line.add("va", map.va)
     case .invalidatePage(let va, _): line.add("va", va)
     case .poke, .setRegister, .repeated, .memslot, .parallel, .replay, .audit,
-      .maintenance:
+      .maintenance, .nesting:
       break
     }
     line.add("ok", isDone)
@@ -28,6 +28,14 @@ extension StepResult {
       inner.add("vector", Int(fault.vector))
       inner.add("error", hex: UInt64(fault.errorCode))
       line.add("fault", inner)
+    }
+    if let reflected {
+      var inner = JSONLine()
+      inner.add("cause", reflected.cause.rawValue)
+      inner.add("information", hex: reflected.information)
+      inner.add("gpa", reflected.gpa)
+      if let gva = reflected.gva { inner.add("va", gva) }
+      line.add("reflected", inner)
     }
     if let reason { line.add("reason", reason) }
     if !breaches.isEmpty { line.add("breaches", breaches) }

@@ -67,12 +67,14 @@ extension StepResult {
     case .replay(let replay): return "replay \(replay.path)"
     case .audit: return "audit of the tables"
     case .maintenance(let action): return action.inWords
+    case .nesting(let action): return action.inWords
     }
   }
 
   /// What the last access that did not go through ended with, or nothing.
   private var lastTrouble: String {
     if let problem { return "; ended by: \(problem)" }
+    if let reflected { return "; last exit to the hypervisor inside the guest: \(reflected)" }
     guard let fault else { return "" }
     return "; last exception: vector \(fault.vector), error code \(UInt64(fault.errorCode).hex)"
   }
@@ -96,6 +98,7 @@ extension StepResult {
         "exception in the guest: vector \(fault.vector), error code \(UInt64(fault.errorCode).hex)"
         + (reason.map { " (\($0))" } ?? "")
     }
+    if let reflected { return "exit to the hypervisor inside the guest: \(reflected)" }
     guard isDone, case .access(let access) = step.action else {
       return isDone ? count.map { "done, \($0) found" } ?? "done" : "not done"
     }
@@ -170,7 +173,7 @@ extension Action {
     case .parallel: 0
     case .repeated, .replay: 8
     case .access, .map, .poke, .invalidatePage, .setRegister, .memslot, .audit,
-      .maintenance:
+      .maintenance, .nesting:
       64
     }
   }
