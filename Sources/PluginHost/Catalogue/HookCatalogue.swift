@@ -69,7 +69,8 @@ extension HookDescriptor {
     parameters: [Parameter("gfn", .u64, "the guest frame")])
 
   static let prefetchWindow = HookDescriptor(
-    .prefetchWindow, "prefetch_window", asked: "per fault", answer: "how many neighbours to map with it, 0 to 512",
+    .prefetchWindow, "prefetch_window", asked: "per fault",
+    answer: "how many neighbours to map with it, 0 to 512",
     returns: [.u32], parameters: faultParameters)
 
   static let zapPolicy = HookDescriptor(

@@ -37,7 +37,8 @@ public struct HookDescriptor: Sendable, Hashable {
 
   /// Every hook gets `context` first.
   init(
-    _ kind: HookKind, _ name: String, asked: String, answer: String, returns: [CType], parameters: [Parameter]
+    _ kind: HookKind, _ name: String, asked: String, answer: String, returns: [CType],
+    parameters: [Parameter]
   ) {
     self.kind = kind
     self.name = name

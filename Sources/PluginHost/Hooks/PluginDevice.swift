@@ -99,7 +99,8 @@ extension Plugin {
   func requiredHook(_ kind: HookKind) throws(PluginError) -> BoundHook {
     guard let hook = hook(kind) else {
       throw PluginError.hook(
-        path: path, hook: HookDescriptor.all[kind.rawValue].name, reason: "is not served by plugin '\(name)'")
+        path: path, hook: HookDescriptor.all[kind.rawValue].name,
+        reason: "is not served by plugin '\(name)'")
     }
     return hook
   }
