@@ -3,7 +3,6 @@ import GuestImage
 import Inspection
 import Paging
 import Report
-import SystemPackage
 import X86
 
 /// `mmu tree IMAGE`: the tables themselves.
@@ -105,14 +104,6 @@ struct Tree: ParsableCommand {
     _ text: String, to file: String, _ output: inout StandardOutput
   ) throws {
     if file == "-" { return try output.write(text) }
-    do {
-      let descriptor = try FileDescriptor.open(
-        FilePath(file), .writeOnly, options: [.create, .truncate, .closeOnExec],
-        permissions: [.ownerReadWrite, .groupRead, .otherRead])
-      defer { try? descriptor.close() }
-      _ = try descriptor.writeAll((text + "\n").utf8)
-    } catch {
-      throw FileFailure(file, "cannot be written: \(error)")
-    }
+    try OutputFile.write(text + "\n", to: file)
   }
 }
