@@ -31,6 +31,7 @@ struct StackedBarsTests {
 
   @Test("coordinates have at most one decimal")
   func coordinates() {
-    #expect([0.0, 1.0, 1.25, -0.04, -1.25, 12.96].map(\.svg) == ["0", "1", "1.3", "0", "-1.3", "13"])
+    #expect(
+      [0.0, 1.0, 1.25, -0.04, -1.25, 12.96].map(\.svg) == ["0", "1", "1.3", "0", "-1.3", "13"])
   }
 }
