@@ -3,6 +3,7 @@ import GuestImage
 import Inspection
 import Paging
 import Report
+import SystemPackage
 import X86
 
 /// `mmu tree IMAGE`: the tables themselves.

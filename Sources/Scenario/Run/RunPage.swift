@@ -1,4 +1,4 @@
-import Machine
+import Paging
 import Report
 
 /// A run as one page of HTML: the exits of each step as bars, every step to unfold, the totals.
