@@ -97,7 +97,7 @@ struct RunTests {
   func report() throws {
     let page = try TemporaryFile("page.html", "")
     let run = try Command([
-      "run", SharedFiles.packageRoot + "/Examples/first-access.yaml", "--report", page.path,
+      "run", Self.examples + "/first-access.yaml", "--report", page.path,
     ])
     #expect(run.status == 0)
     let html = try String(contentsOfFile: page.path, encoding: .utf8)
@@ -109,7 +109,7 @@ struct RunTests {
     #expect(html.contains("× ept-violation</title>"))
     #expect(!html.contains("class=\"failed\" open"))
     let folder = try Command([
-      "run", SharedFiles.packageRoot + "/Examples/first-access.yaml", "--report", "/no/such/page",
+      "run", Self.examples + "/first-access.yaml", "--report", "/no/such/page",
     ])
     #expect(folder.status == 2 && folder.output.isEmpty)
   }
