@@ -85,7 +85,9 @@ struct MachineComposer {
           _ = try EPTEncoder(capabilities, mmio: mask)
         }
         let encoder = try EPTEncoder(capabilities, mmio: mask)
-        let mmu = try TDPMMU(encoder: encoder, policy: policy, memory: memory, pool: pool)
+        let mmu = try TDPMMU(
+          encoder: encoder, policy: policy, memory: memory, pool: pool,
+          nxHugePages: spec.nxHugePages)
         return try Machine(guests: guests, mmu: mmu, bus: bus, tlb: tlb, observer: recorder)
       case .shadow:
         let mmu = try shadowMMU(processor, policy, memory, pool)
@@ -102,7 +104,9 @@ struct MachineComposer {
           _ = try NPTEncoder(capabilities, mmio: mask)
         }
         let encoder = try NPTEncoder(capabilities, mmio: mask)
-        let mmu = try TDPMMU(encoder: encoder, policy: policy, memory: memory, pool: pool)
+        let mmu = try TDPMMU(
+          encoder: encoder, policy: policy, memory: memory, pool: pool,
+          nxHugePages: spec.nxHugePages)
         return try Machine(guests: guests, mmu: mmu, bus: bus, tlb: tlb, observer: recorder)
       }
     } catch {
