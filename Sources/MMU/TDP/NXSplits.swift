@@ -9,6 +9,11 @@ public struct NXHugePageCounts: Sendable, Hashable {
   public var made = 0
   /// Those that a recovery gave back. **Units** tables.
   public var recovered = 0
+
+  /// Counts.
+  public init(current: Int = 0, made: Int = 0, recovered: Int = 0) {
+    (self.current, self.made, self.recovered) = (current, made, recovered)
+  }
 }
 
 /// The tables that exist only because large pages may not be executed, oldest first.

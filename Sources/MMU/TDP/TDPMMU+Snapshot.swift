@@ -19,7 +19,8 @@ extension TDPMMU {
   public func saveTables(of cpus: [TDPContext]) -> TDPTables? {
     if memory.slots.slots.contains(where: { $0.activeLog != nil }) { return nil }
     let (state, epoch) = roots.snapshot
-    return TDPTables(pool: pool.snapshot, roots: state, rootsEpoch: epoch,
+    return TDPTables(
+      pool: pool.snapshot, roots: state, rootsEpoch: epoch,
       nxSplits: nxSplits.oldestFirst, cpus: cpus)
   }
 

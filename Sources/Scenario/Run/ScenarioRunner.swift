@@ -277,7 +277,9 @@ public final class ScenarioRunner {
         action.va, to: action.gpa, length: action.byteCount, pageSize: action.pageSize,
         permissions: action.permissions, in: view,
         takeTable: {
-          guard let page = layout.tableCursor, !isNarrow || page.rawValue < 1 << 32 else { return nil }
+          guard let page = layout.tableCursor, !isNarrow || page.rawValue < 1 << 32 else {
+            return nil
+          }
           let zeros = [UInt8](repeating: 0, count: 4096)
           guard unsafe view.write(zeros.span.bytes, at: page) == 4096 else { return nil }
           layout.tableCursor = page.adding(4096)
