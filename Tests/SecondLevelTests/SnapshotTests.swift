@@ -4,6 +4,7 @@ import MachineSupport
 import Paging
 import TestSupport
 import Testing
+import X86
 import X86EPT
 import X86Guest
 
