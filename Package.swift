@@ -67,7 +67,7 @@ let package = Package(
     .target(
       name: "GuestImage",
       dependencies: [
-        "CELF", "Notation", "Paging", "X86", "X86PAE", "X86Guest",
+        "CELF", "Notation", "Paging", "X86", "X86EPT", "X86Guest", "X86NPT", "X86PAE",
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
 
@@ -100,14 +100,13 @@ let package = Package(
     .target(
       name: "Inspection",
       dependencies: [
-        "GuestImage", "Paging", "Report", "X86", "X86EPT", "X86Guest", "X86Legacy32", "X86Long",
-        "X86PAE",
+        "GuestImage", "Paging", "Report", "X86", "X86Guest", "X86Legacy32", "X86Long", "X86PAE",
       ], swiftSettings: strict),
     .executableTarget(
       name: "MMUCommand",
       dependencies: [
         "GuestImage", "MMUBench", "Notation", "Paging", "PluginHost", "Report", "Scenario", "X86",
-        "X86EPT", "X86Guest", "X86PAE", "Inspection", "Explain",
+        "X86EPT", "X86Guest", "X86NPT", "X86PAE", "Inspection", "Explain",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
