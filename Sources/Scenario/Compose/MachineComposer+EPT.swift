@@ -6,7 +6,8 @@ extension MachineComposer {
   /// Two-dimensional paging with extended page tables.
   func eptMMU(_ parts: Parts) throws -> TDPMMU<EPTEncoder, PolicyStack> {
     try TDPMMU(
-      encoder: eptEncoder(parts), policy: parts.policy, memory: parts.memory, pool: parts.pool)
+      encoder: eptEncoder(parts), policy: parts.policy, memory: parts.memory, pool: parts.pool,
+      nxHugePages: spec.nxHugePages)
   }
 
   /// The same, for a hypervisor whose guest has extended page tables too.

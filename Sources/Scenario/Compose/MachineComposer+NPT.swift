@@ -6,7 +6,8 @@ extension MachineComposer {
   /// Two-dimensional paging with nested page tables.
   func nptMMU(_ parts: Parts) throws -> TDPMMU<NPTEncoder, PolicyStack> {
     try TDPMMU(
-      encoder: nptEncoder(parts), policy: parts.policy, memory: parts.memory, pool: parts.pool)
+      encoder: nptEncoder(parts), policy: parts.policy, memory: parts.memory, pool: parts.pool,
+      nxHugePages: spec.nxHugePages)
   }
 
   /// The same, for a hypervisor whose guest has nested page tables too.

@@ -66,7 +66,9 @@ struct AccessPlayer {
         result.reason = "\(error)"
         faults[X86Fault.generalProtectionVector, default: 0] += 1
       }
-    case .map, .poke, .memslot, .parallel, .replay, .audit, .maintenance, .nesting: break
+    case .map, .poke, .memslot, .parallel, .replay, .audit, .maintenance, .nesting, .snapshot,
+      .restore:
+      break
     }
   }
 

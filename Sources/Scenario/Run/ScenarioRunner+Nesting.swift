@@ -12,7 +12,11 @@ extension ScenarioRunner {
     case .map(let map): perform(map, nesting, &result)
     case .enter(let pointer, let vcpu):
       result.isDone = nesting.enter(vcpu, pointer: pointer)
-      if !result.isDone { result.problem = "the entry fails" }
+      if result.isDone {
+        layout.pointers[vcpu] = pointer
+      } else {
+        result.problem = "the entry fails"
+      }
     case .invalidate(let pointer, let vcpu):
       result.isDone = nesting.invalidate(vcpu, pointer: pointer)
       if !result.isDone { result.problem = "INVEPT fails" }
@@ -23,15 +27,23 @@ extension ScenarioRunner {
     }
   }
 
+  /// Has every vCPU inside the guest run on the second level that the layout says.
+  func enterNested() {
+    guard let nesting, let nested = scenario.machine.nested else { return }
+    for vcpu in scenario.machine.vcpuCount..<scenario.machine.allVCPUs {
+      _ = nesting.enter(vcpu, pointer: layout.pointers[vcpu] ?? nested.pointer)
+    }
+  }
+
   private func perform(
     _ action: NestedMapAction, _ nesting: any NestingScenarioMachine, _ result: inout StepResult
   ) {
-    if let place = action.tablesAt { tableCursor = place }
+    if let place = action.tablesAt { layout.tableCursor = place }
     let pointer = action.pointer ?? scenario.machine.nested?.pointer ?? 0
     do {
       result.isDone = try nesting.map(action, pointer: pointer) {
-        guard let page = tableCursor, machine.clear(page, vcpu: 0) else { return nil }
-        tableCursor = page.adding(4096)
+        guard let page = layout.tableCursor, machine.clear(page, vcpu: 0) else { return nil }
+        layout.tableCursor = page.adding(4096)
         return page
       }
       if !result.isDone { result.problem = "entering a guest on that pointer would fail" }

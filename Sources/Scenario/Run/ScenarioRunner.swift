@@ -28,8 +28,18 @@ public final class ScenarioRunner {
   private let traces: [String: [TraceRecord]]
   private let spare: [Int: HPA]
   private var player: AccessPlayer
-  var tableCursor: GPA?
-  private var nextSlot: Int
+  var layout: Layout
+  private var snapshots: [String: (machine: any Sendable, layout: Layout)] = [:]
+
+  /// What the runner knows of the machine, and goes back with it.
+  struct Layout {
+    /// Where the next guest table goes.
+    var tableCursor: GPA?
+    /// The number of the next memslot.
+    var nextSlot: Int
+    /// The second level of each vCPU inside the guest, where it is not the machine's first.
+    var pointers: [Int: UInt64] = [:]
+  }
 
   /// The plugins, in the order of stacking.
   public var pluginNames: [String] { plugins.plugins.map(\.name) }
@@ -55,7 +65,7 @@ public final class ScenarioRunner {
     nesting = composed.nesting
     spare = composed.spare
     player = AccessPlayer(machine: composed.machine)
-    nextSlot = scenario.machine.memory.count
+    layout = Layout(nextSlot: scenario.machine.memory.count)
     recorder = composed.recorder
     notes = composed.notes
     machineSummary = composed.summary
@@ -145,6 +155,22 @@ public final class ScenarioRunner {
     case .parallel(let parallel): perform(parallel, &result)
     case .maintenance(let action): perform(action, &result)
     case .nesting(let action): perform(action, &result)
+    case .snapshot(let name):
+      attempt(&result) { result throws(SnapshotError) in
+        let kept = try machine.keep(tables: scenario.machine.keepsTables)
+        snapshots[name] = (kept.snapshot, layout)
+        result.count = kept.pageCount
+      }
+    case .restore(let name):
+      guard let saved = snapshots[name] else {
+        result.problem = "there is no snapshot '\(name)'"
+        return
+      }
+      attempt(&result) { _ throws(SnapshotError) in
+        try machine.putBack(saved.machine)
+        layout = saved.layout
+        enterNested()
+      }
     case .replay(let replay): player.replay(traces[replay.path] ?? [], &result)
     case .audit:
       guard let breaches = machine.audit() else {
@@ -159,6 +185,17 @@ public final class ScenarioRunner {
     }
   }
 
+  private func attempt(
+    _ result: inout StepResult, _ body: (inout StepResult) throws(SnapshotError) -> Void
+  ) {
+    do {
+      try body(&result)
+      result.isDone = true
+    } catch {
+      result.problem = "\(error)"
+    }
+  }
+
   private func perform(_ change: MemslotAction, _ result: inout StepResult) {
     func id(_ gpa: GPA, in table: MemslotTable) -> Int {
       table.slots.first { $0.base == gpa.frame }?.id ?? -1
@@ -166,11 +203,11 @@ public final class ScenarioRunner {
     do {
       switch change {
       case .add(let region):
-        let slot = Memslot(region, id: nextSlot, host: spare[region.line])
+        let slot = Memslot(region, id: layout.nextSlot, host: spare[region.line])
         try machine.changeSlots(dropsTranslations: false) { table throws(MemslotError) in
           try table.adding(slot)
         }
-        nextSlot += 1
+        layout.nextSlot += 1
       case .remove(let gpa):
         try machine.changeSlots(dropsTranslations: true) { table throws(MemslotError) in
           try table.removing(id: id(gpa, in: table))
@@ -227,7 +264,7 @@ public final class ScenarioRunner {
   }
 
   private func perform(_ action: MapAction, _ result: inout StepResult) {
-    if let place = action.tablesAt { tableCursor = place }
+    if let place = action.tablesAt { layout.tableCursor = place }
     let regime = machine.processor(action.vcpu).regime
     let is32Bit = regime.mode == .legacy32 || regime.mode == .pae
     if is32Bit, action.va.rawValue + action.byteCount > 1 << 32 {
@@ -242,10 +279,10 @@ public final class ScenarioRunner {
     }
     do {
       try machine.map(action) {
-        guard let page = tableCursor, !isNarrow || page.rawValue < 1 << 32,
+        guard let page = layout.tableCursor, !isNarrow || page.rawValue < 1 << 32,
           machine.clear(page, vcpu: action.vcpu)
         else { return nil }
-        tableCursor = page.adding(4096)
+        layout.tableCursor = page.adding(4096)
         return page
       }
       result.isDone = true
@@ -257,7 +294,7 @@ public final class ScenarioRunner {
   /// Why tables could not be built.
   func words(_ error: TableEditError) -> String {
     guard case .noTablePages = error else { return "\(error)" }
-    return tableCursor.map { "no memory for a table at GPA \($0)" }
+    return layout.tableCursor.map { "no memory for a table at GPA \($0)" }
       ?? "tables are missing: say where new ones go by 'tables-at'"
   }
 
