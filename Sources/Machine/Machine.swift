@@ -21,6 +21,10 @@ where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
   ///
   /// - Parameters:
   ///   - guests: one translation state for each vCPU.
+  ///   - mmu: who handles the exits.
+  ///   - bus: the devices.
+  ///   - tlb: the shape of each TLB.
+  ///   - observer: who hears of what happens.
   /// - Throws: `FaultError` where a vCPU's root cannot be made.
   public init(
     guests: [Guest], mmu: MMU, bus: MMIOBus = MMIOBus(), tlb: TLBGeometry = .standard,
