@@ -13,7 +13,7 @@ public protocol PagingFormat: Sendable {
   /// What is asked of an address.
   associatedtype Access: Sendable
   /// What the entries read so far grant together.
-  associatedtype Rights: Sendable
+  associatedtype Rights: Sendable, BitwiseCopyable
   /// What the hardware reports when it refuses.
   associatedtype Fault: Error, Sendable
 
