@@ -73,13 +73,13 @@ struct LentVCPUTests {
     let group = DispatchGroup()
     rig.machine.withVCPU(0) { vcpu in
       _ = vcpu.access(.read, at: GVA(0x4000), size: 8)
-      let leaf = rig.leaf(0x5000)
+      let leaf = rig.leaf(0x5000, vcpu: 1)
       #expect(leaf != nil)
       DispatchQueue.global().async(group: group) {
         mmu.zap(GFN(5)..<GFN(6))
         ended.store(true, ordering: .releasing)
       }
-      while rig.leaf(0x5000) != nil {}
+      while rig.leaf(0x5000, vcpu: 1) != nil {}
       let isOver = ended.load(ordering: .acquiring)
       #expect(!isOver, "somebody may still use the translation")
       var walked = 0
