@@ -40,7 +40,7 @@ public struct Walker<Format: PagingFormat>: Sendable {
 
   /// Walks from the root after a race was lost.
   @inlinable
-  @inline(never)  // PERF: walk.checked.sequential; a loop around the walk would have its parts hoisted.
+  @inline(never)  // PERF: walk.checked.sequential; a loop around the walk spills its parts.
   func walkAgain<Memory: EntryMemory & ~Copyable, Strategy: WalkStrategy>(
     _ address: Address<Format.Input>, for access: Format.Access, at root: Format.Root,
     in memory: borrowing Memory, _ strategy: inout Strategy, racesLost: Int
