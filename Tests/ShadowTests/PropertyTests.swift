@@ -131,7 +131,7 @@ struct RandomGuest {
     case 94: toggleRegister(vcpu)
     case 95: pokeTable()
     case 96: try changeSlots()
-    case 97: rig.mmu.unmap(GFN(0x200)..<GFN(0x200 + UInt64(random.below(16))))
+    case 97: rig.mmu.unmapHost(GFN(0x200)..<GFN(0x200 + UInt64(random.below(16))))
     default: try access(vcpu)
     }
   }

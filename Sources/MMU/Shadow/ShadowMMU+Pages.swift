@@ -1,13 +1,18 @@
-import Paging
+public import Paging
 
 extension ShadowMMU {
   /// The page of a frame and role, in step with the guest; made if there is none (SPEC F4).
   ///
   /// - Returns: `nil` where no page of memory is left.
+  @inlinable
   func page(_ gfn: GFN, _ role: ShadowRole) -> ShadowPage? {
     if role.level > .pageTable, !role.isDirect {
       // A table that is used at a higher level too may not go on being written unseen.
-      for other in registry.tables(at: gfn) where other.isUnsync { zap(other, .conflict) }
+      var next = registry.firstTable(at: gfn)
+      while let other = next {
+        next = registry.nextTable(after: other)
+        if other.isUnsync { zap(other, .conflict) }
+      }
     }
     if let page = registry.find(gfn, role) {
       if page.isUnsync { sync(page) }
@@ -17,11 +22,12 @@ extension ShadowMMU {
   }
 
   /// A new page without entries.
+  @inlinable
   func makePage(_ gfn: GFN, _ role: ShadowRole) -> ShadowPage? {
     guard let pfn = pool.take() else { return nil }
     host.fill(page: pfn, with: encoder.layout.nonPresent.rawValue)
-    let page = ShadowPage(pfn: pfn, gfn: gfn, role: role)
-    registry.insert(page)
+    let page = registry.make(pfn, gfn, role)
+    page.lastFault = faultCount
     if page.shadowsTable {
       tally.cacheMisses += 1
       notify(.tableShadowed(level: role.level, gfn: gfn))
@@ -30,12 +36,18 @@ extension ShadowMMU {
     return page
   }
 
-  /// Makes room before a fault changes anything, oldest page first (SPEC F4, F17).
+  /// Makes room before a fault changes anything (SPEC F4, F17).
   ///
   /// - Returns: false where even then not enough pages are left.
+  @inlinable
   func makePagesAvailable(_ count: Int, on cpu: inout CPU) -> Bool {
+    pool.limit - pool.inUse >= count || recycle(for: count, on: &cpu)
+  }
+
+  @usableFromInline
+  func recycle(for count: Int, on cpu: inout CPU) -> Bool {
     while pool.limit - pool.inUse < count {
-      if let page = registry.oldest(where: { $0.rootCount == 0 }) {
+      if let page = pageToRecycle() {
         tally.recycled += 1
         zap(page, .recycled)
       } else if let root = cpu.previous.popLast() {
@@ -47,7 +59,39 @@ extension ShadowMMU {
     return true
   }
 
+  /// How many of the oldest pages a policy may choose from.
+  private static var mostZapCandidates: Int { 32 }
+
+  /// The page that a policy chooses, else the oldest, of those that are no vCPU's root.
+  private func pageToRecycle() -> ShadowPage? {
+    zapCandidates.removeAll(keepingCapacity: true)
+    var oldest: ShadowPage?
+    var next = registry.oldestPage
+    while let page = next, zapCandidates.count < Self.mostZapCandidates {
+      next = registry.page(after: page)
+      if page.rootCount > 0 { continue }
+      oldest = oldest ?? page
+      zapCandidates.append(
+        ZapCandidate(
+          gfn: page.gfn, level: page.role.level, age: faultCount &- page.lastFault))
+    }
+    guard let choice = policy.zapChoice(among: zapCandidates), choice > 0,
+      choice < zapCandidates.count
+    else { return oldest }
+    var left = choice
+    next = oldest
+    while let page = next {
+      if page.rootCount == 0 {
+        if left == 0 { return page }
+        left -= 1
+      }
+      next = registry.page(after: page)
+    }
+    return oldest
+  }
+
   /// Links a table below an entry that maps nothing.
+  @inlinable
   func link(_ child: ShadowPage, under parent: ShadowPage, _ index: Int) {
     let spte = encoder.table(child.pfn.baseAddress)
     store(parent.place(of: index), spte)
@@ -57,6 +101,7 @@ extension ShadowMMU {
   }
 
   /// Empties an entry, whatever it holds: leaf, table or MMIO.
+  @inlinable
   func drop(_ page: ShadowPage, _ index: Int) {
     let place = page.place(of: index)
     let old = load(place)
@@ -74,6 +119,7 @@ extension ShadowMMU {
   }
 
   /// Gives a page up: its entries, those that point to it, and its place in the hash.
+  @usableFromInline
   func zap(_ page: ShadowPage, _ reason: ZapReason) {
     if page.isInvalid || page.isFreed { return }
     page.isInvalid = true
@@ -83,12 +129,9 @@ extension ShadowMMU {
     for parent in page.parents {
       store(parent.page.place(of: parent.index), encoder.layout.nonPresent)
     }
-    page.parents = []
+    page.parents.removeAll(keepingCapacity: true)
     registry.retire(page)
-    if page.isUnsync {
-      page.isUnsync = false
-      unsyncPages.removeAll { $0 === page }
-    }
+    markInStep(page)
     if page.role.isTop { topRoots = topRoots.filter { $0.value !== page } }
     needsFlush = true
     if page.rootCount == 0 { free(page) }
@@ -107,12 +150,13 @@ extension ShadowMMU {
   }
 
   /// Takes W from every leaf of a frame, so that writes are seen.
+  @usableFromInline
   func writeProtect(_ gfn: GFN) {
     let writable = encoder.layout.masks.writable | encoder.layout.masks.mmuWritable
-    for leaf in reverseMap.leaves(of: gfn) {
-      let place = leaf.page.place(of: leaf.index)
+    reverseMap.forEachLeaf(of: gfn) { page, index in
+      let place = page.place(of: index)
       let old = load(place)
-      if old.rawValue & writable == 0 { continue }
+      if old.rawValue & writable == 0 { return }
       store(place, SPTE(old.rawValue & ~(writable | encoder.layout.masks.dirty)))
       needsFlush = true
     }

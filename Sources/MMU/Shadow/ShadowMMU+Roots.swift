@@ -1,5 +1,5 @@
 public import Paging
-import Synchronization
+public import Synchronization
 
 extension ShadowMMU {
   /// Takes the guest's new state: the root that belongs to it, and tables brought in step where the
@@ -20,9 +20,16 @@ extension ShadowMMU {
   }
 
   /// Brings the vCPU's roots up to date; true where its TLB must be emptied.
+  @inlinable
   public func enter(_ cpu: inout CPU) -> Bool {
     let now = epoch.load(ordering: .acquiring)
     if now == cpu.epoch, !cpu.needsFlush { return false }
+    follow(now, on: &cpu)
+    return true
+  }
+
+  @usableFromInline
+  func follow(_ now: UInt64, on cpu: inout CPU) {
     cpu.epoch = now
     locked(&cpu, NoObserver()) { cpu in
       if let root = cpu.current, registry.page(at: root.page)?.isInvalid != false {
@@ -36,7 +43,6 @@ extension ShadowMMU {
       cpu.previous.removeAll { registry.page(at: $0.page)?.isInvalid != false }
     }
     cpu.needsFlush = false
-    return true
   }
 
   /// Gives up the vCPU's roots.
@@ -52,6 +58,7 @@ extension ShadowMMU {
 
   /// Moves the vCPU to the root of the guest's state: the one in use, one of the last three, or
   /// another.
+  @usableFromInline
   func adopt(_ guest: Guest, on cpu: inout CPU) {
     let key = rootKey(of: guest)
     cpu.guest = guest

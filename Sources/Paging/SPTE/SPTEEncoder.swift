@@ -160,18 +160,48 @@ extension SPTEEncoder {
     return mmio.encode(gfn: gfn, access: access, generation: generation)
   }
 
+  /// Whether an entry that a malformed-entry exit leads to has been taken away meanwhile (SPEC F2): it
+  /// holds the non-present or the frozen value, or is an MMIO entry of which a 32-bit host has cleared
+  /// the low word and not yet the high one.
+  @inlinable
+  public func isZapped(_ spte: SPTE) -> Bool {
+    if spte == layout.nonPresent || spte == layout.frozen { return true }
+    guard let mask = layout.mmio?.mask, layout.isWrittenByHalves else { return false }
+    let high = ~0 as UInt64 &<< 32
+    return spte.rawValue & ~high == 0 && spte.rawValue & mask.mask & high == mask.value & high
+      && mask.mask & high != 0
+  }
+
   /// A small leaf of a large one that is split (SPEC E18).
   ///
   /// - Parameters:
   ///   - spte: the present large leaf.
   ///   - level: its level.
   ///   - index: which of its 512 parts.
+  ///   - returnsExecution: the large leaf was denied execution only for being large, so that parts of
+  ///     4 KiB get it back.
   @inlinable
-  public func child(of spte: SPTE, at level: Level, index: UInt64) -> SPTE {
+  public func child(
+    of spte: SPTE, at level: Level, index: UInt64, returnsExecution: Bool = false
+  ) -> SPTE {
     let below = level.below
     let step = (1 as UInt64) &<< UInt64(3 &+ 9 &* below.rawValue)
     var raw = spte.rawValue | (index & 511) &* step
-    if below == .pageTable { raw &= ~layout.masks.pageSize }
-    return SPTE(raw)
+    guard below == .pageTable else { return SPTE(raw) }
+    raw &= ~layout.masks.pageSize
+    return returnsExecution ? executionGranted(SPTE(raw)) : SPTE(raw)
+  }
+
+  /// The large leaf that one of its parts becomes when all 512 collapse (SPEC E18).
+  ///
+  /// - Parameters:
+  ///   - spte: a present leaf one level lower.
+  ///   - level: the level of the large leaf.
+  ///   - deniesExecution: large pages are not executable on this machine.
+  @inlinable
+  public func parent(of spte: SPTE, at level: Level, deniesExecution: Bool = false) -> SPTE {
+    let size = (1 as UInt64) &<< UInt64(3 &+ 9 &* level.rawValue)
+    let raw = spte.rawValue & ~(layout.masks.address & (size &- 1)) | layout.masks.pageSize
+    return deniesExecution ? executionDenied(SPTE(raw)) : SPTE(raw)
   }
 }

@@ -74,6 +74,11 @@ public struct SPTELayout: Sendable {
       relocation: relocation, legality: legality)
   }
 
+  /// Whether the host writes entries as two words of 32 bits, so that half of one may be seen: where
+  /// nothing is mapped by 0 (SPEC E9, F2).
+  @inlinable
+  public var isWrittenByHalves: Bool { nonPresent.rawValue == 0 }
+
   /// The field that plays a part, or `nil` where the layout has none.
   public func field(_ role: SPTEField.Role) -> BitField? {
     fields.first { $0.role == role }?.field
