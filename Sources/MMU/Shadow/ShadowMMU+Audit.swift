@@ -54,6 +54,9 @@ extension ShadowMMU: AuditableMMU {
   private func breach(_ page: ShadowPage, _ index: Int, _ spte: SPTE) -> String? {
     let masks = encoder.layout.masks
     if spte == encoder.layout.nonPresent { return nil }
+    if spte == encoder.layout.noTrap {
+      return isGuestsOwn(page, index) ? nil : "left to the guest, which has an entry"
+    }
     if page.isInvalid { return "a zapped page has an entry" }
     if encoder.isMMIO(spte) { return mmioBreach(page, index, spte) }
     guard encoder.isPresent(spte) else { return "neither present, MMIO nor empty" }

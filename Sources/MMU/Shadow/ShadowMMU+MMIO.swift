@@ -31,6 +31,8 @@ extension ShadowMMU {
       let isMapped =
         encoder.isPresent(spte)
         && encoder.format.kind(of: spte.rawValue, at: page.role.level) != .reserved
+      // An empty entry that traps looks like any other malformed one.
+      if spte == encoder.layout.nonPresent, encoder.layout.noTrap != nil { return nil }
       // Zapped or mapped meanwhile: the processor faults again, if at all.
       if isMapped || encoder.isZapped(spte) { return .retry }
       let step = WalkStep(

@@ -208,7 +208,7 @@ extension ShadowMMU {
     if window == 1 { return }
     let first = index / window * window
     for neighbour in first..<min(first + window, 512) where neighbour != index {
-      if load(page.place(of: neighbour)) != encoder.layout.nonPresent { continue }
+      if !encoder.isVacant(load(page.place(of: neighbour))) { continue }
       guard prefetch(page, neighbour, mapping) else { return }
     }
   }

@@ -32,8 +32,46 @@ extension ShadowMMU {
       tally.cacheMisses += 1
       notify(.tableShadowed(level: role.level, gfn: gfn))
       writeProtect(gfn)
+      leaveToGuest(page)
     }
     return page
+  }
+
+  /// What an entry holds that maps nothing: where the layout has a value for it, the guest's own fault
+  /// is left to it as long as its entry is not present and the MMU hears of writes to it (SPEC E19).
+  @inlinable
+  func vacancy(of page: ShadowPage, _ index: Int) -> SPTE {
+    guard let noTrap = encoder.layout.noTrap, isGuestsOwn(page, index) else {
+      return encoder.layout.nonPresent
+    }
+    return noTrap
+  }
+
+  @usableFromInline
+  func isGuestsOwn(_ page: ShadowPage, _ index: Int) -> Bool {
+    guard page.shadowsTable, !page.isInvalid, !page.isUnsync else { return false }
+    let format = formats[page.role.format]
+    guard format.canFaultByItself else { return false }
+    let offset = page.guestOffset(of: index, entrySize: format.entrySize)
+    return guestEntry(at: page.gfn.baseAddress.wrappingAdd(offset), format).map {
+      format.decode($0, at: page.role.level).kind == .notPresent
+    } ?? false
+  }
+
+  /// Leaves the faults of a new page to the guest where its entries are not present.
+  @inlinable
+  func leaveToGuest(_ page: ShadowPage) {
+    if encoder.layout.noTrap == nil { return }
+    for index in 0..<512 { drop(page, index) }
+  }
+
+  /// Makes every empty entry of a page exit, before the guest writes its table unseen.
+  @inlinable
+  func takeFromGuest(_ page: ShadowPage) {
+    guard let noTrap = encoder.layout.noTrap else { return }
+    for index in 0..<512 where load(page.place(of: index)) == noTrap {
+      store(page.place(of: index), encoder.layout.nonPresent)
+    }
   }
 
   /// Makes room before a fault changes anything (SPEC F4, F17).
@@ -105,8 +143,9 @@ extension ShadowMMU {
   func drop(_ page: ShadowPage, _ index: Int) {
     let place = page.place(of: index)
     let old = load(place)
-    if old == encoder.layout.nonPresent { return }
-    store(place, encoder.layout.nonPresent)
+    let vacant = vacancy(of: page, index)
+    if old == vacant { return }
+    store(place, vacant)
     guard encoder.isPresent(old) else { return }
     needsFlush = true
     if encoder.isLeaf(old, at: page.role.level) {
@@ -127,7 +166,7 @@ extension ShadowMMU {
     notify(.pageZapped(level: page.role.level, gfn: page.gfn, reason))
     for index in 0..<512 { drop(page, index) }
     for parent in page.parents {
-      store(parent.page.place(of: parent.index), encoder.layout.nonPresent)
+      store(parent.page.place(of: parent.index), vacancy(of: parent.page, parent.index))
     }
     page.parents.removeAll(keepingCapacity: true)
     registry.retire(page)

@@ -64,7 +64,10 @@ extension ShadowMMU {
     cpu.guest = guest
     cpu.rules = guest.shadowRules
     defer {
-      cpu.hardware = cpu.current.map { guest.hardware(root: $0.page.baseAddress) }
+      cpu.hardware = cpu.current.map {
+        guest.hardware(
+          root: $0.page.baseAddress, encryptionMask: encoder.layout.masks.encryption)
+      }
     }
     if let current = cpu.current {
       if current.key == key { return }

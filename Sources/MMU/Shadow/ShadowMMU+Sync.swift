@@ -50,6 +50,7 @@ extension ShadowMMU {
       if page.isUnsync { continue }
       page.unsyncPosition = unsyncPages.count
       unsyncPages.append(page)
+      takeFromGuest(page)
       tally.unsynced += 1
       notify(.tableUnsynced(gfn: gfn))
     }
@@ -89,7 +90,10 @@ extension ShadowMMU {
   /// - Returns: whether it changed.
   func refresh(_ page: ShadowPage, _ index: Int) -> Bool {
     let old = load(page.place(of: index))
-    if old == encoder.layout.nonPresent { return false }
+    if encoder.isVacant(old) {
+      drop(page, index)
+      return false
+    }
     guard let (entry, gfn) = usableLeaf(page, index), page.frame(of: index) == gfn else {
       drop(page, index)
       return true
@@ -138,7 +142,7 @@ extension ShadowMMU {
           drop(page, index)
           continue
         }
-        guard page.isUnsync, old != encoder.layout.nonPresent else { continue }
+        guard page.isUnsync, !encoder.isVacant(old) else { continue }
         drop(page, index)
         guard let (entry, gfn) = usableLeaf(page, index) else { continue }
         var permissions = page.role.access.intersection(entry.permissions)

@@ -46,7 +46,9 @@ extension ShadowMMU {
             isDirty: access.kind == .write, guestPageSize: found.pageSize))
       case .failure(.fault(let fault)):
         let exception = Guest.exception(of: fault)
-        guard exception.isPageFault else { return .failure(.guest(fault)) }
+        // An entry that does not trap: the guest has its fault, and the host learns nothing of it.
+        let isGuestsOwn = last.kind == .notPresent && encoder.layout.noTrap != nil
+        if isGuestsOwn || !exception.isPageFault { return .failure(.guest(fault)) }
         return .failure(
           .exit(
             ShadowExit(
@@ -75,12 +77,16 @@ struct LastEntry: WalkStrategy {
   @inlinable static var judges: Bool { true }
   @inlinable static var marks: Bool { true }
   @usableFromInline var address = HPA(0)
+  @usableFromInline var kind = EntryKind.table
 
   @inlinable
   init() {}
 
   @inlinable
-  mutating func read(_ step: WalkStep) { address = HPA(step.entryAddress) }
+  mutating func read(_ step: WalkStep) {
+    address = HPA(step.entryAddress)
+    kind = step.kind
+  }
 }
 
 /// The guest's walk as the MMU makes it: as the processor would, and with every entry kept.

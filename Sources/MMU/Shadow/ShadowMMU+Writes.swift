@@ -97,9 +97,9 @@ extension ShadowMMU {
   private func update(_ page: ShadowPage, _ index: Int, _ flood: inout CPU.FloodState) {
     let place = page.place(of: index)
     let old = load(place)
-    if old == encoder.layout.nonPresent { return }
+    if encoder.isVacant(old) { return drop(page, index) }
     guard page.role.level == .pageTable, encoder.isPresent(old) else { return drop(page, index) }
-    if refresh(page, index), load(place) == encoder.layout.nonPresent,
+    if refresh(page, index), encoder.isVacant(load(place)),
       let (entry, gfn) = usableLeaf(page, index)
     {
       var permissions = page.role.access.intersection(entry.permissions)

@@ -89,6 +89,12 @@ extension SPTEEncoder {
   @inlinable
   public func isPresent(_ spte: SPTE) -> Bool { spte.rawValue & layout.masks.mmuPresent != 0 }
 
+  /// Whether the entry maps nothing and stands for nothing.
+  @inlinable
+  public func isVacant(_ spte: SPTE) -> Bool {
+    spte == layout.nonPresent || spte == layout.noTrap
+  }
+
   /// Whether the entry caches "no memslot here".
   @inlinable
   public func isMMIO(_ spte: SPTE) -> Bool { layout.mmio?.matches(spte) ?? false }
