@@ -16,7 +16,7 @@ struct Decode: ParsableCommand {
       Examples:
         mmu decode long4 0x9e2d025 --level 1
         mmu decode ept 0x8000000000000006
-        mmu decode shadow 0x3fffc00000000001 --layout 2011 --maxphyaddr 46
+        mmu decode shadow 0x7fffc000fee00001 --layout 2011 --maxphyaddr 46
       """)
 
   @Argument(help: "legacy32, pae, long4, long5, ept, npt, shadow or tdx.")
