@@ -56,9 +56,9 @@ final class ReverseMap {
   /// Calls for each leaf whose page holds a frame, of every size; the call may remove that leaf, and
   /// no other.
   func forEachLeaf(of gfn: GFN, _ body: (ShadowPage, Int) -> Void) {
-    for level in [Level.pageTable, .directory, .directoryPointer] {
-      forEachLeaf(of: gfn, at: level, body)
-    }
+    forEachLeaf(of: gfn, at: .pageTable, body)
+    forEachLeaf(of: gfn, at: .directory, body)
+    forEachLeaf(of: gfn, at: .directoryPointer, body)
   }
 
   /// Calls for each leaf of a level whose page holds a frame; the call may remove that leaf, and no

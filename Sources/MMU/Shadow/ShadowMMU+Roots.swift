@@ -37,10 +37,14 @@ extension ShadowMMU {
         release(root)
         if let guest = cpu.guest { adopt(guest, on: &cpu) }
       }
-      for root in cpu.previous where registry.page(at: root.page)?.isInvalid != false {
+      var index = cpu.previous.count
+      while index > 0 {
+        index -= 1
+        let root = cpu.previous[index]
+        if registry.page(at: root.page)?.isInvalid == false { continue }
+        cpu.previous.remove(at: index)
         release(root)
       }
-      cpu.previous.removeAll { registry.page(at: $0.page)?.isInvalid != false }
     }
     cpu.needsFlush = false
   }
