@@ -197,17 +197,4 @@ extension SPTEEncoder {
     raw &= ~layout.masks.pageSize
     return returnsExecution ? executionGranted(SPTE(raw)) : SPTE(raw)
   }
-
-  /// The large leaf that one of its parts becomes when all 512 collapse (SPEC E18).
-  ///
-  /// - Parameters:
-  ///   - spte: a present leaf one level lower.
-  ///   - level: the level of the large leaf.
-  ///   - deniesExecution: large pages are not executable on this machine.
-  @inlinable
-  public func parent(of spte: SPTE, at level: Level, deniesExecution: Bool = false) -> SPTE {
-    let size = (1 as UInt64) &<< UInt64(3 &+ 9 &* level.rawValue)
-    let raw = spte.rawValue & ~(layout.masks.address & (size &- 1)) | layout.masks.pageSize
-    return deniesExecution ? executionDenied(SPTE(raw)) : SPTE(raw)
-  }
 }
