@@ -98,6 +98,9 @@ extension ShadowMMU: MaintainableMMU {
     return leaves
   }
 
+  /// None: shadow tables keep X in large pages.
+  public func recoverNXHugePages() -> Int { 0 }
+
   private func logged(_ id: Int) throws(DirtyLogError) -> (Memslot, DirtyLog) {
     guard let slot = memory.slots[id: id] else { throw .memslot(.unknown(id: id)) }
     guard let log = slot.activeLog else { throw .notRunning(slot: id) }
