@@ -38,6 +38,13 @@ extension PairBenchmark {
           program: { rig.read(AccessRig.linear, count: pages, span: pages) },
           baseline: { rig.read(AccessRig.linear, count: pages, span: pages) })
       },
+      // Under shadow paging: the miss, the exit, the guest's own tables walked, the leaf, the walk again.
+      PairBenchmark(name: "access.shadowfault", count: pages, baseline: "access.shadowmiss") {
+        let rig = try ShadowAccessRig()
+        return Sides(
+          resetProgram: { rig.dropLeaves() },
+          program: { rig.read(count: pages) }, baseline: { rig.read(count: pages) })
+      },
       PairBenchmark(
         name: "access.mmio.first", count: devicePages, baseline: "access.tlbmiss", agrees: false
       ) {

@@ -18,6 +18,8 @@ public struct NPTCapabilities: Hashable, Sendable {
   public var physicalAddressWidth: Int {
     didSet { physicalAddressWidth = min(max(physicalAddressWidth, 32), 52) }
   }
+  /// The address bits that say how memory is encrypted: above M, and not reserved; 0 without.
+  public var encryptionMask: UInt64 = 0
   /// The form of the tables.
   public var form: Form
   /// 1 GiB leaves, in the long forms.

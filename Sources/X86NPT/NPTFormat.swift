@@ -20,7 +20,8 @@ public struct NPTFormat: SecondLevelFormat, NineBitFormat {
     let physical = (1 as UInt64) << UInt64(capabilities.physicalAddressWidth) - 1
     addressMask = physical & ~0xFFF
     let highest: UInt64 = capabilities.form == .pae ? ~0 >> 1 : 0x000F_FFFF_FFFF_FFFF
-    reservedAlways = highest & ~physical | (capabilities.noExecute ? 0 : 1 << 63)
+    reservedAlways =
+      highest & ~physical & ~capabilities.encryptionMask | (capabilities.noExecute ? 0 : 1 << 63)
   }
 
   /// An address beyond the width of the form is not present.
