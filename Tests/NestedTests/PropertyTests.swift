@@ -199,7 +199,7 @@ struct RandomNesting<Encoder: NestedTables> {
       }
     case 94:
       let first = GFN(0x200 + UInt64(random.below(16)))
-      rig.mmu.unmap(first..<first.wrappingAdd(4))
+      rig.mmu.unmapHost(first..<first.wrappingAdd(4))
     case 95: _ = rig.machine.vcpu(1, invalidate: .everything, vpid: 1)
     default: try access()
     }

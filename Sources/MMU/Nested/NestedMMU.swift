@@ -50,12 +50,17 @@ where Encoder.Format: NestedFormat {
   public var memory: GuestMemory { tables.memory }
   /// Table pages in use, of both levels. **Units** pages.
   public var tablePages: Int { tables.tablePages }
+  /// Where the table pages lie.
+  public var tableRange: Range<HPA>? { tables.tableRange }
 
   /// A vCPU that runs the hypervisor.
   public func makeCPU(index: Int) -> CPU { tables.makeCPU(index: index) }
 
   /// Brings the vCPU's roots up to date.
   public func enter(_ cpu: inout CPU) -> Bool { tables.enter(&cpu) }
+
+  /// Whether the vCPU has seen all invalidations.
+  public func isCurrent(_ cpu: CPU) -> Bool { tables.isCurrent(cpu) }
 
   /// Gives up the vCPU's roots.
   public func leave(_ cpu: inout CPU) { tables.leave(&cpu) }
@@ -68,9 +73,11 @@ where Encoder.Format: NestedFormat {
 
   /// Takes every mapping of a range of the memslots away while the host changes what is behind it.
   ///
-  /// - Parameter body: what the host does meanwhile; it may not call the MMU.
-  public func unmap(_ range: Range<GFN>, during body: () -> Void = {}) {
-    tables.unmap(range, during: body)
+  /// - Parameter change: what the host does meanwhile; it may not call the MMU.
+  /// - Returns: the number of leaves taken away.
+  @discardableResult
+  public func unmapHost(_ range: Range<GFN>, _ change: () -> Void = {}) -> Int {
+    tables.unmapHost(range, change)
   }
 
   /// Checks every invariant of the tables (SPEC F18).

@@ -16,10 +16,24 @@ public struct ShadowExit<Input: AddressKind, Access: MemoryAccess>: Error {
   public let errorCode: UInt32
   /// Whether an entry had a reserved bit: the sign of an MMIO entry.
   public let isMalformed: Bool
+
+  @usableFromInline
+  init(
+    address: Address<Input>, gva: GVA?, access: Access, isAccessKnown: Bool, errorCode: UInt32,
+    isMalformed: Bool
+  ) {
+    self.address = address
+    self.gva = gva
+    self.access = access
+    self.isAccessKnown = isAccessKnown
+    self.errorCode = errorCode
+    self.isMalformed = isMalformed
+  }
 }
 
 extension ShadowExit where Input == GuestVirtual {
   /// A page fault of the processor's walk.
+  @usableFromInline
   init(gva: GVA, access: Access, errorCode: UInt32, isMalformed: Bool) {
     self.init(
       address: gva, gva: gva, access: access, isAccessKnown: true, errorCode: errorCode,

@@ -76,9 +76,11 @@ public struct NestedGuest<Format: NestedFormat>: ShadowedGuest {
       marksEntries: (tables?.format ?? host).markBits != 0, isNested: tables != nil)
   }
 
-  /// The processor's format, marking as the tables' own would.
-  public func hardware(root: HPA) -> FormatRegime<Format> {
-    FormatRegime(tables.map { host.walking(like: $0.format) } ?? host, root: TableRoot(root))
+  /// The processor's format, which knows of encryption itself, marking as the tables' own would.
+  public func hardware(root: HPA, encryptionMask: UInt64) -> FormatRegime<Format> {
+    FormatRegime(
+      tables.map { host.walking(like: $0.format) } ?? host,
+      root: TableRoot(root))
   }
 
   /// The exit goes to the hypervisor whose tables refuse.

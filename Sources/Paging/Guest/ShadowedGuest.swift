@@ -20,7 +20,9 @@ public protocol ShadowedGuest: TranslationRegime where Access: MemoryAccess {
   /// The rules that change what a shadow entry may hold.
   var shadowRules: ShadowRules { get }
   /// The processor's view of a shadow table as its root.
-  func hardware(root: HPA) -> Hardware
+  ///
+  /// - Parameter encryptionMask: the address bits that say how the host's memory is encrypted.
+  func hardware(root: HPA, encryptionMask: UInt64) -> Hardware
   /// What becomes of an access that its tables refuse.
   static func outcome(of fault: Fault) -> FaultOutcome
 }
@@ -53,8 +55,17 @@ public protocol GuestEntryFormat: Hashable, Sendable {
   var shadowLevels: Level { get }
   /// The bits of an entry in which the processor marks accesses and writes.
   var markBits: UInt64 { get }
+  /// Whether a fault that the processor takes on a shadow entry that is not present is the guest's own
+  /// to the last bit, where the guest's entry is not present either (SPEC E19).
+  var canFaultByItself: Bool { get }
   /// Reads an entry.
   func decode(_ entry: UInt64, at level: Level) -> GuestEntry
+}
+
+extension GuestEntryFormat {
+  /// Not as far as is known.
+  @inlinable
+  public var canFaultByItself: Bool { false }
 }
 
 /// An entry of a guest's table, read.
