@@ -150,7 +150,7 @@ extension Machine {
           vcpu.state.faultAddress = linear ?? gva
           return .injected(vector: vector, errorCode: errorCode)
         case .failed(let error):
-          exits[.error] += 1
+          exits[error.cause] += 1
           return .failed(error)
         case .perform(let gpa):
           lastGPA = gpa
@@ -224,7 +224,7 @@ extension Machine {
         case .inject(let vector, let errorCode):
           return .injected(vector: vector, errorCode: errorCode)
         case .failed(let error):
-          exits[.error] += 1
+          exits[error.cause] += 1
           return .failed(error)
         }
       }

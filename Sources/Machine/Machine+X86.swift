@@ -61,6 +61,11 @@ extension Machine where Guest == X86Processor {
     mmu.registersChanged(vcpu.guest, dropping: scope, on: &vcpu.state.context, observer)
   }
 
+  /// Counts exits of a vCPU for which no access asked: calls of the guest to its host.
+  public func vcpu(_ index: Int, counts count: Int, of cause: ExitCause) {
+    vcpus[index].state.exits[cause] += count
+  }
+
   /// Counts an instruction that leaves the guest where the MMU has to see it.
   private func countExit(
     _ cause: ExitCause, _ words: @autoclosure () -> String, on vcpu: VCPU<X86Processor, MMU>

@@ -81,7 +81,7 @@ public struct NestedImageSpace: Sendable {
   /// A failure in words that follow "the page".
   public static func words(_ failure: Failure) -> String {
     switch failure {
-    case .fault(.violation(let violation)):
+    case .fault(.violation(let violation)), .fault(.virtualizationException(let violation)):
       "is refused by EPT: a violation, GPA \(violation.gpa), level \(violation.level),"
         + " qualification 0x\(String(violation.qualification.rawValue, radix: 16))"
     case .fault(.misconfiguration(let exit)):

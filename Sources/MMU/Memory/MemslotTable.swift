@@ -84,7 +84,9 @@ public final class MemslotTable: Sendable {
       throw .badSize(frames: slot.frameCount)
     }
     guard slot.base <= highest, slot.end <= highest else { throw .outside(base: slot.base) }
-    if let host = slot.host, host.offset(in: .size4KiB) != 0 { throw .unaligned(host: host) }
+    for host in [slot.host, slot.privateHost] {
+      if let host, host.offset(in: .size4KiB) != 0 { throw .unaligned(host: host) }
+    }
   }
 
   private func firstIndex(endingAfter gfn: GFN) -> Int {

@@ -179,7 +179,8 @@ extension TDPMMU {
       permissions: Permissions.all.subtracting(policy.withheldPermissions(gfn: gfn)),
       isHostWritable: !slot.flags.contains(.readOnly),
       isWriteProtected: slot.activeLog?.method == .writeProtect && kind != .write,
-      isWrite: kind == .write)
+      isWrite: kind == .write,
+      suppressesExceptions: !slot.flags.contains(.convertsViolations))
     if let (type, ignoresPAT) = policy.memoryType(gfn: gfn) {
       request.memoryType = type
       request.ignoresPAT = ignoresPAT
