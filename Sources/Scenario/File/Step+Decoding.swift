@@ -46,6 +46,8 @@ extension Action {
       try body.mapping("audit").finish()
       self = .audit
     case .dirtyLog, .age, .hostUnmap: self = .maintenance(try MaintenanceAction(name, body))
+    case .convert, .accept, .tdx:
+      self = .privateMemory(try PrivateMemoryAction(name, body, vcpus: vcpus))
     }
   }
 }

@@ -34,10 +34,12 @@ public enum ActionName: String, Sendable, CaseIterable {
   case dirtyLog = "dirty-log"
   case age
   case hostUnmap = "host-unmap"
+  /// Private and shared memory.
+  case convert, accept, tdx
 
   /// What a vCPU may do while others run.
   static var laneCases: [ActionName] {
-    [.read, .write, .fetch, .invalidatePage, .setRegister, .repeated]
+    [.read, .write, .fetch, .invalidatePage, .setRegister, .repeated, .convert, .accept]
   }
 }
 
@@ -65,6 +67,8 @@ public enum Action: Sendable {
   case audit
   /// What the host does to the tables.
   case maintenance(MaintenanceAction)
+  /// What guest and host do to private memory.
+  case privateMemory(PrivateMemoryAction)
 
   /// The step's word.
   public var name: String {
@@ -80,6 +84,7 @@ public enum Action: Sendable {
     case .replay: ActionName.replay.rawValue
     case .audit: ActionName.audit.rawValue
     case .maintenance(let action): action.name.rawValue
+    case .privateMemory(let action): action.name.rawValue
     }
   }
 }
