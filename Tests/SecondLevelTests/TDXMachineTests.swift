@@ -21,12 +21,14 @@ struct Domain {
 
   /// GVA 0x40000000 + n pages: private frames from 0x200; 0x50000000 the same frames as shared ones;
   /// 0x60000000 a shared address without a slot.
-  init(busy: Int = 0) throws {
+  init(
+    busy: Int = 0, vcpus: Int = 1, backing: PageSize = .size4KiB, tablePages: Int = 2000
+  ) throws {
     memory = GuestMemory(host: try HostMemory(byteCount: 96 << 20))
-    var ram = Memslot.ram
+    var ram = Memslot.ram(backing: backing)
     ram.privateHost = HPA(40 << 20)
     try memory.update { table throws(MemslotError) in try table.adding(ram) }
-    let pool = TablePool(first: PFN(16), limit: 2000)
+    let pool = TablePool(first: PFN(16), limit: tablePages)
     let encoder = try EPTEncoder(EPTCapabilities(physicalAddressWidth: 52), mmio: .tdx)
     let half = try TDPMMU(
       encoder: encoder, policy: DefaultPolicy(), memory: memory, pool: pool,
@@ -48,11 +50,15 @@ struct Domain {
       cr4: [.physicalAddressExtension],
       efer: [.longModeEnable, .longModeActive, .noExecuteEnable])
     machine = try Machine(
-      guests: [X86Processor(registers, X86Features(physicalAddressWidth: 52))], mmu: mmu)
+      guests: Array(
+        repeating: X86Processor(registers, X86Features(physicalAddressWidth: 52)), count: vcpus),
+      mmu: mmu)
   }
 
-  func access(_ kind: AccessKind, _ gva: UInt64, value: UInt128 = 0) -> AccessReport<X86Fault> {
-    machine.vcpu(0, access: X86Access(kind), at: GVA(gva), size: 8, value: value)
+  func access(
+    _ kind: AccessKind, _ gva: UInt64, value: UInt128 = 0, vcpu: Int = 0
+  ) -> AccessReport<X86Fault> {
+    machine.vcpu(vcpu, access: X86Access(kind), at: GVA(gva), size: 8, value: value)
   }
 
   static func isVE(_ report: AccessReport<X86Fault>) -> Bool {
