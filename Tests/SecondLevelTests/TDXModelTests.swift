@@ -112,7 +112,9 @@ struct TDXModelTests {
     return nil
   }
 
-  private static func accept(_ domain: Domain, _ frame: Int, _ size: PageSize) -> DomainModel.Answer? {
+  private static func accept(
+    _ domain: Domain, _ frame: Int, _ size: PageSize
+  ) -> DomainModel.Answer? {
     let isLarge = size == .size2MiB
     do throws(TDXError) {
       try domain.mmu.accept(

@@ -113,7 +113,8 @@ extension TDXMMU {
 
   /// Calls for each entry of a level that points to a table and covers frames of a range.
   func forEachTable(
-    at target: Level, in range: Range<UInt64>, _ body: (_ place: HPA, _ spte: SPTE, _ gfn: UInt64) -> Void
+    at target: Level, in range: Range<UInt64>,
+    _ body: (_ place: HPA, _ spte: SPTE, _ gfn: UInt64) -> Void
   ) {
     forEachTable(of: mirrorRoot, shared.encoder.rootLevel, first: 0, target, range, body)
   }
