@@ -104,7 +104,7 @@ let package = Package(
       name: "MMUCommand",
       dependencies: [
         "GuestImage", "MMUBench", "Notation", "Paging", "PluginHost", "Report", "Scenario", "X86",
-        "X86EPT", "X86Guest", "X86PAE", "Inspection", "Explain",
+        "X86EPT", "X86Guest", "X86PAE", "X86TDX", "Inspection", "Explain",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),

@@ -29,21 +29,23 @@ public struct EPTEncoder: SPTEEncoder {
   ///   - mmio: the MMIO mask, or `nil` to cache no MMIO; the default is `MMIOMask.ept`.
   ///   - relocation: the L1TF form of MMIO entries.
   ///   - variant: which of the ignored bits the MMU uses.
+  ///   - name: what the layout is called; by default as its variant.
   /// - Throws: `LayoutError` where the mask breaks a rule of SPEC E6, or where mode-based execution
   ///   is asked of the standard layout, which needs bit 10 for frozen entries and the MMIO generation
   ///   (E9).
   public init(
     _ capabilities: EPTCapabilities, mmio: MMIOMask? = .ept, relocation: MMIORelocation = .none,
-    variant: EPTLayoutVariant = .standard
+    variant: EPTLayoutVariant = .standard, name: String? = nil
   ) throws(LayoutError) {
+    let name = name ?? (variant == .standard ? "ept" : "ept-mbec")
     if capabilities.modeBasedExecution, variant == .standard {
       throw LayoutError(
-        layout: "ept", rule: "mode-based execution needs a bit this layout uses", bits: 1 << 10,
+        layout: name, rule: "mode-based execution needs a bit this layout uses", bits: 1 << 10,
         owner: "frozen value, MMIO generation")
     }
     format = EPTFormat(capabilities)
     layout = try SPTELayout(
-      name: variant == .standard ? "ept" : "ept-mbec",
+      name: name,
       fields: Self.fields(capabilities, variant), nonPresent: 1 << 63,
       frozen: 1 << 63 | (variant == .standard ? 0x5A0 : 0x1A0),
       physicalAddressWidth: capabilities.physicalAddressWidth,

@@ -11,7 +11,7 @@ struct Decode: ParsableCommand {
     abstract: "Decodes a table entry, field by field.",
     discussion: """
       With --json one object: {"format","value","level","name","kind","fields":[{"name","bits",\
-      "value","meaning"}]}; kind is not-present, reserved, table or page, and with ept also mmio \
+      "value","meaning"}]}; kind is not-present, reserved, table or page, and with ept and tdx also mmio \
       (then "gfn", "access" and "generation" follow) or frozen.
 
       Examples:
@@ -19,7 +19,7 @@ struct Decode: ParsableCommand {
         mmu decode ept 0x8000000000000006
       """)
 
-  @Argument(help: "legacy32, pae, long4, long5 or ept.")
+  @Argument(help: "legacy32, pae, long4, long5, ept or tdx.")
   var format: EntryFormat
 
   @Argument(help: "The entry.")

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Paging
 import Report
-import X86EPT
 
 /// `mmu layout ENCODER`: the table of fields an encoder's entries are made by.
 struct Layout: ParsableCommand {
@@ -13,14 +12,23 @@ struct Layout: ParsableCommand {
 
       Examples:
         mmu layout ept
+        mmu layout tdx
       """)
 
   /// The encoders.
   enum Encoder: String, ExpressibleByArgument, CaseIterable {
-    case ept
+    case ept, tdx
+
+    /// Its entries' format.
+    var format: EntryFormat {
+      switch self {
+      case .ept: .ept
+      case .tdx: .tdx
+      }
+    }
   }
 
-  @Argument(help: "ept.")
+  @Argument(help: "ept or tdx.")
   var encoder: Encoder
 
   @Option(help: "MAXPHYADDR, 32 to 52 bits.")
@@ -39,12 +47,13 @@ struct Layout: ParsableCommand {
   }
 
   func run() throws {
-    let layout: SPTELayout
+    let found: SPTELayout?
     do {
-      layout = try EPTEncoder(EPTCapabilities(physicalAddressWidth: maxphyaddr)).layout
+      found = try encoder.format.encoder(physicalAddressWidth: maxphyaddr)?.layout
     } catch {
       throw ValidationError("\(error)")
     }
+    guard let layout = found else { throw ValidationError("\(encoder.rawValue) has no layout") }
     var output = StandardOutput()
     if markdown {
       for line in Self.markdown(layout) { try output.write(line) }
