@@ -44,7 +44,7 @@ extension MachineComposer {
         "a trust domain's guest is none, long4 or long5: entries of \(mode.rawValue) have no room"
           + " for the shared bit", line: registersLine)
     }
-    for region in spec.memory
+    for region in spec.memory + addedLater
     where region.gpa.rawValue + region.byteCount > 1 << UInt64(width - 1) {
       throw error("the region reaches the shared bit, \(width - 1)", line: region.line)
     }

@@ -72,7 +72,7 @@ public enum PrivateMemoryAction: Sendable {
   }
 
   /// Pages that the step may touch. **Units** pages of 4 KiB.
-  var pageCount: Int {
+  public var pageCount: Int {
     switch self {
     case .accept(_, let count, _, _), .module(.add(_, let count)),
       .module(.augment(_, let count, _)):
