@@ -1,5 +1,5 @@
 public import Paging
-public import X86TDX
+import X86TDX
 
 extension TDXMMU {
   /// Adds pages with what the shared pages of their frames hold (TDH.MEM.PAGE.ADD).

@@ -1,6 +1,5 @@
 public import Paging
 import Report
-public import X86TDX
 
 /// What guest and host do to private memory.
 public enum PrivateMemoryAction: Sendable {

@@ -1,4 +1,5 @@
 import Paging
+import X86TDX
 
 extension Expectation {
   /// What does not hold of a result, in words.

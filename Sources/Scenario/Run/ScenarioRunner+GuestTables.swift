@@ -2,6 +2,7 @@ import MMU
 import Paging
 import X86
 import X86Guest
+import X86TDX
 
 /// Guest memory that software writes entries and whole pages into.
 private protocol WritableMemory: EntryMemory where Space == GuestPhysical {

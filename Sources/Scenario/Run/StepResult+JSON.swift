@@ -1,6 +1,7 @@
 import Machine
 import Paging
 public import Report
+import X86TDX
 
 extension StepResult {
   /// The result's line of `mmu run --json`.
