@@ -174,12 +174,13 @@ extension TDXMMU {
 
   /// Makes a range shared, or private (SPEC T6). What the other kind held of it is given up.
   ///
-  /// - Throws: `TDXError` where the module refuses; then the frames before it are converted.
+  /// - Throws: `TDXError` where the module refuses; then the range stays private, without the pages that
+  ///   were taken away before.
   public func convert(_ range: Range<GFN>, toPrivate: Bool) throws(TDXError) {
     // Under the lock, so that no page is added by an attribute that was read before.
     try withMirror { () throws(TDXError) in
-      attributes.set(range, isPrivate: toPrivate)
       if !toPrivate { try reclaimHeld(range) }
+      attributes.set(range, isPrivate: toPrivate)
     }
     guard toPrivate else { return }
     // Faults that mapped the range as shared are done after this, and what they mapped goes.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Paging
 import Report
+import X86EPT
 
 /// `mmu layout ENCODER`: the table of fields an encoder's entries are made by.
 struct Layout: ParsableCommand {

@@ -1,4 +1,5 @@
 import Paging
+import Report
 import X86TDX
 
 extension Expectation {

@@ -1,5 +1,6 @@
 import MMU
 import Paging
+import Report
 import X86
 import X86Guest
 import X86TDX
