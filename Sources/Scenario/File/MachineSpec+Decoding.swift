@@ -31,9 +31,8 @@ extension MachineSpec {
       features = names
     }
     exceptionAreas = []
-    if let value = map.take("ve-areas") {
-      for item in try value.list() { exceptionAreas.append(try item.page()) }
-    }
+    let areas = map.take("ve-areas")
+    for item in try areas?.list() ?? [] { exceptionAreas.append(try item.page()) }
     registers = try map.take("registers").map { value throws(ScenarioError) in
       try Registers(value)
     }
@@ -54,14 +53,15 @@ extension MachineSpec {
       }
       tlb = geometry
     }
-    guard exceptionAreas.isEmpty || exceptionAreas.count == vcpuCount else {
-      throw ScenarioError(
-        line: line, "\(exceptionAreas.count) ve-areas for \(vcpuCount) vCPUs (one each, or none)")
-    }
-    guard exceptionAreas.isEmpty || (mmu == .ept && features?.contains("ve") != false) else {
-      throw ScenarioError(line: line, "ve-areas need mmu: ept and the feature ve")
-    }
-    guard features?.contains("ve") != true || !exceptionAreas.isEmpty else {
+    if let areas {
+      guard exceptionAreas.count == vcpuCount else {
+        throw areas.error(
+          "\(exceptionAreas.count) ve-areas for \(vcpuCount) vCPUs (one for each)")
+      }
+      guard mmu == .ept, features?.contains("ve") != false else {
+        throw areas.error("ve-areas need mmu: ept and the feature ve")
+      }
+    } else if features?.contains("ve") == true {
       throw ScenarioError(line: line, "the feature ve needs ve-areas, a page for each vCPU")
     }
     memory = []
