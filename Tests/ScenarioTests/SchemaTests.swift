@@ -22,7 +22,8 @@ struct SchemaTests {
       ve-areas: [0x8000, 0x9000]
       tlb: {entries: 64, ways: 4}
       memory: [{gpa: 0x0, size: 1 MiB, image: x, hugepages: 2 MiB, readonly: false, private: false, ve: false}, {gpa: 1 MiB, size: 4 KiB, device: none}]
-      tables: {page-limit: 64}
+      nx-huge-pages: true
+      tables: {page-limit: 64, in-snapshots: kept}
     plugins:
       - {path: x.so, hooks: [fault_policy], settings: {a: b}}
       - {path: x.so, bind: {mmio_spte_mask: {symbol: s, signature: t}}}
@@ -74,6 +75,9 @@ struct SchemaTests {
       - tdx: {enter: {vcpu: 1}}
       - tdx: {leave: {vcpu: 1}}
       - tdx: {busy: {calls: 1}}
+      - nx-recovery: {}
+      - snapshot: a
+      - restore: a
     """
 
   @Test("the schema says what the decoder asks for, no more and no less")

@@ -78,6 +78,15 @@ public final class MemoryAttributes: Sendable {
     }
   }
 
+  /// The runs of private frames, for a snapshot: ascending, apart.
+  var runs: [Range<UInt64>] { privateRuns.withLock { $0 } }
+
+  /// Puts the runs of a snapshot back.
+  func put(back runs: [Range<UInt64>]) {
+    if !runs.isEmpty { isAnyPrivate.store(true, ordering: .releasing) }
+    privateRuns.withLock { $0 = runs }
+  }
+
   private static func firstIndex(endingAfter frame: UInt64, in runs: [Range<UInt64>]) -> Int {
     var low = 0
     var high = runs.count

@@ -39,6 +39,9 @@ where
   @usableFromInline let modificationLogUsers = Atomic<Int>(0)
   /// The logs and rings of the vCPUs, for those who collect.
   let logs = Guarded<[Int: (ring: DirtyRing?, modifications: ModificationLog)]>([:])
+  /// Whether large pages may not be executed.
+  public let nxHugePages: Bool
+  @usableFromInline let nxSplits = NXSplits()
 
   /// An MMU with an empty root table.
   ///
@@ -47,13 +50,16 @@ where
   ///   - exceptionAreas: where the processor writes what a #VE is about, for each vCPU that takes them
   ///     (SPEC E15); none by default.
   ///   - mapsPrivateMemory: false for the shared half of a trust domain.
+  ///   - nxHugePages: whether large pages are without X (SPEC T6).
   /// - Throws: `FaultError.tablePagesExhausted` where not even the root fits.
   public init(
     encoder: Encoder, policy: Policy, memory: GuestMemory, pool: TablePool,
-    dirtyRingSize: Int? = nil, exceptionAreas: [HPA] = [], mapsPrivateMemory: Bool = true
+    dirtyRingSize: Int? = nil, exceptionAreas: [HPA] = [], mapsPrivateMemory: Bool = true,
+    nxHugePages: Bool = false
   ) throws(FaultError) {
     self.exceptionAreas = exceptionAreas
     self.mapsPrivateMemory = mapsPrivateMemory
+    self.nxHugePages = nxHugePages
     ringSize = dirtyRingSize.map { min(max($0, 128), 1 << 20) }
     self.encoder = encoder
     self.policy = policy
@@ -219,7 +225,7 @@ where
       }
       let child = encoder.pfn(of: spte)
       freeChildren(of: child, at: level.below, first: gfn, slots)
-      pool.give(back: child)
+      giveBack(child)
     }
   }
 }

@@ -31,6 +31,9 @@ extension TDXMMU: MaintainableMMU {
     shared.age(range, clearing: clearing)
   }
 
+  /// Of the shared half.
+  public func recoverNXHugePages() -> Int { shared.recoverNXHugePages() }
+
   /// The shared leaves taken away.
   public func unmapHost(_ range: Range<GFN>, _ change: () -> Void) -> Int {
     shared.unmapHost(range, change)

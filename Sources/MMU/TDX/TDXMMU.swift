@@ -75,6 +75,8 @@ where
   }
   /// As the shared half.
   public func counters(of cpu: TDPContext) -> MMUCounters { shared.counters(of: cpu) }
+  /// As the shared half.
+  public func synchronize() { shared.synchronize() }
 
   /// Drops the shared EPT, and of private memory what no slot backs any more; the rest cannot be given
   /// back and taken again unnoticed.

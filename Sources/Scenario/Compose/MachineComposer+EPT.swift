@@ -20,6 +20,6 @@ extension MachineComposer {
     }
     return try TDPMMU(
       encoder: EPTEncoder(capabilities, mmio: mask), policy: parts.policy, memory: parts.memory,
-      pool: parts.pool, exceptionAreas: areas)
+      pool: parts.pool, exceptionAreas: areas, nxHugePages: spec.nxHugePages)
   }
 }

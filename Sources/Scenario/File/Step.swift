@@ -34,6 +34,9 @@ public enum ActionName: String, Sendable, CaseIterable {
   case dirtyLog = "dirty-log"
   case age
   case hostUnmap = "host-unmap"
+  case nxRecovery = "nx-recovery"
+  /// The whole machine, kept and put back.
+  case snapshot, restore
   /// Private and shared memory.
   case convert, accept, tdx
 
@@ -67,6 +70,10 @@ public enum Action: Sendable {
   case audit
   /// What the host does to the tables.
   case maintenance(MaintenanceAction)
+  /// Keeps the machine under a name.
+  case snapshot(String)
+  /// Puts the machine back to what it was.
+  case restore(String)
   /// What guest and host do to private memory.
   case privateMemory(PrivateMemoryAction)
 
@@ -84,6 +91,8 @@ public enum Action: Sendable {
     case .replay: ActionName.replay.rawValue
     case .audit: ActionName.audit.rawValue
     case .maintenance(let action): action.name.rawValue
+    case .snapshot: ActionName.snapshot.rawValue
+    case .restore: ActionName.restore.rawValue
     case .privateMemory(let action): action.name.rawValue
     }
   }

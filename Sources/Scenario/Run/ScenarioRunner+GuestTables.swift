@@ -40,7 +40,7 @@ extension ScenarioRunner {
 
   /// Builds guest tables, as the guest's own software would.
   func perform(_ action: MapAction, _ result: inout StepResult) {
-    if let place = action.tablesAt { tableCursor = place }
+    if let place = action.tablesAt { layout.tableCursor = place }
     if let view = ownView {
       map(action, in: view, &result)
     } else {
@@ -68,16 +68,18 @@ extension ScenarioRunner {
         action.va, to: action.gpa, length: action.byteCount, pageSize: action.pageSize,
         permissions: action.permissions, in: view,
         takeTable: {
-          guard let page = tableCursor, !isNarrow || page.rawValue < 1 << 32 else { return nil }
+          guard let page = layout.tableCursor, !isNarrow || page.rawValue < 1 << 32 else {
+            return nil
+          }
           let zeros = [UInt8](repeating: 0, count: 4096)
           guard unsafe view.write(zeros.span.bytes, at: page) == 4096 else { return nil }
-          tableCursor = page.adding(4096)
+          layout.tableCursor = page.adding(4096)
           return page
         })
       result.isDone = true
     } catch .noTablePages {
       result.problem =
-        tableCursor.map { "no memory for a table at GPA \($0)" + stateInWords($0) }
+        layout.tableCursor.map { "no memory for a table at GPA \($0)" + stateInWords($0) }
         ?? "tables are missing: say where new ones go by 'tables-at'"
     } catch {
       result.problem = "\(error)"

@@ -27,8 +27,16 @@ public final class ScenarioRunner {
   private let traces: [String: [TraceRecord]]
   private let spare: [Int: MachineComposer.SlotMemory]
   private var player: AccessPlayer
-  var tableCursor: GPA?
-  private var nextSlot: Int
+  var layout: Layout
+  private var snapshots: [String: (machine: any Sendable, layout: Layout)] = [:]
+
+  /// What the runner knows of the machine, and goes back with it.
+  struct Layout {
+    /// Where the next guest table goes.
+    var tableCursor: GPA?
+    /// The number of the next memslot.
+    var nextSlot: Int
+  }
 
   /// The plugins, in the order of stacking.
   public var pluginNames: [String] { plugins.plugins.map(\.name) }
@@ -53,7 +61,7 @@ public final class ScenarioRunner {
     machine = composed.machine
     spare = composed.spare
     player = AccessPlayer(machine: composed.machine)
-    nextSlot = scenario.machine.memory.count
+    layout = Layout(nextSlot: scenario.machine.memory.count)
     recorder = composed.recorder
     notes = composed.notes
     machineSummary = composed.summary
@@ -146,6 +154,21 @@ public final class ScenarioRunner {
     case .memslot(let change): perform(change, &result)
     case .parallel(let parallel): perform(parallel, &result)
     case .maintenance(let action): perform(action, &result)
+    case .snapshot(let name):
+      attempt(&result) { result throws(SnapshotError) in
+        let kept = try machine.keep(tables: scenario.machine.keepsTables)
+        snapshots[name] = (kept.snapshot, layout)
+        result.count = kept.pageCount
+      }
+    case .restore(let name):
+      guard let saved = snapshots[name] else {
+        result.problem = "there is no snapshot '\(name)'"
+        return
+      }
+      attempt(&result) { _ throws(SnapshotError) in
+        try machine.putBack(saved.machine)
+        layout = saved.layout
+      }
     case .replay(let replay): player.replay(traces[replay.path] ?? [], &result)
     case .audit:
       guard let breaches = machine.audit() else {
@@ -160,6 +183,17 @@ public final class ScenarioRunner {
     }
   }
 
+  private func attempt(
+    _ result: inout StepResult, _ body: (inout StepResult) throws(SnapshotError) -> Void
+  ) {
+    do {
+      try body(&result)
+      result.isDone = true
+    } catch {
+      result.problem = "\(error)"
+    }
+  }
+
   private func perform(_ change: MemslotAction, _ result: inout StepResult) {
     func id(_ gpa: GPA, in table: MemslotTable) -> Int {
       table.slots.first { $0.base == gpa.frame }?.id ?? -1
@@ -169,11 +203,11 @@ public final class ScenarioRunner {
       case .add(let region):
         let place = spare[region.line]
         let slot = Memslot(
-          region, id: nextSlot, host: place?.shared, privateHost: place?.private)
+          region, id: layout.nextSlot, host: place?.shared, privateHost: place?.private)
         try machine.changeSlots(dropsTranslations: false) { table throws(MemslotError) in
           try table.adding(slot)
         }
-        nextSlot += 1
+        layout.nextSlot += 1
         if region.isPrivate { try? machine.privateMemory?.convert(region.frames, toPrivate: true) }
       case .remove(let gpa):
         try machine.changeSlots(dropsTranslations: true) { table throws(MemslotError) in

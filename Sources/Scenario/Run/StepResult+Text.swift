@@ -68,6 +68,8 @@ extension StepResult {
     case .audit: return "audit of the tables"
     case .maintenance(let action): return action.inWords
     case .privateMemory(let action): return action.inWords
+    case .snapshot(let name): return "snapshot '\(name)' of the machine"
+    case .restore(let name): return "restore the machine to snapshot '\(name)'"
     }
   }
 
@@ -178,7 +180,7 @@ extension Action {
     case .parallel: 0
     case .repeated, .replay: 8
     case .access, .map, .poke, .invalidatePage, .setRegister, .memslot, .audit,
-      .maintenance, .privateMemory:
+      .maintenance, .privateMemory, .snapshot, .restore:
       64
     }
   }
