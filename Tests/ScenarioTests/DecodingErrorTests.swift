@@ -145,9 +145,10 @@ struct DecodingErrorTests {
     Fault(machine: "ve-areas: [0x8001]", "multiple of 4 KiB"),
     Fault(machine: "ve-areas: [0x8000, 0x9000]", "2 ve-areas for 1 vCPUs"),
     Fault(
-      "scenario: 1\nmachine:\n  mmu: ept\n  guest: long4\n  features: [ve]\n  memory: []\nsteps: []",
+      "scenario: 1\nmachine:\n  mmu: ept\n  guest: long4\n  features: [ve]\n"
+        + "  memory: []\nsteps: []",
       line: 3, "needs ve-areas"),
-    Fault(region: "{gpa: 1 MiB, size: 4 KiB, device: uart, private: true}", "private memory is ram"),
+    Fault(region: "{gpa: 1 MiB, size: 4 KiB, device: uart, private: true}", "is ram or"),
     Fault(region: "{gpa: 1 MiB, size: 4 KiB, image: x, private: true}", "needs mmu: tdx"),
     Fault(region: "{gpa: 1 MiB, size: 4 KiB, device: uart, ve: true}", "a device has no pages"),
     Fault(step: "convert: {gpa: 0x800, size: 4 KiB, to: shared}", "multiple of 4 KiB"),

@@ -14,7 +14,8 @@ extension MachineComposer {
       _ = try EPTEncoder(capabilities, mmio: mask, name: "tdx")
     }
     let half = try TDPMMU(
-      encoder: EPTEncoder(capabilities, mmio: mask, name: "tdx"), policy: parts.policy, memory: parts.memory,
+      encoder: EPTEncoder(capabilities, mmio: mask, name: "tdx"), policy: parts.policy,
+      memory: parts.memory,
       pool: parts.pool, mapsPrivateMemory: false, nxHugePages: spec.nxHugePages)
     return try TDXMMU(
       shared: half, module: TDXModule(addressing: TDXAddressing(isWide: parts.width == 52)))
