@@ -84,15 +84,3 @@ where Second.Fault: SecondLevelExit, Second.Root == TableRoot, Second.Entry == U
     return .exception(area, exit.kind)
   }
 }
-
-extension HardwareFailure where GuestFault == Never {
-  /// The same failure where the guest's tables could have failed too.
-  func widened<Fault: Error>() -> HardwareFailure<Fault, Exit> {
-    switch self {
-    case .exit(let exit): .exit(exit)
-    case .outside(let hpa): .outside(hpa)
-    case .modificationLogFull: .modificationLogFull
-    case .contended: .contended
-    }
-  }
-}

@@ -11,10 +11,10 @@ extension MachineComposer {
       physicalAddressWidth: parts.width, levels: parts.width > 48 ? 5 : 4,
       accessedDirty: spec.features?.contains("ad") ?? true)
     let mask = try mmioMask("tdx", parts, standard: .tdx) { mask throws(LayoutError) in
-      _ = try EPTEncoder(capabilities, mmio: mask, name: "tdx")
+      _ = try EPTEncoder(capabilities, mmio: mask)
     }
     let half = try TDPMMU(
-      encoder: EPTEncoder(capabilities, mmio: mask, name: "tdx"), policy: parts.policy,
+      encoder: EPTEncoder(capabilities, mmio: mask), policy: parts.policy,
       memory: parts.memory,
       pool: parts.pool, mapsPrivateMemory: false, nxHugePages: spec.nxHugePages)
     return try TDXMMU(
