@@ -87,7 +87,7 @@ let package = Package(
       name: "Scenario",
       dependencies: [
         "GuestImage", "Machine", "MMU", "Notation", "Paging", "Report", "X86", "X86EPT",
-        "X86NPT", "X86Shadow", "X86Guest", "X86Long", "X86PAE", "PluginHost",
+        "X86NPT", "X86Shadow", "X86TDX", "X86Guest", "X86Long", "X86PAE", "PluginHost",
         .product(name: "SystemPackage", package: "swift-system"), "Yams",
       ], swiftSettings: strict),
     .target(name: "Report", dependencies: ["Paging"], swiftSettings: strict),
