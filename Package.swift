@@ -58,6 +58,10 @@ let package = Package(
     // vCPUs, TLB, MMIO bus, the life of an access.
     .target(
       name: "Machine", dependencies: ["Paging", "MMU", "X86", "X86Guest"], swiftSettings: strict),
+    // Small races of the TDP MMU's threads, run in every order.
+    .target(
+      name: "Schedules",
+      dependencies: ["Machine", "MMU", "Paging", "X86", "X86EPT", "X86Guest"], swiftSettings: strict),
     // Memory images: ELF cores, LiME and raw files, read only and as untrusted.
     .systemLibrary(name: "CELF"),
     .target(name: "Notation", swiftSettings: strict),
@@ -104,7 +108,7 @@ let package = Package(
       name: "MMUCommand",
       dependencies: [
         "GuestImage", "MMUBench", "Notation", "Paging", "PluginHost", "Report", "Scenario", "X86",
-        "X86EPT", "X86Guest", "X86PAE", "Inspection", "Explain",
+        "X86EPT", "X86Guest", "X86PAE", "Inspection", "Explain", "Schedules",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
@@ -187,6 +191,9 @@ let package = Package(
         "Paging", "X86", "X86Guest", "X86EPT", "X86NPT", "X86TDX", "MMU", "Machine",
         "MachineSupport", "TestSupport",
       ], swiftSettings: strict),
+    .testTarget(
+      name: "ScheduleTests",
+      dependencies: ["MMU", "Machine", "Paging", "Schedules", "X86EPT"], swiftSettings: strict),
     .testTarget(
       name: "ShadowTests",
       dependencies: [

@@ -21,7 +21,7 @@ struct MMU: ParsableCommand {
     subcommands: [
       Translate.self, Walk.self, ExplainAccess.self, Map.self, Tree.self, Roots.self, Info.self,
       Read.self, Search.self, ReverseMap.self, Audit.self, Decode.self, Layout.self, Run.self,
-      Compare.self, Cases.self, PluginCommand.self, Bench.self,
+      Compare.self, Cases.self, Races.self, PluginCommand.self, Bench.self,
     ])
 
   static func main() {

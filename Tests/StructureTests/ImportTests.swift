@@ -19,6 +19,7 @@ struct ImportTests {
     table["MMU"] = core.union(["CPrefetch"])
     table["Machine"] = core.union(["MMU"])
     // Around the core: what users touch.
+    table["Schedules"] = core.union(["MMU", "Machine"])
     table["Notation"] = []
     table["PluginHost"] = core.union(["MMU", "CELF", "CFFI", "CMMUPlugin", "CWorker"])
     table["GuestImage"] = core.union(["Notation", "CELF"])

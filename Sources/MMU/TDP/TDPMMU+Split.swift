@@ -24,14 +24,14 @@ extension TDPMMU {
   /// - Returns: the new entry; `.some(nil)` where the race was lost, `nil` where no page is left.
   @usableFromInline
   func split(_ place: HPA, _ old: SPTE, at level: Level) -> SPTE?? {
-    guard let table = pool.take() else { return nil }
+    guard let table = takeTable() else { return nil }
     for index in 0..<512 as Range<UInt64> {
       let child = encoder.child(of: old, at: level, index: index)
       _ = host.swap(table.baseAddress.wrappingAdd(index * 8), to: child.rawValue)
     }
     let new = encoder.table(table.baseAddress, at: level)
     guard exchange(place, from: old, to: new) else {
-      pool.give(back: table)
+      giveBack(table)
       return .some(nil)
     }
     return new
@@ -46,7 +46,7 @@ extension TDPMMU {
   public func splitLargePages(
     in range: Range<GFN>, budget: Int
   ) -> (splits: Int, isComplete: Bool) {
-    roots.withRoots { roots in
+    withRoots { roots in
       var splits = 0
       var isComplete = true
       forEachLeaf(in: range, roots) { place, spte, level, _ in
@@ -78,14 +78,14 @@ extension TDPMMU {
   ///
   /// - Returns: the number of tables replaced.
   public func collapse(in range: Range<GFN>) -> Int {
-    let slots = memory.slots
-    return roots.withRoots { roots in
+    let slots = currentSlots()
+    return withRoots { roots in
       var pages: [PFN] = []
       for root in roots {
         collapse(root, at: encoder.rootLevel, first: 0, range.rawValues, slots, &pages)
       }
-      walkers.synchronize()
-      for page in pages { pool.give(back: page) }
+      walkers.synchronize(pacing)
+      for page in pages { giveBack(page) }
       return pages.count
     }
   }

@@ -23,7 +23,7 @@ where
   /// The guest's memory.
   public let memory: GuestMemory
   @usableFromInline let pool: TablePool
-  @usableFromInline let host: HostView
+  @usableFromInline let host: PacedHost<Policy.Pacing>
   @usableFromInline let roots: TDPRoots
   @usableFromInline let walkers = TDPWalkers()
   @usableFromInline let notifier = TDPNotifier()
@@ -50,7 +50,7 @@ where
     self.policy = policy
     self.memory = memory
     self.pool = pool
-    host = memory.host.view
+    host = PacedHost(memory.host.view, policy.pacing)
     guard let root = pool.take() else { throw .tablePagesExhausted(limit: pool.limit) }
     host.fill(page: root, with: encoder.layout.nonPresent.rawValue)
     roots = TDPRoots(root, era: 0)
@@ -75,6 +75,7 @@ where
   @inlinable
   public func enter(_ cpu: inout TDPContext) -> Bool {
     announce(&cpu)
+    pacing.step(.roots, isChange: false)
     if cpu.rootEpoch != roots.epoch.load(ordering: .acquiring) { changeRoot(of: &cpu) }
     let needsFlush = cpu.needsFlush
     cpu.needsFlush = false
@@ -86,7 +87,9 @@ where
     while cpu.rootEpoch != roots.epoch.load(ordering: .acquiring) {
       // Whoever changes the roots waits for those who are inside.
       exit(&cpu)
+      waitForRoots()
       roots.drop(cpu.root, emptying: freeChildren)
+      waitForRoots()
       (cpu.root, cpu.rootEpoch, cpu.rootEra) = roots.take()
       cpu.lastMMIO = nil
       cpu.needsFlush = true
@@ -98,12 +101,12 @@ where
   @inlinable
   public func exit(_ cpu: inout TDPContext) {
     cpu.isInside = false
-    walkers.exit(cpu.place)
+    walkers.exit(cpu.place, pacing)
   }
 
   @inlinable
   func announce(_ cpu: inout TDPContext) {
-    let epoch = walkers.enter(cpu.place)
+    let epoch = walkers.enter(cpu.place, pacing)
     if epoch != cpu.epoch { cpu.needsFlush = true }
     cpu.epoch = epoch
     cpu.isInside = true
@@ -133,6 +136,7 @@ where
   }
 
   private func replaceRoot(era: UInt64, onlyLater: Bool) {
+    waitForRoots()
     roots.replace(era: era, onlyLater: onlyLater, emptying: freeChildren) {
       host.fill(page: $0, with: encoder.layout.nonPresent.rawValue)
     }
@@ -148,6 +152,7 @@ where
   ) -> Result<HardwareTranslation<Guest.Rights>, HardwareFailure<Guest.Fault, Exit>>
   where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
     let second = FormatRegime(encoder.format, root: encoder.root(cpu.root.baseAddress))
+    pacing.step(.memslots, isChange: false)
     if modificationLogUsers.load(ordering: .relaxed) > 0 {
       return loggingWalk(gva, for: access, by: guest, second, on: cpu)
     }
@@ -175,6 +180,7 @@ where
   ) -> Result<HPA?, HardwareFailure<Never, Exit>> {
     let second = FormatRegime(encoder.format, root: encoder.root(cpu.root.baseAddress))
     let access = encoder.format.finalAccess(kind, isUser: isUser, for: gva)
+    pacing.step(.memslots, isChange: false)
     if modificationLogUsers.load(ordering: .relaxed) > 0 {
       return loggingWalk(gpa, access, second, on: cpu)
     }
@@ -208,7 +214,7 @@ where
       }
       let child = encoder.pfn(of: spte)
       freeChildren(of: child, at: level.below, first: gfn, slots)
-      pool.give(back: child)
+      giveBack(child)
     }
   }
 }

@@ -53,7 +53,7 @@ extension TDXMMU {
     guard bytes.byteCount <= 4096 else { throw .module(.operandInvalid) }
     let status = map(gfn, page) { module.pageAdd(gfn, page: page) }
     if let status { throw status }
-    _ = shared.host.write(bytes, at: page.baseAddress)
+    _ = shared.host.view.write(bytes, at: page.baseAddress)
   }
 
   /// Ends the building of the domain (TDH.MR.FINALIZE).
@@ -79,7 +79,7 @@ extension TDXMMU {
   public func accept(_ gfn: GFN, _ level: Level = .pageTable) -> TDXStatus {
     module.pageAccept(gfn, level) { page in
       let frames = (1 as UInt64) << UInt64(9 * (level.rawValue - 1))
-      for index in 0..<frames { shared.host.clear(page: page.wrappingAdd(index)) }
+      for index in 0..<frames { shared.host.view.clear(page: page.wrappingAdd(index)) }
     }
   }
 
@@ -162,7 +162,7 @@ extension TDXMMU {
           level = level.below
           continue
         }
-        guard let child = shared.pool.take() else {
+        guard let child = shared.takeTable() else {
           return .tablePagesExhausted(limit: shared.pool.limit)
         }
         shared.host.fill(page: child, with: encoder.layout.nonPresent.rawValue)
@@ -172,7 +172,7 @@ extension TDXMMU {
         let status = ask { module.septAdd(first, level, page: child) }
         guard status == .success else {
           _ = shared.host.swap(place, to: old.rawValue)
-          shared.pool.give(back: child)
+          shared.giveBack(child)
           return .module(status)
         }
         _ = shared.host.swap(

@@ -40,7 +40,7 @@ where
     self.shared = shared
     self.module = module
     self.privateBase = privateBase.frame
-    guard let root = shared.pool.take() else {
+    guard let root = shared.takeTable() else {
       throw .tablePagesExhausted(limit: shared.pool.limit)
     }
     shared.host.fill(page: root, with: shared.encoder.layout.nonPresent.rawValue)
@@ -117,7 +117,7 @@ where
     DomainMemory(
       second: FormatRegime(
         shared.encoder.format, root: shared.encoder.root(cpu.root.baseAddress)),
-      host: shared.host, module: module, gva: gva)
+      host: shared.host.view, module: module, gva: gva)
   }
 
   /// Handles an exit. A #VE is the guest's; a private page is added by the module; a shared one is
