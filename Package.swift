@@ -61,7 +61,8 @@ let package = Package(
     // Small races of the TDP MMU's threads, run in every order.
     .target(
       name: "Schedules",
-      dependencies: ["Machine", "MMU", "Paging", "X86", "X86EPT", "X86Guest"], swiftSettings: strict),
+      dependencies: ["Machine", "MMU", "Paging", "X86", "X86EPT", "X86Guest"], swiftSettings: strict
+    ),
     // Memory images: ELF cores, LiME and raw files, read only and as untrusted.
     .systemLibrary(name: "CELF"),
     .target(name: "Notation", swiftSettings: strict),
@@ -104,11 +105,17 @@ let package = Package(
         "GuestImage", "Paging", "Report", "X86", "X86EPT", "X86Guest", "X86Legacy32", "X86Long",
         "X86PAE",
       ], swiftSettings: strict),
+    // What a migration would cost, from an image and a trace.
+    .target(
+      name: "Forecast",
+      dependencies: ["GuestImage", "MMU", "Paging", "Report", "Scenario", "X86"],
+      swiftSettings: strict),
     .executableTarget(
       name: "MMUCommand",
       dependencies: [
         "GuestImage", "MMUBench", "Notation", "Paging", "PluginHost", "Report", "Scenario", "X86",
         "X86EPT", "X86Guest", "X86PAE", "Inspection", "Explain", "Schedules",
+        "Forecast",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
@@ -194,6 +201,13 @@ let package = Package(
     .testTarget(
       name: "ScheduleTests",
       dependencies: ["MMU", "Machine", "Paging", "Schedules", "X86EPT"], swiftSettings: strict),
+    .testTarget(
+      name: "ForecastTests",
+      dependencies: [
+        "Forecast", "GuestImage", "MMU", "Machine", "MachineSupport", "Paging", "Report",
+        "Scenario",
+        "TestSupport", "X86", "X86EPT", "X86Guest",
+      ], swiftSettings: strict),
     .testTarget(
       name: "ShadowTests",
       dependencies: [

@@ -80,9 +80,7 @@ final class ScheduleTree {
       var clock = clocks[thread]
       if let place = step.place {
         var history = places[place] ?? PlaceHistory()
-        for earlier in history.conflicts(isChange: step.isChange) {
-          if clock[path[earlier].chosen] < earlier { want(thread, at: earlier) }
-        }
+        noteRaces(of: thread, step, clock, history)
         history.join(&clock, isChange: step.isChange)
         clock[thread] = index
         history.add(index, clock, isChange: step.isChange)
@@ -93,11 +91,25 @@ final class ScheduleTree {
     }
   }
 
-  private func want(_ thread: Int, at index: Int) {
-    if path[index].ready.contains(thread) {
-      path[index].wanted.insert(thread)
-    } else {
-      path[index].wanted.formUnion(path[index].ready)
+  /// Looks back from a step for those that it could have come before.
+  ///
+  /// A step that waits could not come right before the one that ended its wait, so the search goes on
+  /// behind that one, to where the thread could have gone.
+  private func noteRaces(
+    of thread: Int, _ step: Turns.Step, _ clock: [Int], _ history: PlaceHistory
+  ) {
+    for earlier in history.accesses.reversed() where earlier.isChange || step.isChange {
+      let node = path[earlier.index]
+      if clock[node.chosen] >= earlier.index {
+        if earlier.isChange { return }
+        continue
+      }
+      if node.ready.contains(thread) {
+        path[earlier.index].wanted.insert(thread)
+        if earlier.isChange { return }
+      } else {
+        path[earlier.index].wanted.formUnion(node.ready)
+      }
     }
   }
 
@@ -117,29 +129,27 @@ final class ScheduleTree {
     return false
   }
 
-  /// The accesses to one place that a later one could come before.
+  /// The accesses to one place, and what comes before a next one in every order.
   private struct PlaceHistory {
-    var change: (index: Int, clock: [Int])?
+    var accesses: [(index: Int, isChange: Bool)] = []
+    private var changeClock: [Int]?
     /// Since the last change.
-    var reads: [(index: Int, clock: [Int])] = []
-
-    func conflicts(isChange: Bool) -> [Int] {
-      (change.map { [$0.index] } ?? []) + (isChange ? reads.map(\.index) : [])
-    }
+    private var readClocks: [[Int]] = []
 
     func join(_ clock: inout [Int], isChange: Bool) {
-      let earlier = (change.map { [$0.clock] } ?? []) + (isChange ? reads.map(\.clock) : [])
+      let earlier = (changeClock.map { [$0] } ?? []) + (isChange ? readClocks : [])
       for other in earlier {
         for index in clock.indices { clock[index] = max(clock[index], other[index]) }
       }
     }
 
     mutating func add(_ index: Int, _ clock: [Int], isChange: Bool) {
+      accesses.append((index, isChange))
       if isChange {
-        change = (index, clock)
-        reads = []
+        changeClock = clock
+        readClocks = []
       } else {
-        reads.append((index, clock))
+        readClocks.append(clock)
       }
     }
   }

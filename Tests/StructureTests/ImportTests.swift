@@ -28,6 +28,7 @@ struct ImportTests {
     table["Inspection"] = core.union(["Notation", "GuestImage", "Report", "X86EPT"])
     let composing = core.union(["Notation", "MMU", "Machine", "GuestImage", "PluginHost"])
     table["Scenario"] = composing.union(["Report"])
+    table["Forecast"] = core.union(["MMU", "GuestImage", "Report", "Scenario"])
     table["CEmbedding"] = composing
     table["MMUBench"] = composing.union([
       "Scenario", "Report", "Inspection", "CBenchTwin", "CPrefetch",

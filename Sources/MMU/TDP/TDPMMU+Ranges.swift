@@ -7,6 +7,9 @@ extension TDPMMU {
   /// Waits until no vCPU uses a translation from before this call, in its TLB or in a walk under way.
   public func synchronize() { walkers.synchronize(pacing) }
 
+  /// How often every translation had to leave all TLBs.
+  public var flushCount: UInt64 { walkers.changeCount }
+
   /// Takes away every entry of the frames of a range; tables that lie inside it wait until nobody can
   /// walk them and go back to the pool (SPEC T1).
   ///

@@ -30,6 +30,9 @@ final class TDPWalkers: Sendable {
   @usableFromInline let epoch = Atomic<UInt64>(1)
   private let places = Guarded<(list: [Place], registered: Int)>(([], 0))
 
+  /// How many changes have waited for those inside.
+  var changeCount: UInt64 { epoch.load(ordering: .acquiring) - 1 }
+
   /// A new vCPU's word.
   func register() -> Place {
     places.withLock { places in

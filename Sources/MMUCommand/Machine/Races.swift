@@ -51,7 +51,7 @@ struct Races: ParsableCommand {
         report = try ScheduleExplorer(limit: limit).explore(race)
       }
       hasFailed = hasFailed || !report.failures.isEmpty
-      for line in json ? [Self.object(report).line] : Self.lines(report, race) {
+      for line in json ? [Self.object(report).line] : lines(report, race) {
         try output.write(line)
       }
       try output.flush()
@@ -59,13 +59,16 @@ struct Races: ParsableCommand {
     if hasFailed { throw ExitCode(1) }
   }
 
-  private static func lines(_ report: ScheduleReport, _ race: Race) -> [String] {
-    var lines = [
-      "\(race.name): \(race.summary)",
-      "  \(report.explored) schedules of up to \(report.longest) steps"
-        + (report.isComplete ? ", all that differ" : ", not all")
-        + "; \(report.redundant) more given up as repetitions",
-    ]
+  private func lines(_ report: ScheduleReport, _ race: Race) -> [String] {
+    var lines = ["\(race.name): \(race.summary)"]
+    if schedule != nil {
+      lines.append("  1 schedule of \(report.longest) steps")
+    } else {
+      lines.append(
+        "  \(report.explored) schedules of up to \(report.longest) steps"
+          + (report.isComplete ? ", all that differ" : ", not all")
+          + "; \(report.redundant) more given up as repetitions")
+    }
     for failure in report.failures {
       lines.append("  \(failure.line)")
       lines += failure.findings.map { "    \($0)" }

@@ -1,5 +1,5 @@
 import MMU
-import Paging
+package import Paging
 
 /// What is taken away, against those who still use it.
 extension Race {
@@ -97,7 +97,7 @@ extension Race {
 extension RaceRig {
   /// Carries a page's cells over that the guest has not written at their new place, then watches that
   /// nobody writes the old one any more.
-  func moveBytes(from old: HPA, to new: HPA) {
+  package func moveBytes(from old: HPA, to new: HPA) {
     turns.step(PacedMMU<Tables>.data, isChange: true)
     let view = memory.host.view
     let before = view.read(old, count: 4096)
