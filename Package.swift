@@ -69,7 +69,7 @@ let package = Package(
     .target(
       name: "GuestImage",
       dependencies: [
-        "CELF", "Notation", "Paging", "X86", "X86PAE", "X86Guest",
+        "CELF", "Notation", "Paging", "X86", "X86EPT", "X86Guest", "X86NPT", "X86PAE",
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
 
@@ -102,8 +102,7 @@ let package = Package(
     .target(
       name: "Inspection",
       dependencies: [
-        "GuestImage", "Paging", "Report", "X86", "X86EPT", "X86Guest", "X86Legacy32", "X86Long",
-        "X86PAE",
+        "GuestImage", "Paging", "Report", "X86", "X86Guest", "X86Legacy32", "X86Long", "X86PAE",
       ], swiftSettings: strict),
     // What a migration would cost, from an image and a trace.
     .target(
@@ -114,8 +113,7 @@ let package = Package(
       name: "MMUCommand",
       dependencies: [
         "GuestImage", "MMUBench", "Notation", "Paging", "PluginHost", "Report", "Scenario", "X86",
-        "X86EPT", "X86Guest", "X86PAE", "Inspection", "Explain", "Schedules",
-        "Forecast",
+        "X86EPT", "X86Guest", "X86NPT", "X86PAE", "Explain", "Forecast", "Inspection", "Schedules",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),

@@ -25,7 +25,7 @@ struct ImportTests {
     table["GuestImage"] = core.union(["Notation", "CELF"])
     table["Report"] = core.union(["Notation", "MMU", "Machine", "GuestImage"])
     table["Explain"] = core.union(["Report"])
-    table["Inspection"] = core.union(["Notation", "GuestImage", "Report", "X86EPT"])
+    table["Inspection"] = core.union(["Notation", "GuestImage", "Report"])
     let composing = core.union(["Notation", "MMU", "Machine", "GuestImage", "PluginHost"])
     table["Scenario"] = composing.union(["Report"])
     table["Forecast"] = core.union(["MMU", "GuestImage", "Report", "Scenario"])
