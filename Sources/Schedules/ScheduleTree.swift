@@ -93,8 +93,8 @@ final class ScheduleTree {
 
   /// Looks back from a step for those that it could have come before.
   ///
-  /// A step that waits could not come right before the one that ended its wait, so the search goes on
-  /// behind that one, to where the thread could have gone.
+  /// A step that waits could not come right before the one that ended its wait, so for such a step the
+  /// search goes on, to where the wait had not begun to be needed.
   private func noteRaces(
     of thread: Int, _ step: Turns.Step, _ clock: [Int], _ history: PlaceHistory
   ) {
@@ -106,7 +106,7 @@ final class ScheduleTree {
       }
       if node.ready.contains(thread) {
         path[earlier.index].wanted.insert(thread)
-        if earlier.isChange { return }
+        if earlier.isChange, !step.waits { return }
       } else {
         path[earlier.index].wanted.formUnion(node.ready)
       }

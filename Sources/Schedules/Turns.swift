@@ -11,6 +11,8 @@ package final class Turns: MMUPacing, @unchecked Sendable {
     /// What it touches; `nil` for the first of a thread, which touches nothing.
     var place: SharedPlace?
     var isChange: Bool
+    /// Whether it is not taken before others have changed the place.
+    var waits = false
 
     /// Whether the order of two steps makes a difference.
     func conflicts(with other: Step) -> Bool {
@@ -73,7 +75,7 @@ package final class Turns: MMUPacing, @unchecked Sendable {
   package func wait(
     _ place: SharedPlace, isChange: Bool, until condition: @escaping () -> Bool
   ) {
-    pause(Waiting(step: Step(place: place, isChange: isChange), condition: condition))
+    pause(Waiting(step: Step(place: place, isChange: isChange, waits: true), condition: condition))
   }
 
   /// Runs threads, one at a time, until all have ended.

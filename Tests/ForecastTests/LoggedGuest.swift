@@ -72,7 +72,7 @@ struct LoggedGuest {
   }
 
   /// Accesses of all vCPUs: few pages hot, some read-only or missing, some that cross a page.
-  static func trace(seed: UInt64, count: Int) throws -> [TraceRecord] {
+  static func trace(seed: UInt64, count: Int, vcpus: Int = vcpus) throws -> [TraceRecord] {
     var random = SeededGenerator(seed: seed)
     let lines = (0..<count).map { _ in
       let page = random.flip() ? random.next() % 40 : random.next() % pages
@@ -107,7 +107,7 @@ struct LoggedGuest {
     counts.splits = mmu.tablePages - tables
     var sent = 0
     for (index, record) in trace.enumerated() {
-      while perform(record).outcome == .failed(.dirtyRingFull(vcpu: record.access.vcpu)) {
+      while case .failed(.dirtyRingFull) = perform(record).outcome {
         _ = mmu.harvestDirtyRings()
         sent += Set(mmu.resetDirtyRings()).count
       }
