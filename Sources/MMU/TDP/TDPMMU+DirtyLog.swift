@@ -92,6 +92,8 @@ extension TDPMMU {
         return try table.replacing(slot)
       } invalidate: { _ in
         walkers.synchronize(pacing)
+        // Or the next log would begin with the writes of this one.
+        drainModificationLogs()
         pacing.step(.memslots, isChange: true)
       }
     } catch { throw .memslot(error) }

@@ -12,13 +12,6 @@ extension TDPMMU {
     return pool.take()
   }
 
-  /// Gives a table's page back. **Requires** that nobody can walk it any more.
-  @usableFromInline
-  func giveBack(_ table: PFN) {
-    pacing.step(.tablePool, isChange: true)
-    pool.give(back: table)
-  }
-
   /// Lends every root to one caller at a time (`TDPRoots.withRoots`).
   func withRoots<R>(_ body: ([PFN]) -> R) -> R {
     waitForRoots()
