@@ -116,7 +116,8 @@ let package = Package(
       name: "MMUCommand",
       dependencies: [
         "GuestImage", "MMUBench", "Notation", "Paging", "PluginHost", "Report", "Scenario", "X86",
-        "X86EPT", "X86Guest", "X86NPT", "X86PAE", "Explain", "Forecast", "Inspection", "Schedules",
+        "X86EPT", "X86Guest", "X86Long", "X86NPT", "X86PAE", "X86Shadow", "X86TDX", "Explain",
+        "Forecast", "Inspection", "Schedules",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
@@ -186,7 +187,9 @@ let package = Package(
       path: "Tests/MachineSupport", swiftSettings: strict),
     .testTarget(
       name: "EncodingTests",
-      dependencies: ["Paging", "X86", "X86EPT", "X86NPT", "TestSupport"],
+      dependencies: [
+        "Paging", "X86", "X86EPT", "X86Long", "X86NPT", "X86Shadow", "TestSupport",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "MachineTests",
@@ -239,7 +242,7 @@ let package = Package(
       name: "MMUBench",
       dependencies: [
         "CBenchTwin", "CPrefetch", "GuestImage", "Inspection", "MMU", "Machine", "Paging",
-        "PluginHost", "X86", "X86EPT", "X86Guest", "X86Long", "X86PAE",
+        "PluginHost", "X86", "X86EPT", "X86Guest", "X86Long", "X86PAE", "X86Shadow",
         .product(name: "SystemPackage", package: "swift-system"),
       ],
       swiftSettings: strict),

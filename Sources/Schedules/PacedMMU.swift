@@ -11,6 +11,12 @@ package struct PacedMMU<Base: VirtualMMU>: MMUWrapper {
   /// Where all of the guest's data counts as: what a TLB will answer with is not known before.
   static var data: SharedPlace { .data(HPA(0)) }
 
+  package func isCurrent(_ cpu: Base.CPU) -> Bool {
+    guard base.isCurrent(cpu) else { return false }
+    turns.step(Self.data, isChange: true)
+    return true
+  }
+
   package func enter(_ cpu: inout Base.CPU) -> Bool {
     let needsFlush = base.enter(&cpu)
     if !needsFlush { turns.step(Self.data, isChange: true) }

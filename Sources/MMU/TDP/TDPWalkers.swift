@@ -14,7 +14,8 @@ import Darwin
 ///
 /// Each vCPU announces in a word of its own that it is inside (in the guest, or handling an exit) and
 /// the epoch at which it came. A change opens a new epoch and waits for those who came before it; who
-/// comes later drops its TLB first. A vCPU never waits for a change while it is inside.
+/// comes later drops its TLB first. A vCPU that stays inside compares the epoch before each access and
+/// announces itself again when there is a new one. It never waits for a change while it is inside.
 @usableFromInline
 final class TDPWalkers: Sendable {
   /// One vCPU's word: 0 outside, else the epoch of its entry.
@@ -27,6 +28,7 @@ final class TDPWalkers: Sendable {
     init(number: Int) { self.number = number }
   }
 
+  /// The epoch now, never 0.
   @usableFromInline let epoch = Atomic<UInt64>(1)
   private let places = Guarded<(list: [Place], registered: Int)>(([], 0))
 
