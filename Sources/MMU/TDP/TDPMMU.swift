@@ -27,7 +27,7 @@ where
   /// The information areas of the vCPUs that take #VE.
   let exceptionAreas: [HPA]
   @usableFromInline let pool: TablePool
-  @usableFromInline let host: HostView
+  @usableFromInline let host: PacedHost<Policy.Pacing>
   @usableFromInline let roots: TDPRoots
   @usableFromInline let walkers = TDPWalkers()
   @usableFromInline let notifier = TDPNotifier()
@@ -65,7 +65,7 @@ where
     self.policy = policy
     self.memory = memory
     self.pool = pool
-    host = memory.host.view
+    host = PacedHost(memory.host.view, policy.pacing)
     guard let root = pool.take() else { throw .tablePagesExhausted(limit: pool.limit) }
     host.fill(page: root, with: encoder.layout.nonPresent.rawValue)
     roots = TDPRoots(root, era: 0)
@@ -91,6 +91,7 @@ where
   @inlinable
   public func enter(_ cpu: inout TDPContext) -> Bool {
     announce(&cpu)
+    pacing.step(.roots, isChange: false)
     if cpu.rootEpoch != roots.epoch.load(ordering: .acquiring) { changeRoot(of: &cpu) }
     let needsFlush = cpu.needsFlush
     cpu.needsFlush = false
@@ -102,7 +103,9 @@ where
     while cpu.rootEpoch != roots.epoch.load(ordering: .acquiring) {
       // Whoever changes the roots waits for those who are inside.
       exit(&cpu)
+      waitForRoots()
       roots.drop(cpu.root, emptying: freeChildren)
+      waitForRoots()
       (cpu.root, cpu.rootEpoch, cpu.rootEra) = roots.take()
       cpu.lastMMIO = nil
       cpu.needsFlush = true
@@ -114,6 +117,7 @@ where
   @inlinable
   @inline(__always)  // PERF: tlb.hit
   public func isCurrent(_ cpu: TDPContext) -> Bool {
+    pacing.step(.epoch, isChange: false)
     // What the vCPU announced is what it goes on with: whoever opened a new epoch waits for it.
     walkers.epoch.load(ordering: .acquiring) == cpu.insideEpoch
       && roots.epoch.load(ordering: .acquiring) == cpu.rootEpoch && cpu.dirtyRing == nil
@@ -123,12 +127,12 @@ where
   @inlinable
   public func exit(_ cpu: inout TDPContext) {
     cpu.insideEpoch = 0
-    walkers.exit(cpu.place)
+    walkers.exit(cpu.place, pacing)
   }
 
   @inlinable
   func announce(_ cpu: inout TDPContext) {
-    let epoch = walkers.enter(cpu.place)
+    let epoch = walkers.enter(cpu.place, pacing)
     if epoch != cpu.epoch { cpu.needsFlush = true }
     cpu.epoch = epoch
     cpu.insideEpoch = epoch
@@ -158,6 +162,7 @@ where
   }
 
   private func replaceRoot(era: UInt64, onlyLater: Bool) {
+    waitForRoots()
     roots.replace(era: era, onlyLater: onlyLater, emptying: freeChildren) {
       host.fill(page: $0, with: encoder.layout.nonPresent.rawValue)
     }
@@ -173,6 +178,7 @@ where
   ) -> Result<HardwareTranslation<Guest.Rights>, HardwareFailure<Guest.Fault, Exit>>
   where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
     let second = FormatRegime(encoder.format, root: encoder.root(cpu.root.baseAddress))
+    pacing.step(.memslots, isChange: false)
     if modificationLogUsers.load(ordering: .relaxed) > 0 {
       return loggingWalk(gva, for: access, by: guest, second, on: &cpu)
     }
@@ -201,6 +207,7 @@ where
   ) -> Result<HPA?, HardwareFailure<Never, Exit>> {
     let second = FormatRegime(encoder.format, root: encoder.root(cpu.root.baseAddress))
     let access = encoder.format.finalAccess(kind, isUser: isUser, for: gva)
+    pacing.step(.memslots, isChange: false)
     if modificationLogUsers.load(ordering: .relaxed) > 0 {
       return loggingWalk(gpa, access, second, on: cpu)
     }

@@ -81,7 +81,7 @@ extension TDXMMU {
           module.septAdd(first, level, page: child)
         }
       } catch {
-        shared.pool.give(back: child)
+        shared.giveBack(child)
         throw error
       }
     }
@@ -89,7 +89,7 @@ extension TDXMMU {
 
   /// A page for a table of the mirror.
   func takeTable() throws(TDXError) -> PFN {
-    guard let page = shared.pool.take() else {
+    guard let page = shared.takeTable() else {
       throw .tablePagesExhausted(limit: shared.pool.limit)
     }
     return page

@@ -64,7 +64,7 @@ extension TDXMMU {
         module.pageDemote(gfn, level, page: table)
       }
     } catch {
-      shared.pool.give(back: table)
+      shared.giveBack(table)
       throw error
     }
   }
@@ -87,7 +87,7 @@ extension TDXMMU {
       else { return try require(call) }
       let first = shared.load(shared.encoder.pfn(of: spte).baseAddress)
       try replace(place, by: mirrorLeaf(shared.encoder.pfn(of: first), level), call)
-      if let freed { shared.pool.give(back: freed) }
+      if let freed { shared.giveBack(freed) }
     }
   }
 
@@ -166,7 +166,7 @@ extension TDXMMU {
         try replace(entry.place, by: encoder.layout.nonPresent) {
           module.septRemove(entry.gfn, level)
         }
-        shared.pool.give(back: entry.table)
+        shared.giveBack(entry.table)
       }
       level = level.above
     }

@@ -33,7 +33,7 @@ where
     precondition(!shared.mapsPrivateMemory, "the shared half maps private memory")
     self.shared = shared
     self.module = module
-    guard let root = shared.pool.take() else {
+    guard let root = shared.takeTable() else {
       throw .tablePagesExhausted(limit: shared.pool.limit)
     }
     shared.host.fill(page: root, with: shared.encoder.layout.nonPresent.rawValue)
@@ -124,7 +124,7 @@ where
     DomainMemory(
       second: FormatRegime(
         shared.encoder.format, root: shared.encoder.root(cpu.root.baseAddress)),
-      host: shared.host, module: module, gva: gva,
+      host: shared.host.view, module: module, gva: gva,
       nonPresent: shared.encoder.layout.nonPresent.rawValue)
   }
 }

@@ -1,6 +1,6 @@
 import Machine
 import Paging
-import X86
+package import X86
 
 /// Plays accesses on a machine and keeps count of how they end.
 struct AccessPlayer {
@@ -174,7 +174,7 @@ struct AccessPlayer {
 
 extension AccessAction {
   /// The access as the processor sees it.
-  var access: X86Access {
+  package var access: X86Access {
     X86Access(kind, user: isUser, implicit: isImplicit, alignmentCheck: alignmentCheck)
   }
 }
