@@ -34,8 +34,9 @@ let package = Package(
   targets: [
     // The protocols and the one walker; imports nothing of the project.
     .target(name: "Paging", swiftSettings: strict),
-    // A header with the prefetch instruction, for memories that can use it.
+    // Two headers: the prefetch instruction, and files in memory that snapshots are.
     .systemLibrary(name: "CPrefetch"),
+    .systemLibrary(name: "CPageFile"),
 
     // Guest modes: what they share, then one target each, then the choice among them.
     .target(name: "X86", dependencies: ["Paging"], swiftSettings: strict),
@@ -53,7 +54,9 @@ let package = Package(
     .target(name: "X86NPT", dependencies: ["Paging", "X86"], swiftSettings: strict),
 
     // Memslots, table pages, the fault handlers.
-    .target(name: "MMU", dependencies: ["Paging", "X86TDX", "CPrefetch"], swiftSettings: strict),
+    .target(
+      name: "MMU", dependencies: ["Paging", "X86TDX", "CPageFile", "CPrefetch"],
+      swiftSettings: strict),
 
     // vCPUs, TLB, MMIO bus, the life of an access.
     .target(

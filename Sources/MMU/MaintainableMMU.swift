@@ -14,6 +14,8 @@ public protocol MaintainableMMU: VirtualMMU {
   func age(_ range: Range<GFN>, clearing: Bool) -> Int
   /// Takes the leaves of a range away while the host changes what is behind it.
   func unmapHost(_ range: Range<GFN>, _ change: () -> Void) -> Int
+  /// One period's recovery of large pages that gave way to fetches: how many.
+  func recoverNXHugePages() -> Int
 }
 
 extension TDPMMU: MaintainableMMU {}

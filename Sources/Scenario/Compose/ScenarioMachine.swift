@@ -17,6 +17,12 @@ protocol ScenarioMachine: AnyObject, Sendable {
   func changeSlots(
     dropsTranslations: Bool, _ change: (MemslotTable) throws(MemslotError) -> MemslotTable
   ) throws(MemslotError)
+  /// Keeps the whole machine; how many pages the snapshot holds for itself.
+  func keep(
+    tables: Bool
+  ) throws(SnapshotError) -> (snapshot: any Sendable, pageCount: Int)
+  /// Puts the machine back to what it was. **Requires** a snapshot of this machine.
+  func putBack(_ snapshot: any Sendable) throws(SnapshotError)
   /// What is wrong with the tables, one line each; `nil` where the MMU has no audit.
   func audit() -> [String]?
   /// The MMU as the host's upkeep sees it; `nil` where it has none.
@@ -54,8 +60,23 @@ extension Machine: ScenarioMachine where Guest == X86Processor {
     dropsTranslations: Bool, _ change: (MemslotTable) throws(MemslotError) -> MemslotTable
   ) throws(MemslotError) {
     try memory.update(change) { _ in
-      if dropsTranslations { mmu.invalidateAll() }
+      guard dropsTranslations else { return }
+      mmu.invalidateAll()
+      // Once the step is done no vCPU reaches what the slots showed before.
+      mmu.synchronize()
     }
+  }
+
+  func keep(
+    tables: Bool
+  ) throws(SnapshotError) -> (snapshot: any Sendable, pageCount: Int) {
+    let snapshot = try snapshot(tables: tables ? .kept : .rebuilt)
+    return (snapshot, snapshot.memory.host.pageCount)
+  }
+
+  func putBack(_ snapshot: any Sendable) throws(SnapshotError) {
+    guard let snapshot = snapshot as? Snapshot else { throw .foreign }
+    try restore(snapshot)
   }
 
   func audit() -> [String]? { (mmu as? any AuditableMMU)?.audit() }

@@ -108,8 +108,12 @@ public struct MachineSpec: Sendable {
   public var tlb: TLBGeometry?
   /// Slots and devices.
   public var memory: [Region]
+  /// Whether large pages of the second level may not be executed.
+  public var nxHugePages: Bool
   /// The most table pages.
   public var tablePageLimit: Int
+  /// Whether snapshots keep the tables.
+  public var keepsTables: Bool
 }
 
 /// A plugin that a scenario names.

@@ -28,6 +28,7 @@ extension ScenarioRunner {
         result.count = mmu.age(frames(gpa, count), clearing: clearing)
       case .hostUnmap(let gpa, let count):
         result.count = mmu.unmapHost(frames(gpa, count)) {}
+      case .recoverNXHugePages: result.count = mmu.recoverNXHugePages()
       }
       result.isDone = true
     } catch {
