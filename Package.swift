@@ -161,7 +161,9 @@ let package = Package(
       ], swiftSettings: strict),
     .testTarget(
       name: "DoctorTests",
-      dependencies: ["Explain", "GuestImage", "Inspection", "Paging", "X86", "X86EPT"],
+      dependencies: [
+        "Explain", "GuestImage", "Inspection", "Paging", "TestSupport", "X86", "X86EPT",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "CommandTests",
