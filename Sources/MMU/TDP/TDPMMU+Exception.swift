@@ -11,7 +11,7 @@ extension TDPMMU {
   ) -> Exit {
     cpu.lastException = nil
     guard let place = cpu.exceptionArea,
-      let busy = host.readValue(
+      let busy = host.view.readValue(
         place.wrappingAdd(VirtualizationExceptionArea.busyOffset), size: 4)
     else { return exit }
     let state = VirtualizationExceptionState(
@@ -20,7 +20,7 @@ extension TDPMMU {
     guard let (exception, area) = exit.converted(state) else { return exit }
     let bytes = area.bytes
     // SAFETY: bytes have no padding.
-    guard unsafe host.write(bytes.span.bytes, at: place) else { return exit }
+    guard unsafe host.view.write(bytes.span.bytes, at: place) else { return exit }
     cpu.lastException = area
     return exception
   }

@@ -9,7 +9,7 @@ extension TDPMMU: PrivateMemoryMMU {
   public func convert(_ range: Range<GFN>, toPrivate: Bool) {
     memory.attributes.set(range, isPrivate: toPrivate)
     // Faults that saw the old attribute are done after this, and what they mapped goes.
-    walkers.synchronize()
+    walkers.synchronize(pacing)
     zap(range)
   }
 

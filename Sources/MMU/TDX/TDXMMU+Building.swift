@@ -16,7 +16,7 @@ extension TDXMMU {
         let page = try privatePage(gfn, .pageTable)
         let place = try linkedEntry(gfn, .pageTable)
         try replace(place, by: mirrorLeaf(page, .pageTable)) { module.pageAdd(gfn, page: page) }
-        shared.host.copy(page: source, to: page)
+        shared.host.view.copy(page: source, to: page)
       }
       gfn = gfn.wrappingAdd(1)
     }
@@ -57,7 +57,7 @@ extension TDXMMU {
       let status = ask {
         module.pageAccept(gfn, level) { page in
           for index in 0..<level.pageSize.frames {
-            shared.host.clear(page: page.wrappingAdd(index))
+            shared.host.view.clear(page: page.wrappingAdd(index))
           }
         }
       }
