@@ -16,6 +16,8 @@ public struct X86Features: Hashable, Sendable {
   public var physicalAddressWidth: Int {
     didSet { physicalAddressWidth = Self.clamped(physicalAddressWidth) }
   }
+  /// The address bits that say how memory is encrypted: above M, and not reserved; 0 without.
+  public var encryptionMask: UInt64
   /// Who made it.
   public var vendor: Vendor
   /// Execute-disable.
@@ -53,6 +55,7 @@ public struct X86Features: Hashable, Sendable {
   /// - Parameter physicalAddressWidth: MAXPHYADDR; clamped to 32...52, since it masks entries.
   public init(physicalAddressWidth: Int = 52, vendor: Vendor = .intel) {
     self.physicalAddressWidth = Self.clamped(physicalAddressWidth)
+    encryptionMask = 0
     self.vendor = vendor
     nx = true
     pse = true
