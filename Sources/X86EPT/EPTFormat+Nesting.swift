@@ -69,9 +69,9 @@ extension EPTFormat: NestedFormat {
   /// A violation with its qualification, or a misconfiguration with the address alone.
   public static func reflection(of exit: EPTExit) -> ReflectedExit {
     switch exit {
-    case .violation(let violation):
+    case .violation(let violation), .virtualizationException(let violation):
       ReflectedExit(
-        cause: exit.cause, information: violation.qualification.rawValue, gpa: violation.gpa,
+        cause: .eptViolation, information: violation.qualification.rawValue, gpa: violation.gpa,
         gva: violation.gva)
     case .misconfiguration(let misconfiguration):
       ReflectedExit(cause: exit.cause, information: 0, gpa: misconfiguration.gpa, gva: nil)

@@ -84,7 +84,7 @@ extension VCPUState {
           return .injected(vector: vector, errorCode: errorCode)
         case .reflect(let exit): return .reflected(exit)
         case .failed(let error):
-          exits[.error] += 1
+          exits[error.cause] += 1
           return .failed(error)
         case .perform(let gpa):
           lastGPA = gpa

@@ -5,9 +5,16 @@ import X86EPT
 extension MachineComposer {
   /// Two-dimensional paging with extended page tables.
   func eptMMU(_ parts: Parts) throws -> TDPMMU<EPTEncoder, PolicyStack> {
-    try TDPMMU(
+    var areas: [HPA] = []
+    for area in spec.exceptionAreas {
+      guard let hpa = parts.memory.hpa(of: area) else {
+        throw error("no memory holds the ve-area at \(area)", line: spec.line)
+      }
+      areas.append(hpa)
+    }
+    return try TDPMMU(
       encoder: eptEncoder(parts), policy: parts.policy, memory: parts.memory, pool: parts.pool,
-      nxHugePages: spec.nxHugePages)
+      exceptionAreas: areas, nxHugePages: spec.nxHugePages)
   }
 
   /// The same, for a hypervisor whose guest has extended page tables too.

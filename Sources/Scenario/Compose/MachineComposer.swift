@@ -25,7 +25,7 @@ struct MachineComposer {
     var recorder: EventRecorder
     var bus: MMIOBus
     /// Where the memory of a slot that a step adds begins, by the region's line.
-    var spare: [Int: HPA]
+    var spare: [Int: SlotMemory]
     /// What was assumed or tolerated, for people.
     var notes: [String]
     /// One line that says what the machine is.
@@ -36,7 +36,9 @@ struct MachineComposer {
     let images = try openImages()
     var notes: [String] = []
     let resolved = try registers(images, &notes)
-    var spare: [Int: HPA] = [:]
+    try checkDomain(
+      resolved.registers.mode, width: resolved.features.physicalAddressWidth)
+    var spare: [Int: SlotMemory] = [:]
     let memory = try makeMemory(images, spare: &spare)
     let pool = TablePool(first: PFN(1), limit: spec.tablePageLimit)
     try prepareEmptyTables(resolved, in: memory)
@@ -64,6 +66,7 @@ struct MachineComposer {
         guests: outer + (inner.map { Array(repeating: $0, count: spec.vcpuCount) } ?? []),
         memory: memory, pool: pool, bus: bus, recorder: recorder,
         policy: PolicyStack(plugins.policies), width: resolved.features.physicalAddressWidth))
+    try declarePrivate(machine)
     return Result(
       machine: machine, nesting: nesting, recorder: recorder, bus: bus, spare: spare,
       notes: notes,
@@ -93,12 +96,20 @@ struct MachineComposer {
   private func makeMachine(_ parts: Parts) throws(ScenarioError) -> Composed {
     do {
       if let nested = spec.nested {
+        guard spec.exceptionAreas.isEmpty, !spec.nxHugePages,
+          !spec.memory.contains(where: \.isPrivate)
+        else {
+          throw error(
+            "a machine with a guest inside the guest has no ve-areas, nx-huge-pages or private memory",
+            line: nested.line)
+        }
         return spec.mmu == .npt
           ? try machine(nptNestedMMU(parts), parts, nested)
           : try machine(eptNestedMMU(parts), parts, nested)
       }
       switch spec.mmu {
       case .ept: return (try machine(eptMMU(parts), parts), nil)
+      case .tdx: return (try machine(tdxMMU(parts), parts), nil)
       case .npt: return (try machine(nptMMU(parts), parts), nil)
       case .shadow: return (try machine(shadowMMU(parts), parts), nil)
       }

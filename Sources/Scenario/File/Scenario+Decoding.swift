@@ -18,6 +18,7 @@ extension Scenario {
         throw ScenarioError(
           line: step.line, "'\(step.action.name)' needs a machine with a guest inside the guest")
       }
+      if case .memslot(.add(let region)) = step.action { try region.check(behind: machine.mmu) }
       try cost.add(step)
       steps.append(step)
     }

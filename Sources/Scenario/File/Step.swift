@@ -41,10 +41,12 @@ public enum ActionName: String, Sendable, CaseIterable {
   case nestedMap = "nested-map"
   case nestedEnter = "nested-enter"
   case invept, invvpid
+  /// Private and shared memory.
+  case convert, accept, tdx
 
   /// What a vCPU may do while others run.
   static var laneCases: [ActionName] {
-    [.read, .write, .fetch, .invalidatePage, .setRegister, .repeated]
+    [.read, .write, .fetch, .invalidatePage, .setRegister, .repeated, .convert, .accept]
   }
 }
 
@@ -78,6 +80,8 @@ public enum Action: Sendable {
   case restore(String)
   /// What the hypervisor inside the guest does to its guest's second level.
   case nesting(NestingAction)
+  /// What guest and host do to private memory.
+  case privateMemory(PrivateMemoryAction)
 
   /// The step's word.
   public var name: String {
@@ -96,6 +100,7 @@ public enum Action: Sendable {
     case .snapshot: ActionName.snapshot.rawValue
     case .restore: ActionName.restore.rawValue
     case .nesting(let action): action.name.rawValue
+    case .privateMemory(let action): action.name.rawValue
     }
   }
 }

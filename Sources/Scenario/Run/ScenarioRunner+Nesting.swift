@@ -42,9 +42,7 @@ extension ScenarioRunner {
     let pointer = action.pointer ?? scenario.machine.nested?.pointer ?? 0
     do {
       result.isDone = try nesting.map(action, pointer: pointer) {
-        guard let page = layout.tableCursor, machine.clear(page, vcpu: 0) else { return nil }
-        layout.tableCursor = page.adding(4096)
-        return page
+        nextTable(below: .max) { machine.clear($0, vcpu: 0) }
       }
       if !result.isDone { result.problem = "entering a guest on that pointer would fail" }
     } catch {

@@ -26,7 +26,7 @@ public final class ScenarioRunner {
   private let plugins: MachinePlugins
   private let recorder: EventRecorder
   private let traces: [String: [TraceRecord]]
-  private let spare: [Int: HPA]
+  private let spare: [Int: MachineComposer.SlotMemory]
   private var player: AccessPlayer
   var layout: Layout
   private var snapshots: [String: (machine: any Sendable, layout: Layout)] = [:]
@@ -40,6 +40,9 @@ public final class ScenarioRunner {
     /// The second level of each vCPU inside the guest, where it is not the machine's first.
     var pointers: [Int: UInt64] = [:]
   }
+
+  /// MAXPHYADDR of the machine. **Units** bits.
+  public var physicalAddressWidth: Int { machine.processor(0).features.physicalAddressWidth }
 
   /// The plugins, in the order of stacking.
   public var pluginNames: [String] { plugins.plugins.map(\.name) }
@@ -132,18 +135,22 @@ public final class ScenarioRunner {
   private func perform(_ action: Action, _ result: inout StepResult) {
     switch action {
     case .access(let access):
-      let before = machine.walk(access.va, vcpu: access.vcpu)
+      let before = guestWalk(access.va, vcpu: access.vcpu)
       player.perform(action, &result)
-      let after = machine.walk(access.va, vcpu: access.vcpu)
+      let after = guestWalk(access.va, vcpu: access.vcpu)
       let entryName = machine.processor(access.vcpu).regime.entryName
       result.walk = before.enumerated().map { index, step in
         WalkedEntry(
           name: entryName(step.level), step: step,
           after: index < after.count ? after[index].entry : step.entry)
       }
-    case .repeated, .invalidatePage, .setRegister: player.perform(action, &result)
+    case .repeated, .invalidatePage, .setRegister, .privateMemory: player.perform(action, &result)
     case .map(let map): perform(map, &result)
     case .poke(let poke):
+      if let gpa = hiddenByte(of: poke) {
+        result.problem = "GPA \(gpa) is private memory, which the host does not reach"
+        return
+      }
       let written = unsafe machine.memory.view.write(poke.bytes.span.bytes, at: poke.gpa)
       result.gpa = poke.gpa
       result.bytes = poke.bytes
@@ -203,11 +210,14 @@ public final class ScenarioRunner {
     do {
       switch change {
       case .add(let region):
-        let slot = Memslot(region, id: layout.nextSlot, host: spare[region.line])
+        let place = spare[region.line]
+        let slot = Memslot(
+          region, id: layout.nextSlot, host: place?.shared, privateHost: place?.private)
         try machine.changeSlots(dropsTranslations: false) { table throws(MemslotError) in
           try table.adding(slot)
         }
         layout.nextSlot += 1
+        if region.isPrivate { try? machine.privateMemory?.convert(region.frames, toPrivate: true) }
       case .remove(let gpa):
         try machine.changeSlots(dropsTranslations: true) { table throws(MemslotError) in
           try table.removing(id: id(gpa, in: table))
@@ -233,6 +243,7 @@ public final class ScenarioRunner {
       guard var slot = table.slots.first(where: { $0.base == gpa.frame }) else {
         throw .unknown(id: -1)
       }
+      if slot.privateHost != nil { throw .hasPrivateMemory(id: slot.id) }
       let without = try table.removing(id: slot.id)
       change(&slot)
       return try without.adding(slot)
@@ -261,41 +272,6 @@ public final class ScenarioRunner {
     }
     result.completed = completed
     result.isDone = completed == lanes.reduce(0) { $0 + $1.actions.count }
-  }
-
-  private func perform(_ action: MapAction, _ result: inout StepResult) {
-    if let place = action.tablesAt { layout.tableCursor = place }
-    let regime = machine.processor(action.vcpu).regime
-    let is32Bit = regime.mode == .legacy32 || regime.mode == .pae
-    if is32Bit, action.va.rawValue + action.byteCount > 1 << 32 {
-      result.problem = "\(action.va) and \(action.byteCount.hex) bytes pass 4 GiB"
-      return
-    }
-    // An entry of four bytes holds no more.
-    let isNarrow = regime.mode == .legacy32
-    if isNarrow, action.gpa.rawValue + action.byteCount > 1 << 32 {
-      result.problem = "\(action.gpa) and \(action.byteCount.hex) bytes pass 4 GiB"
-      return
-    }
-    do {
-      try machine.map(action) {
-        guard let page = layout.tableCursor, !isNarrow || page.rawValue < 1 << 32,
-          machine.clear(page, vcpu: action.vcpu)
-        else { return nil }
-        layout.tableCursor = page.adding(4096)
-        return page
-      }
-      result.isDone = true
-    } catch {
-      result.problem = words(error)
-    }
-  }
-
-  /// Why tables could not be built.
-  func words(_ error: TableEditError) -> String {
-    guard case .noTablePages = error else { return "\(error)" }
-    return layout.tableCursor.map { "no memory for a table at GPA \($0)" }
-      ?? "tables are missing: say where new ones go by 'tables-at'"
   }
 
   /// The traces that steps replay, by path, each read once.
