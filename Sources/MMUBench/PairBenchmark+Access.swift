@@ -15,6 +15,13 @@ extension PairBenchmark {
           program: { rig.read(AccessRig.linear, count: hits, span: 1 << cached) },
           baseline: { twin.run(count: hits) })
       },
+      // Each access enters the guest and leaves it.
+      PairBenchmark(name: "tlb.hit.apart", count: hits, baseline: "tlb.hit") {
+        let rig = try AccessRig()
+        return Sides(
+          program: { rig.readApart(AccessRig.linear, count: hits, span: 1 << cached) },
+          baseline: { rig.read(AccessRig.linear, count: hits, span: 1 << cached) })
+      },
       PairBenchmark(
         name: "access.tlbmiss", count: pages, baseline: "tlb.hit", agrees: false
       ) {

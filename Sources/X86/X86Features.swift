@@ -80,3 +80,22 @@ public struct X86Features: Hashable, Sendable {
   @inlinable
   public var physicalAddressMask: UInt64 { (1 &<< UInt64(physicalAddressWidth)) &- 1 }
 }
+
+extension X86Features.Vendor: LosslessStringConvertible {
+  /// `intel` or `amd`.
+  public init?(_ description: String) {
+    switch description {
+    case "intel": self = .intel
+    case "amd": self = .amd
+    default: return nil
+    }
+  }
+
+  /// `intel` or `amd`.
+  public var description: String {
+    switch self {
+    case .intel: "intel"
+    case .amd: "amd"
+    }
+  }
+}

@@ -29,7 +29,11 @@ public struct NPTCapabilities: Hashable, Sendable {
 
   /// A current server processor under a host that uses NX.
   ///
-  /// - Parameter physicalAddressWidth: MAXPHYADDR, clamped to 32...52.
+  /// - Parameters:
+  ///   - physicalAddressWidth: MAXPHYADDR, clamped to 32...52.
+  ///   - form: which tables the processor walks.
+  ///   - pages1GiB: whether leaves may map 1 GiB.
+  ///   - noExecute: whether entries can forbid execution.
   public init(
     physicalAddressWidth: Int, form: Form = .long4, pages1GiB: Bool = true, noExecute: Bool = true
   ) {

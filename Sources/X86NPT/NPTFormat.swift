@@ -93,6 +93,14 @@ public struct NPTFormat: SecondLevelFormat, NineBitFormat {
     return isLeaf && access.kind == .write ? entry | 0x60 : entry | 0x20
   }
 
+  /// Asks the folded A bits and the leaf's D bit.
+  @inlinable
+  @inline(__always)
+  public func mayBeUnmarked(_ rights: NPTRights, leaf: UInt64, by access: NPTAccess) -> Bool {
+    let set = rights.granted & 0x20 | leaf & 0x40
+    return ~set & (access.kind == .write ? 0x60 : 0x20) != 0
+  }
+
   /// A nested page fault.
   @inlinable
   public func fault(

@@ -49,6 +49,11 @@ extension ShadowMMU {
     cpu.needsFlush = false
   }
 
+  /// Whether the vCPU has seen all invalidations.
+  public func isCurrent(_ cpu: CPU) -> Bool {
+    epoch.load(ordering: .acquiring) == cpu.epoch && !cpu.needsFlush
+  }
+
   /// Gives up the vCPU's roots.
   public func leave(_ cpu: inout CPU) {
     locked(&cpu, NoObserver()) { cpu in

@@ -40,6 +40,8 @@ extension TDPMMU {
   /// Begins to record which pages of a slot are written (SPEC T3).
   ///
   /// - Parameters:
+  ///   - id: the memslot's number.
+  ///   - method: how writes are found.
   ///   - isInitiallySet: all pages count as written and nothing is protected until they are cleared.
   ///   - usesRings: marks go to the writing vCPU's ring.
   ///   - splitBudget: large pages are split at once, for at most so many table pages; the others when

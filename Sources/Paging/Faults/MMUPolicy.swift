@@ -76,13 +76,17 @@ public protocol MMUPolicy: Sendable {
   func memoryType(gfn: GFN) -> (type: MemoryType, ignoresPAT: Bool)?
   /// How many neighbours to map with the page of a fault, for an MMU that prefetches (SPEC F9).
   ///
-  /// - Parameter standard: what counts without a policy. **Units** entries, the fault's included.
+  /// - Parameters:
+  ///   - fault: what was asked, and where.
+  ///   - standard: what counts without a policy. **Units** entries, the fault's included.
   func prefetchWindow(for fault: FaultInfo, standard: Int) -> Int
   /// After how many writes in a row the shadow of a guest's table goes, for a shadow MMU (F8).
   func floodThreshold(gfn: GFN, standard: Int) -> Int
   /// How many pages that were split for execution are made large again in one period (T6).
   ///
-  /// - Parameter splitCount: how many there are; answers above it are lowered to it.
+  /// - Parameters:
+  ///   - splitCount: how many there are; answers above it are lowered to it.
+  ///   - standard: what counts without a policy.
   func nxRecovery(splitCount: Int, standard: Int) -> Int
   /// Which table goes when the pool is short (T9): an index of `candidates`, or `nil` for the
   /// MMU's own choice.
