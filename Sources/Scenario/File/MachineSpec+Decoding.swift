@@ -21,6 +21,7 @@ extension MachineSpec {
       "pae": .mode(.pae), "long4": .mode(.long4), "long5": .mode(.long5),
     ])
     mmu = try map.need("mmu").choice(of: MMUKind.self)
+    layout = try map.take("layout")?.choice(of: NamedLayout.self) ?? .standard
     physicalAddressWidth = try map.take("maxphyaddr")?.number(32...52).asInt
     features = nil
     if let list = try map.take("features")?.list() {

@@ -105,6 +105,8 @@ public struct MachineSpec: Sendable {
   public var guest: Guest
   /// What the hardware walks.
   public var mmu: MMUKind
+  /// The layout of the entries that hardware walks.
+  public var layout: NamedLayout
   /// MAXPHYADDR, or `nil` for the image's, else 40.
   public var physicalAddressWidth: Int?
   /// The features that the file lists, or `nil` for all.
