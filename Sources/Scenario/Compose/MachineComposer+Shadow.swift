@@ -33,6 +33,7 @@ extension MachineComposer {
       ) { proposed throws(LayoutError) in _ = try encoder(proposed) }
     }
     return ShadowMMU(
-      encoder: try encoder(mask), policy: policy, memory: memory, pool: pool)
+      encoder: try encoder(mask), policy: policy, memory: memory, pool: pool,
+      options: spec.shadow)
   }
 }

@@ -1,11 +1,11 @@
-import MMU
-import Machine
-import Paging
-import X86
-import X86Guest
+package import MMU
+package import Machine
+package import Paging
+package import X86
+package import X86Guest
 
 /// A composed machine, whatever it was composed of: one indirect call an access.
-protocol ScenarioMachine: AnyObject, Sendable {
+package protocol ScenarioMachine: AnyObject, Sendable {
   func access(
     _ vcpu: Int, _ access: X86Access, at gva: GVA, size: Int, value: UInt128
   ) -> AccessReport<X86Fault>
@@ -21,6 +21,10 @@ protocol ScenarioMachine: AnyObject, Sendable {
   func audit() -> [String]?
   /// The MMU as the host's upkeep sees it; `nil` where it has none.
   var maintenance: (any MaintainableMMU)? { get }
+  /// Takes the leaves of a range away, as when the host moves the pages behind it.
+  ///
+  /// - Returns: how many; `nil` where the MMU cannot.
+  func unmapHost(_ range: Range<GFN>) -> Int?
   func processor(_ vcpu: Int) -> X86Processor
   func tlbCounts() -> (hits: Int, misses: Int)
   func exitCounts() -> ExitCounters
@@ -31,15 +35,15 @@ protocol ScenarioMachine: AnyObject, Sendable {
 }
 
 extension Machine: ScenarioMachine where Guest == X86Processor {
-  func access(
+  package func access(
     _ vcpu: Int, _ access: X86Access, at gva: GVA, size: Int, value: UInt128
   ) -> AccessReport<X86Fault> {
     self.vcpu(vcpu, access: access, at: gva, size: size, value: value)
   }
 
-  func invalidatePage(_ vcpu: Int, _ gva: GVA) { self.vcpu(vcpu, invalidatePage: gva) }
+  package func invalidatePage(_ vcpu: Int, _ gva: GVA) { self.vcpu(vcpu, invalidatePage: gva) }
 
-  func setRegister(_ vcpu: Int, _ name: GuestRegister, _ value: UInt64) throws(RegisterFault) {
+  package func setRegister(_ vcpu: Int, _ name: GuestRegister, _ value: UInt64) throws(RegisterFault) {
     switch name {
     case .cr0: try self.vcpu(vcpu, moveToCR0: CR0(rawValue: value))
     case .cr3: try self.vcpu(vcpu, moveToCR3: value)
@@ -50,7 +54,7 @@ extension Machine: ScenarioMachine where Guest == X86Processor {
     }
   }
 
-  func changeSlots(
+  package func changeSlots(
     dropsTranslations: Bool, _ change: (MemslotTable) throws(MemslotError) -> MemslotTable
   ) throws(MemslotError) {
     try memory.update(change) { _ in
@@ -58,24 +62,28 @@ extension Machine: ScenarioMachine where Guest == X86Processor {
     }
   }
 
-  func audit() -> [String]? { (mmu as? any AuditableMMU)?.audit() }
+  package func audit() -> [String]? { (mmu as? any AuditableMMU)?.audit() }
 
-  var maintenance: (any MaintainableMMU)? { mmu as? any MaintainableMMU }
+  package var maintenance: (any MaintainableMMU)? { mmu as? any MaintainableMMU }
 
-  func processor(_ vcpu: Int) -> X86Processor { vcpus[vcpu].guest }
+  package func unmapHost(_ range: Range<GFN>) -> Int? {
+    (mmu as? any UnmappableMMU)?.unmapHost(range) {}
+  }
 
-  func tlbCounts() -> (hits: Int, misses: Int) {
+  package func processor(_ vcpu: Int) -> X86Processor { vcpus[vcpu].guest }
+
+  package func tlbCounts() -> (hits: Int, misses: Int) {
     vcpus.reduce(into: (0, 0)) {
       $0.0 += $1.tlbHits
       $0.1 += $1.tlbMisses
     }
   }
 
-  func exitCounts() -> ExitCounters {
+  package func exitCounts() -> ExitCounters {
     vcpus.reduce(into: ExitCounters()) { $0 += $1.exits }
   }
 
-  var vcpuCount: Int { vcpus.count }
+  package var vcpuCount: Int { vcpus.count }
 
-  var tablePages: Int { mmu.tablePages }
+  package var tablePages: Int { mmu.tablePages }
 }

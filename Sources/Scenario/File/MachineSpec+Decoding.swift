@@ -1,3 +1,4 @@
+import MMU
 import Machine
 import Paging
 import Report
@@ -64,6 +65,11 @@ extension MachineSpec {
       tablePageLimit = try tables.take("page-limit")?.number(1...1 << 22).asInt ?? tablePageLimit
       try tables.finish()
     }
+    shadow = ShadowOptions()
+    if let value = map.take("shadow") {
+      guard mmu == .shadow else { throw value.error("'shadow' is for 'mmu: shadow'") }
+      shadow = try ShadowOptions(value)
+    }
     try map.finish()
     try checkOverlaps()
   }
@@ -80,6 +86,17 @@ extension MachineSpec {
         line: second.line,
         "\(second.gpa) and \(second.byteCount.hex) bytes overlap the region of line \(first.line)")
     }
+  }
+}
+
+extension ShadowOptions {
+  init(_ value: YAMLValue) throws(ScenarioError) {
+    self.init()
+    var map = try value.mapping("shadow")
+    floodPolicy = try map.take("flood")?.choice(of: FloodPolicy.self) ?? floodPolicy
+    allowsUnsync = try map.take("unsync")?.flag() ?? allowsUnsync
+    prefetchWindow = try map.take("prefetch")?.number(1...512).asInt ?? prefetchWindow
+    try map.finish()
   }
 }
 

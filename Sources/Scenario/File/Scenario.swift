@@ -1,3 +1,4 @@
+public import MMU
 public import Machine
 public import Paging
 public import X86
@@ -110,6 +111,8 @@ public struct MachineSpec: Sendable {
   public var memory: [Region]
   /// The most table pages.
   public var tablePageLimit: Int
+  /// How a shadow MMU goes about it.
+  public var shadow: ShadowOptions
 }
 
 /// A plugin that a scenario names.
