@@ -128,7 +128,7 @@ let package = Package(
 
     // Tests; `SharedData` finds the recorded images and cases.
     .target(
-      name: "SharedData", dependencies: ["Notation"], path: "Tests/SharedData",
+      name: "SharedData", dependencies: ["Notation", "TestSupport"], path: "Tests/SharedData",
       swiftSettings: strict),
     .testTarget(
       name: "GuestImageTests",

@@ -7,11 +7,11 @@ public import Paging
 ///
 /// **Source** Intel SDM Vol. 3C, "EPT Translation Mechanism", "EPT Misconfigurations".
 @frozen
-public struct EPTFormat: SecondLevelFormat {
+public struct EPTFormat: SecondLevelFormat, NineBitFormat {
   /// What the processor can do.
   public let capabilities: EPTCapabilities
   /// M-1:12.
-  @usableFromInline let addressMask: UInt64
+  public let addressMask: UInt64
   /// Bits 51:M.
   @usableFromInline let reservedHigh: UInt64
   /// R, W, X, and user execute with mode-based execution.
@@ -65,13 +65,6 @@ public struct EPTFormat: SecondLevelFormat {
     address.rawValue &>> UInt64(truncatingIfNeeded: 12 &+ 9 &* capabilities.levels) == 0
   }
 
-  /// Nine bits a level, from bit 12.
-  @inlinable
-  @inline(__always)
-  public func index(of address: UInt64, at level: Level) -> UInt64 {
-    (address &>> UInt64(truncatingIfNeeded: 3 &+ 9 &* level.rawValue)) & 0x1FF
-  }
-
   /// Present if any of R, W, X; then the misconfigurations.
   @inlinable
   @inline(__always)
@@ -109,19 +102,6 @@ public struct EPTFormat: SecondLevelFormat {
     case 2: return capabilities.pages2MiB && entry & 0x1F_F000 == 0 ? .leaf : .reserved
     default: return capabilities.pages1GiB && entry & 0x3FFF_F000 == 0 ? .leaf : .reserved
     }
-  }
-
-  /// Bits M-1:12.
-  @inlinable
-  @inline(__always)
-  public func table(in entry: UInt64, at level: Level) -> UInt64 { entry & addressMask }
-
-  /// Bits M-1:12, M-1:21 or M-1:30.
-  @inlinable
-  @inline(__always)
-  public func page(in entry: UInt64, at level: Level) -> PageFrame {
-    let size = PageSize(shift: 3 &+ 9 &* level.rawValue)
-    return PageFrame(base: entry & addressMask & ~size.offsetMask, size: size)
   }
 
   /// Everything granted.

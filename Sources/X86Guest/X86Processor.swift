@@ -37,11 +37,9 @@ public struct X86Processor: TranslationRegime {
   ) -> Result<
     (processor: X86Processor, clearedBit5: Bool), PDPTELoadFailure<Memory.Failure>
   > {
-    guard registers.mode == .pae else {
-      return .success((X86Processor(registers, features), false))
+    X86Regime.load(registers, features, in: memory, strictness).map {
+      (X86Processor(registers, features, $0.regime), $0.clearedBit5)
     }
-    return PDPTERegisters.load(cr3: registers.cr3, features: features, in: memory, strictness)
-      .map { (X86Processor(registers, features, pdptes: $0.registers), $0.clearedBit5) }
   }
 
   /// A processor with the given PDPTE registers, looked at in PAE mode alone.
@@ -49,10 +47,18 @@ public struct X86Processor: TranslationRegime {
     _ registers: X86Registers, _ features: X86Features,
     pdptes: PDPTERegisters = PDPTERegisters(0, 0, 0, 0)
   ) {
+    self.init(
+      registers, features, X86Regime(registers, features, pdptes: pdptes), pdptes: pdptes)
+  }
+
+  private init(
+    _ registers: X86Registers, _ features: X86Features, _ regime: X86Regime,
+    pdptes: PDPTERegisters = PDPTERegisters(0, 0, 0, 0)
+  ) {
     self.registers = registers
     self.features = features
-    self.pdptes = pdptes
-    regime = X86Regime(registers, features, pdptes: pdptes)
+    self.regime = regime
+    self.pdptes = if case .pae(let pae) = regime { pae.root } else { pdptes }
     addressSpaceTag = pcid
   }
 

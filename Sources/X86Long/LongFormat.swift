@@ -31,13 +31,13 @@ public typealias Long5 = LongFormat<FiveLevels>
 /// **Source** Intel SDM Vol. 3A, "4-Level Paging and 5-Level Paging"; AMD APM Vol. 2, "Long-Mode
 /// Page Translation".
 @frozen
-public struct LongFormat<Depth: LongDepth>: X86PagingFormat {
+public struct LongFormat<Depth: LongDepth>: X86PagingFormat, NineBitFormat {
   /// The access rules in force.
   public let controls: X86Controls
   /// The rules for addresses before any walk: canonical form, LAM, LASS.
   public let linear: LinearAddressRules
   /// M-1:12.
-  @usableFromInline let addressMask: UInt64
+  public let addressMask: UInt64
   /// Reserved in every entry: 51:M, and XD while EFER.NXE=0.
   @usableFromInline let reservedAlways: UInt64
   /// Reserved in a 1 GiB leaf; includes PS itself where the processor has no such pages.
@@ -88,13 +88,6 @@ public struct LongFormat<Depth: LongDepth>: X86PagingFormat {
     return .table(root.address, Level(Depth.levels))
   }
 
-  /// Nine bits a level, from bit 12.
-  @inlinable
-  @inline(__always)
-  public func index(of address: UInt64, at level: Level) -> UInt64 {
-    (address &>> UInt64(truncatingIfNeeded: 3 &+ 9 &* level.rawValue)) & 0x1FF
-  }
-
   /// Present, then reserved bits, then PS (SPEC W4–W6).
   @inlinable
   @inline(__always)
@@ -113,19 +106,6 @@ public struct LongFormat<Depth: LongDepth>: X86PagingFormat {
       }
     }
     return entry & 1 == 0 ? .notPresent : .reserved
-  }
-
-  /// Bits M-1:12.
-  @inlinable
-  @inline(__always)
-  public func table(in entry: UInt64, at level: Level) -> UInt64 { entry & addressMask }
-
-  /// Bits M-1:12, M-1:21 or M-1:30.
-  @inlinable
-  @inline(__always)
-  public func page(in entry: UInt64, at level: Level) -> PageFrame {
-    let size = PageSize(shift: 3 &+ 9 &* level.rawValue)
-    return PageFrame(base: entry & addressMask & ~size.offsetMask, size: size)
   }
 }
 

@@ -6,11 +6,11 @@ import X86
 ///
 /// **Source** AMD APM Vol. 2, "Nested Paging", "Long-Mode Page Translation", "PAE Paging".
 @frozen
-public struct NPTFormat: SecondLevelFormat {
+public struct NPTFormat: SecondLevelFormat, NineBitFormat {
   /// What the processor can do.
   public let capabilities: NPTCapabilities
   /// M-1:12.
-  @usableFromInline let addressMask: UInt64
+  public let addressMask: UInt64
   /// Reserved in every entry: 51:M, in the PAE form 62:M; NX while EFER.NXE=0.
   @usableFromInline let reservedAlways: UInt64
 
@@ -34,13 +34,6 @@ public struct NPTFormat: SecondLevelFormat {
     return .table(root.address, level)
   }
 
-  /// Nine bits a level, from bit 12; two at the top of the PAE form.
-  @inlinable
-  @inline(__always)
-  public func index(of address: UInt64, at level: Level) -> UInt64 {
-    (address &>> UInt64(truncatingIfNeeded: 3 &+ 9 &* level.rawValue)) & 0x1FF
-  }
-
   /// Present, then reserved bits, then PS.
   @inlinable
   @inline(__always)
@@ -60,19 +53,6 @@ public struct NPTFormat: SecondLevelFormat {
       return capabilities.pages1GiB && entry & 0x3FFF_E000 == 0 ? .leaf : .reserved
     default: return entry & 0x180 == 0 ? .table : .reserved
     }
-  }
-
-  /// Bits M-1:12.
-  @inlinable
-  @inline(__always)
-  public func table(in entry: UInt64, at level: Level) -> UInt64 { entry & addressMask }
-
-  /// Bits M-1:12, M-1:21 or M-1:30.
-  @inlinable
-  @inline(__always)
-  public func page(in entry: UInt64, at level: Level) -> PageFrame {
-    let size = PageSize(shift: 3 &+ 9 &* level.rawValue)
-    return PageFrame(base: entry & addressMask & ~size.offsetMask, size: size)
   }
 
   /// Everything granted.
@@ -158,5 +138,21 @@ extension NPTFormat: EntryLegality {
   /// Whether P may be 1 and no reserved bit is.
   public func admitsUsableEntry(ones: UInt64, zeros: UInt64) -> Bool {
     zeros & 1 == 0 && ones & reservedAlways == 0
+  }
+}
+
+extension NPTFormat: EnumerablePagingFormat {
+  /// The top table.
+  @inlinable
+  public func rootTables(of root: TableRoot) -> RootTables {
+    RootTables(RootTable(root.address, at: Level(capabilities.levels)))
+  }
+
+  /// 512 entries, four at the top of the PAE form: no walk gets beyond them.
+  @inlinable
+  public func shape(at level: Level) -> TableShape {
+    TableShape(
+      entryShift: 3 + 9 * level.rawValue,
+      count: capabilities.form == .pae && level.rawValue == 3 ? 4 : 512)
   }
 }

@@ -7,11 +7,11 @@ public import X86
 ///
 /// **Source** Intel SDM Vol. 3A, "PAE Paging".
 @frozen
-public struct PAE: X86PagingFormat {
+public struct PAE: X86PagingFormat, NineBitFormat {
   /// The access rules in force.
   public let controls: X86Controls
   /// M-1:12.
-  @usableFromInline let addressMask: UInt64
+  public let addressMask: UInt64
   /// Reserved in every entry: 62:M, and XD while EFER.NXE=0.
   @usableFromInline let reservedAlways: UInt64
 
@@ -32,13 +32,6 @@ public struct PAE: X86PagingFormat {
     return .table(entry & addressMask, .directory)
   }
 
-  /// Bits 29:21, then 20:12.
-  @inlinable
-  @inline(__always)
-  public func index(of address: UInt64, at level: Level) -> UInt64 {
-    (address &>> (level.rawValue == 2 ? 21 : 12)) & 0x1FF
-  }
-
   /// Present, then reserved bits, then PS.
   @inlinable
   @inline(__always)
@@ -54,19 +47,6 @@ public struct PAE: X86PagingFormat {
       }
     }
     return entry & 1 == 0 ? .notPresent : .reserved
-  }
-
-  /// Bits M-1:12.
-  @inlinable
-  @inline(__always)
-  public func table(in entry: UInt64, at level: Level) -> UInt64 { entry & addressMask }
-
-  /// Bits M-1:12 or M-1:21.
-  @inlinable
-  @inline(__always)
-  public func page(in entry: UInt64, at level: Level) -> PageFrame {
-    let size: PageSize = level.rawValue == 1 ? .size4KiB : .size2MiB
-    return PageFrame(base: entry & addressMask & ~size.offsetMask, size: size)
   }
 }
 

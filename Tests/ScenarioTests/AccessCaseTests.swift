@@ -108,7 +108,7 @@ struct AccessCaseTests {
 
   @Test("W11 the memory of a case exchanges an entry only against what it holds")
   func memoryComparesBeforeItExchanges() {
-    let memory = SparseMemory([8: 5])
+    let memory = CaseMemory([8: 5])
     #expect(memory.compareExchange(GPA(8), expected: UInt64(4), desired: 6) == .success(.lost))
     #expect(memory.compareExchange(GPA(8), expected: UInt64(5), desired: 6) == .success(.stored))
     #expect(memory.load(GPA(8), as: UInt64.self) == .success(6))

@@ -1,14 +1,11 @@
-import FoundationEssentials
 public import Notation
+import TestSupport
 
 /// The recorded images and cases that lie beside the project, where they do.
 public enum SharedData {
   /// The folder of a kind of data, or `nil` where it is not there.
-  public static func folder(_ name: String, file: String = #filePath) -> String? {
-    var components = file.split(separator: "/", omittingEmptySubsequences: false)
-    components.removeLast(3)
-    let path = components.joined(separator: "/") + "/../shared/data/" + name
-    return FileManager.default.fileExists(atPath: path) ? path : nil
+  public static func folder(_ name: String) -> String? {
+    SharedFiles.has(name) ? SharedFiles.path(of: name) : nil
   }
 
   /// The images' folder.
@@ -20,9 +17,7 @@ public enum SharedData {
   public static var guests: [String] { ["linux64", "linux57", "linux32pae", "linux32"] }
 
   /// The bytes of a file.
-  public static func bytes(_ path: String) throws -> [UInt8] {
-    [UInt8](try Data(contentsOf: URL(filePath: path)))
-  }
+  public static func bytes(_ path: String) throws -> [UInt8] { try SharedFiles.bytes(at: path) }
 }
 
 /// What is known of an image.

@@ -39,6 +39,13 @@ extension ShadowMMU {
     for page in unsyncPages { sync(page) }
   }
 
+  /// Brings in step what a table leads to, before it is linked anew: to a vCPU that could not use the
+  /// tables below until now, nothing that they held earlier may show, and no flush says so (SPEC F6).
+  func syncTables(below table: ShadowPage) {
+    if table.role.level == .pageTable { return }
+    for page in unsyncPages where page.isBelow(table) { sync(page) }
+  }
+
   /// Brings one leaf table in step, and tracks its writes again.
   func sync(_ page: ShadowPage) {
     guard page.isUnsync, !page.isInvalid else { return }

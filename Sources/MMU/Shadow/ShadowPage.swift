@@ -62,6 +62,12 @@ final class ShadowPage {
     gfns[index] = frame
   }
 
+  /// Whether some entry of a page leads here, through tables between.
+  func isBelow(_ page: ShadowPage) -> Bool {
+    guard page.role.level > role.level else { return false }
+    return parents.contains { $0.page === page || $0.page.isBelow(page) }
+  }
+
   func removeParent(_ parent: ShadowPage, _ index: Int) {
     guard
       let position = parents.firstIndex(where: { $0.page === parent && $0.index == index })

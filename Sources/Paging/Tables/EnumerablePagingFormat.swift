@@ -8,6 +8,8 @@ public protocol EnumerablePagingFormat: PagingFormat {
   /// The address whose low bits are given, as an access has it: sign-extended where the format
   /// wants canonical addresses.
   func extended(_ address: UInt64) -> Address<Input>
+  /// What the entries of a table cover, and how many there are; by default as `index(of:at:)` says.
+  func shape(at level: Level) -> TableShape
 }
 
 extension EnumerablePagingFormat {

@@ -8,7 +8,7 @@ extension AccessCase {
   ///
   /// PDPTE registers are loaded first, strictly; where that fails the outcome is #GP(0).
   public func run() -> AccessOutcome {
-    let memory = SparseMemory(memory)
+    let memory = CaseMemory(memory)
     let result: AccessOutcome.Result
     switch X86Regime.load(registers, features, in: memory, .strict) {
     case .failure: result = .refused(vector: X86Fault.generalProtectionVector, errorCode: 0)

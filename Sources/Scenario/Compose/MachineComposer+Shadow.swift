@@ -1,6 +1,5 @@
 import MMU
 import Paging
-import PluginHost
 import X86
 import X86Guest
 import X86Long
@@ -13,10 +12,8 @@ extension MachineComposer {
   ///
   /// Entries are those of long mode under the host's registers; long mode with four levels has the
   /// same ones, so one encoder serves both depths.
-  func shadowMMU(
-    _ processor: X86Processor, _ policy: PolicyStack, _ memory: GuestMemory, _ pool: TablePool
-  ) throws -> ShadowMachineMMU {
-    let width = processor.features.physicalAddressWidth
+  func shadowMMU(_ parts: Parts) throws -> ShadowMachineMMU {
+    let width = parts.width
     func encoder(_ mask: MMIOMask?) throws(LayoutError) -> ShadowEncoder<Long5> {
       let host = X86Registers(
         cr0: [.protectionEnable, .paging, .writeProtect],
@@ -28,12 +25,12 @@ extension MachineComposer {
     }
     var mask = MMIOMask.shadow(physicalAddressWidth: width)
     if let standard = mask {
-      mask = try Plugin.mmioMask(
-        of: plugins.plugins, maxphyaddr: width, encoder: "shadow", standard: standard
-      ) { proposed throws(LayoutError) in _ = try encoder(proposed) }
+      mask = try mmioMask("shadow", parts, standard: standard) { proposed throws(LayoutError) in
+        _ = try encoder(proposed)
+      }
     }
     return ShadowMMU(
-      encoder: try encoder(mask), policy: policy, memory: memory, pool: pool,
+      encoder: try encoder(mask), policy: parts.policy, memory: parts.memory, pool: parts.pool,
       options: spec.shadow)
   }
 }

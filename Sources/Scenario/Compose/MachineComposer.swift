@@ -5,9 +5,7 @@ import Paging
 import PluginHost
 import SystemPackage
 import X86
-import X86EPT
 import X86Guest
-import X86NPT
 import X86PAE
 
 /// Makes a machine of what a scenario says.
@@ -57,7 +55,11 @@ struct MachineComposer {
     }
     let recorder = EventRecorder(telling: plugins.plugins.filter { $0.serves("on_event") })
     let bus = try makeBus(&notes)
-    let machine = try makeMachine(processor, memory, pool, bus, recorder)
+    let machine = try makeMachine(
+      Parts(
+        guests: Array(repeating: processor, count: spec.vcpuCount), memory: memory, pool: pool,
+        bus: bus, recorder: recorder, policy: PolicyStack(plugins.policies),
+        width: resolved.features.physicalAddressWidth))
     return Result(
       machine: machine, recorder: recorder, bus: bus, spare: spare, notes: notes,
       summary: "\(processor.regime.mode.rawValue) guest behind \(spec.mmu.rawValue),"
@@ -65,49 +67,50 @@ struct MachineComposer {
         + " \(spec.vcpuCount) vCPU\(spec.vcpuCount == 1 ? "" : "s")")
   }
 
-  private func makeMachine(
-    _ processor: X86Processor, _ memory: GuestMemory, _ pool: TablePool, _ bus: MMIOBus,
-    _ recorder: EventRecorder
-  ) throws(ScenarioError) -> any ScenarioMachine {
-    let tlb = spec.tlb ?? .standard
-    let guests = Array(repeating: processor, count: spec.vcpuCount)
-    let policy = PolicyStack(plugins.policies)
-    let width = processor.features.physicalAddressWidth
+  /// What a machine is made of, whatever its MMU.
+  struct Parts {
+    let guests: [X86Processor]
+    let memory: GuestMemory
+    let pool: TablePool
+    let bus: MMIOBus
+    let recorder: EventRecorder
+    let policy: PolicyStack
+    /// MAXPHYADDR.
+    let width: Int
+  }
+
+  private func makeMachine(_ parts: Parts) throws(ScenarioError) -> any ScenarioMachine {
     do {
       switch spec.mmu {
-      case .ept:
-        let capabilities = EPTCapabilities(
-          physicalAddressWidth: width, levels: width > 48 ? 5 : 4,
-          accessedDirty: spec.features?.contains("ad") ?? true)
-        let mask = try Plugin.mmioMask(
-          of: plugins.plugins, maxphyaddr: width, encoder: "ept", standard: .ept
-        ) { mask throws(LayoutError) in
-          _ = try EPTEncoder(capabilities, mmio: mask)
-        }
-        let encoder = try EPTEncoder(capabilities, mmio: mask)
-        let mmu = try TDPMMU(encoder: encoder, policy: policy, memory: memory, pool: pool)
-        return try Machine(guests: guests, mmu: mmu, bus: bus, tlb: tlb, observer: recorder)
-      case .shadow:
-        let mmu = try shadowMMU(processor, policy, memory, pool)
-        return try Machine(guests: guests, mmu: mmu, bus: bus, tlb: tlb, observer: recorder)
-      case .npt:
-        let capabilities = NPTCapabilities(
-          physicalAddressWidth: width, form: width > 48 ? .long5 : .long4,
-          pages1GiB: spec.features?.contains("gbpages") ?? true,
-          noExecute: spec.features?.contains("nx") ?? true)
-        let mask = try Plugin.mmioMask(
-          of: plugins.plugins, maxphyaddr: width, encoder: "npt",
-          standard: .npt(physicalAddressWidth: width)
-        ) { mask throws(LayoutError) in
-          _ = try NPTEncoder(capabilities, mmio: mask)
-        }
-        let encoder = try NPTEncoder(capabilities, mmio: mask)
-        let mmu = try TDPMMU(encoder: encoder, policy: policy, memory: memory, pool: pool)
-        return try Machine(guests: guests, mmu: mmu, bus: bus, tlb: tlb, observer: recorder)
+      case .ept: return try machine(eptMMU(parts), parts)
+      case .npt: return try machine(nptMMU(parts), parts)
+      case .shadow: return try machine(shadowMMU(parts), parts)
       }
     } catch {
       throw self.error("\(error)", line: spec.line)
     }
+  }
+
+  private func machine(
+    _ mmu: some VirtualMMU, _ parts: Parts
+  ) throws(FaultError) -> any ScenarioMachine {
+    try Machine(
+      guests: parts.guests, mmu: mmu, bus: parts.bus, tlb: spec.tlb ?? .standard,
+      observer: parts.recorder)
+  }
+
+  /// The MMIO mask: the plugins' last answer, else the standard.
+  ///
+  /// - Parameter check: refuses what the encoder cannot hold.
+  func mmioMask(
+    _ encoder: String, _ parts: Parts, standard: MMIOMask?,
+    check: (MMIOMask) throws(LayoutError) -> Void
+  ) throws -> MMIOMask? {
+    var mask = try Plugin.mmioMask(
+      of: plugins.plugins, maxphyaddr: parts.width, encoder: encoder, standard: standard,
+      check: check)
+    mask?.generations = spec.mmioGenerations
+    return mask
   }
 
   func error(_ message: String, line: Int) -> ScenarioError {

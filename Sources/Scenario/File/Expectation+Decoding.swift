@@ -1,9 +1,8 @@
 import Paging
 
 extension Expectation {
-  /// - Parameter isAlternative: whether it is one of several, which have none of their own.
-  init(_ value: YAMLValue, isAlternative: Bool = false) throws(ScenarioError) {
-    var map = try value.mapping(isAlternative ? "alternative" : "expectation")
+  init(_ value: YAMLValue) throws(ScenarioError) {
+    var map = try value.mapping("expectation")
     line = value.line
     ok = try map.take("ok")?.flag()
     self.value = try map.take("value")?.wideNumber()
@@ -30,12 +29,8 @@ extension Expectation {
     tlbHit = try map.take("tlb")?.choice(["hit": true, "miss": false])
     count = try map.take("count")?.number(0...1 << 40).asInt
     isMMIO = try map.take("mmio")?.flag()
-    if isAlternative {
-      try map.finish()
-      return
-    }
     for item in try map.take("any-of")?.list() ?? [] {
-      anyOf.append(try Expectation(item, isAlternative: true))
+      anyOf.append(try Expectation(item))
     }
     try map.finish()
   }

@@ -65,6 +65,13 @@ extension MachineSpec {
       tablePageLimit = try tables.take("page-limit")?.number(1...1 << 22).asInt ?? tablePageLimit
       try tables.finish()
     }
+    mmioGenerations = MMIOGenerations()
+    if let value = map.take("mmio-generations") {
+      var drill = try value.mapping("mmio-generations")
+      mmioGenerations.bits = try drill.need("bits").number(1...18).asInt
+      mmioGenerations.zapsAtWrap = try drill.take("zap-at-wrap")?.flag() ?? true
+      try drill.finish()
+    }
     shadow = ShadowOptions()
     if let value = map.take("shadow") {
       guard mmu == .shadow else { throw value.error("'shadow' is for 'mmu: shadow'") }

@@ -111,6 +111,8 @@ public struct MachineSpec: Sendable {
   public var memory: [Region]
   /// The most table pages.
   public var tablePageLimit: Int
+  /// How MMIO entries tell generations apart; anything but the default is a drill.
+  public var mmioGenerations: MMIOGenerations
   /// How a shadow MMU goes about it.
   public var shadow: ShadowOptions
 }

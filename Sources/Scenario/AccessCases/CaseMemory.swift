@@ -4,7 +4,7 @@ import Synchronization
 /// Guest-physical memory of which only some entries are said; all else reads 0.
 ///
 /// Entries have one width, 4 or 8 bytes, and may be read and exchanged by several threads.
-public final class SparseMemory: EntryMemory, Sendable {
+public final class CaseMemory: EntryMemory, Sendable {
   /// Guest-physical addresses.
   public typealias Space = GuestPhysical
   /// There is no hole.

@@ -1,0 +1,20 @@
+import MMU
+import Paging
+import X86NPT
+
+extension MachineComposer {
+  /// Two-dimensional paging with nested page tables.
+  func nptMMU(_ parts: Parts) throws -> TDPMMU<NPTEncoder, PolicyStack> {
+    let capabilities = NPTCapabilities(
+      physicalAddressWidth: parts.width, form: parts.width > 48 ? .long5 : .long4,
+      pages1GiB: spec.features?.contains("gbpages") ?? true,
+      noExecute: spec.features?.contains("nx") ?? true)
+    let standard = MMIOMask.npt(physicalAddressWidth: parts.width)
+    let mask = try mmioMask("npt", parts, standard: standard) { mask throws(LayoutError) in
+      _ = try NPTEncoder(capabilities, mmio: mask)
+    }
+    return try TDPMMU(
+      encoder: NPTEncoder(capabilities, mmio: mask), policy: parts.policy, memory: parts.memory,
+      pool: parts.pool)
+  }
+}
