@@ -34,8 +34,9 @@ let package = Package(
   targets: [
     // The protocols and the one walker; imports nothing of the project.
     .target(name: "Paging", swiftSettings: strict),
-    // A header with the prefetch instruction, for memories that can use it.
+    // Two headers: the prefetch instruction, and files in memory that snapshots are.
     .systemLibrary(name: "CPrefetch"),
+    .systemLibrary(name: "CPageFile"),
 
     // Guest modes: what they share, then one target each, then the choice among them.
     .target(name: "X86", dependencies: ["Paging"], swiftSettings: strict),
@@ -53,7 +54,9 @@ let package = Package(
     .target(name: "X86NPT", dependencies: ["Paging", "X86"], swiftSettings: strict),
 
     // Memslots, table pages, the fault handlers.
-    .target(name: "MMU", dependencies: ["Paging", "X86TDX", "CPrefetch"], swiftSettings: strict),
+    .target(
+      name: "MMU", dependencies: ["Paging", "X86TDX", "CPageFile", "CPrefetch"],
+      swiftSettings: strict),
 
     // vCPUs, TLB, MMIO bus, the life of an access.
     .target(
@@ -64,7 +67,7 @@ let package = Package(
     .target(
       name: "GuestImage",
       dependencies: [
-        "CELF", "Notation", "Paging", "X86", "X86PAE", "X86Guest",
+        "CELF", "Notation", "Paging", "X86", "X86EPT", "X86Guest", "X86NPT", "X86PAE",
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
 
@@ -97,14 +100,13 @@ let package = Package(
     .target(
       name: "Inspection",
       dependencies: [
-        "GuestImage", "Paging", "Report", "X86", "X86EPT", "X86Guest", "X86Legacy32", "X86Long",
-        "X86PAE",
+        "GuestImage", "Paging", "Report", "X86", "X86Guest", "X86Legacy32", "X86Long", "X86PAE",
       ], swiftSettings: strict),
     .executableTarget(
       name: "MMUCommand",
       dependencies: [
         "GuestImage", "MMUBench", "Notation", "Paging", "PluginHost", "Report", "Scenario", "X86",
-        "X86EPT", "X86Guest", "X86PAE", "Inspection", "Explain",
+        "X86EPT", "X86Guest", "X86NPT", "X86PAE", "Inspection", "Explain",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),

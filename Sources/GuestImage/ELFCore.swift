@@ -100,8 +100,8 @@ enum ELFCore {
     return UInt64(Class.count(section))
   }
 
-  /// The notes of a segment; those named `QEMU` are vCPUs, others are passed over.
-  private static func readNotes(
+  /// The notes of a run of bytes that lies in the file; those named `QEMU` are vCPUs, others are passed over.
+  static func readNotes(
     in bytes: ImageBytes, from start: UInt64, size: UInt64, into vCPUs: inout [VCPUState]
   ) throws(ImageError) {
     let end = start + size

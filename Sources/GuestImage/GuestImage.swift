@@ -1,15 +1,14 @@
 import Paging
 public import SystemPackage
 
-/// The memory of a guest, as a file holds it: an ELF core, a LiME or AVML capture, or raw bytes.
+/// The memory of a guest, as a file holds it: an ELF core, a LiME, AVML or kdump capture, or raw bytes.
 ///
 /// Read-only and safe to share between threads: everything in it is constant after `init` (but for the
 /// bytes of a running guest), which is why it is a class of constants and not an owner that must be
-/// lent. As an `EntryMemory` it answers
-/// walks; a walk that would set A or D bits is told `.readOnly`.
+/// lent. As an `EntryMemory` it answers walks; a walk that would set A or D bits is told `.readOnly`.
 ///
-/// **Not modelled** QEMU's and makedumpfile's compressed kdump form, cores of processes. AVML's
-/// compressed form is decoded whole, so it must fit in memory.
+/// The compressed forms, AVML and kdump, are decoded whole, so they must fit in memory. **Not modelled**
+/// cores of processes, kdump files that are split or whose pages zstd compressed.
 @safe
 public final class GuestImage: Sendable {
   /// How the file is laid out.
@@ -24,6 +23,9 @@ public final class GuestImage: Sendable {
   public let physicalAddressWidth: Int?
   /// Whether this is the memory of a running guest, which changes meanwhile.
   public let isLive: Bool
+  /// Of a guest inside the imaged one: its memory as walks read it. The segments are then what the
+  /// second level maps, whatever its rights.
+  public let inner: InnerMemory?
 
   @usableFromInline let table: SegmentTable
   let bytes: ImageBytes
@@ -72,6 +74,10 @@ public final class GuestImage: Sendable {
       // SAFETY: any byte is a UInt8, and the array outlives the copy.
       try self.init(ImageBytes(unsafe decoded.span.bytes), format, ranges)
       return
+    case .kdump:
+      let (runs, decoded) = try Kdump.read(bytes)
+      try self.init(decoded, format, runs)
+      return
     case .raw(let base): contents = try ImageContents(raw: bytes, base: base)
     }
     try self.init(bytes, format, contents)
@@ -89,8 +95,29 @@ public final class GuestImage: Sendable {
     machine = contents.machine
     physicalAddressWidth = contents.physicalAddressWidth
     self.isLive = isLive
+    inner = nil
     table = SegmentTable(segments)
     self.bytes = bytes
+    // SAFETY: `bytes` is kept, so the pointer is good for the life of this object.
+    unsafe start = bytes.start
+  }
+
+  /// The memory of a guest inside the imaged one, which is all that its second level maps.
+  ///
+  /// The registers of the vCPUs are those of the image: whose they are the image does not tell.
+  ///
+  /// - Throws: `ImageError.secondLevelTooLarge`: it maps more than can be followed, as tables that
+  ///   point to themselves do.
+  public init(inside image: GuestImage, behind second: SecondLevel) throws(ImageError) {
+    format = image.format
+    segments = try InnerSegments.of(second, in: image)
+    vCPUs = image.vCPUs
+    machine = image.machine
+    physicalAddressWidth = image.physicalAddressWidth
+    isLive = image.isLive
+    inner = InnerMemory(image, behind: second)
+    table = SegmentTable(segments)
+    bytes = image.bytes
     // SAFETY: `bytes` is kept, so the pointer is good for the life of this object.
     unsafe start = bytes.start
   }

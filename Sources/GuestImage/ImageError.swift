@@ -31,6 +31,8 @@ public enum ImageError: Error, Hashable, Sendable {
   case noteCutShort(number: Int, offset: UInt64)
   /// A compressed range cannot be decoded.
   case compressedDamaged(number: Int, offset: UInt64, String)
+  /// A compressed page cannot be decoded; what is wrong with it.
+  case pageDamaged(gpa: GPA, offset: UInt64, String)
   /// The note of a vCPU is of another version or size.
   case noteUnsupported(cpu: Int, version: UInt32, size: UInt64)
   /// The image has no such vCPU.
@@ -45,8 +47,8 @@ public enum ImageError: Error, Hashable, Sendable {
   case backendNotShared(name: String)
   /// No memory backend has this file; those that there are.
   case noSuchBackend([String])
-  /// The compressed bytes of a range are damaged; what is wrong with them.
-  case badCompression(range: Int, offset: UInt64, String)
+  /// A second level maps more than can be followed.
+  case secondLevelTooLarge
   /// A present PDPTE has reserved bits.
   case badPDPTE(index: Int, entry: UInt64, bits: UInt64)
 }
@@ -57,7 +59,7 @@ extension ImageError: CustomStringConvertible {
     switch self {
     case .unusableFile(let reason): reason
     case .notRegular: "not a regular file"
-    case .empty: "the file is empty (an ELF core, LiME or raw image)"
+    case .empty: "the file is empty (an ELF core, a LiME, AVML or kdump capture, or raw bytes)"
     case .headerCutShort(let header, let offset, let fileSize):
       "the file ends inside the \(header) at offset \(hex(offset)) (it has \(hex(fileSize)) bytes)"
     case .unsupported(let field, let value, let allowed): "\(field) is \(value) (\(allowed))"
@@ -81,6 +83,8 @@ extension ImageError: CustomStringConvertible {
       "note \(number) at offset \(hex(offset)) runs past its segment"
     case .compressedDamaged(let number, let offset, let what):
       "range \(number) is damaged at offset \(hex(offset)): \(what)"
+    case .pageDamaged(let gpa, let offset, let what):
+      "the page of GPA \(gpa) is damaged at offset \(hex(offset)): \(what)"
     case .noteUnsupported(let cpu, let version, let size):
       "the QEMU note of vCPU \(cpu) has version \(version) and \(size) bytes"
         + " (version 1, at least 432 bytes)"
@@ -98,8 +102,8 @@ extension ImageError: CustomStringConvertible {
       known.isEmpty
         ? "QEMU has no memory-backend-file (one with share=on is needed)"
         : "no memory backend of QEMU has this file (\(known.joined(separator: ", ")))"
-    case .badCompression(let range, let offset, let what):
-      "the compressed bytes of range \(range) are damaged at offset \(hex(offset)): \(what)"
+    case .secondLevelTooLarge:
+      "the second level maps more than can be followed (a million tables, four million runs)"
     case .badPDPTE(let index, let entry, let bits):
       "PDPTE \(index), \(hex(entry)), has reserved bits \(hex(bits))"
     }

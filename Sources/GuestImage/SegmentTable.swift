@@ -6,8 +6,8 @@ import Paging
 /// the number of the segment that holds or precedes its start is kept. What remains to be searched
 /// inside a part is searched by halves.
 ///
-/// Invariants: at least one segment; sorted; disjoint; none empty; none passes 2^64 - 1; every
-/// segment's `backed` bytes from `offset` lie in the file.
+/// Invariants: sorted; disjoint; none empty; none passes 2^64 - 1; every segment's `backed` bytes from
+/// `offset` lie in the file. Without a segment `span` is 0 and nothing is found.
 @usableFromInline
 @safe
 final class SegmentTable: @unchecked Sendable {
@@ -31,15 +31,15 @@ final class SegmentTable: @unchecked Sendable {
 
   /// A table of segments that are sorted, disjoint and checked.
   init(_ segments: [ImageSegment]) {
-    precondition(!segments.isEmpty && segments.count <= Int(UInt32.max))
-    let first = segments[0].gpa.rawValue
-    let last = segments[segments.count - 1].end.rawValue
+    precondition(segments.count <= Int(UInt32.max))
+    let first = segments.first?.gpa.rawValue ?? 0
+    let last = segments.last?.end.rawValue ?? 0
     lowest = first
     span = last - first
     var shift: UInt64 = 12
-    while (span - 1) >> shift >= Self.mostParts { shift += 1 }
+    while (span &- 1) >> shift >= Self.mostParts, span > 0 { shift += 1 }
     self.shift = shift
-    let parts = Int((span - 1) >> shift) + 1
+    let parts = span == 0 ? 0 : Int((span - 1) >> shift) + 1
     // SAFETY: both are allocated with the counts that are filled below, and freed in `deinit`.
     let entries = UnsafeMutablePointer<Entry>.allocate(capacity: segments.count)
     let hints = UnsafeMutablePointer<UInt32>.allocate(capacity: parts + 1)
@@ -57,7 +57,7 @@ final class SegmentTable: @unchecked Sendable {
       }
       unsafe (hints + part).initialize(to: UInt32(segment))
     }
-    unsafe (hints + parts).initialize(to: UInt32(segments.count - 1))
+    unsafe (hints + parts).initialize(to: UInt32(max(segments.count, 1) - 1))
     unsafe self.entries = UnsafePointer(entries)
     unsafe self.hints = UnsafePointer(hints)
   }

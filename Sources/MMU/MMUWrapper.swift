@@ -3,7 +3,8 @@ public import Paging
 /// An MMU around another: it does what its base does, but for what the conformer does itself.
 ///
 /// A fault handler that logs, counts or delays is a wrapper with a `handle(_:on:_:)` of its own.
-public protocol MMUWrapper: VirtualMMU where Exit == Base.Exit, CPU == Base.CPU {
+public protocol MMUWrapper: VirtualMMU
+where Exit == Base.Exit, CPU == Base.CPU, SavedTables == Base.SavedTables {
   /// What is wrapped.
   associatedtype Base: VirtualMMU
   /// What is wrapped.
@@ -89,4 +90,21 @@ extension MMUWrapper {
 
   /// As the base.
   public func invalidateAll() { base.invalidateAll() }
+
+  /// As the base.
+  public func synchronize() { base.synchronize() }
+
+  /// As the base.
+  public var tableRange: Range<HPA>? { base.tableRange }
+
+  /// As the base.
+  public func saveTables(of cpus: [Base.CPU]) -> Base.SavedTables? { base.saveTables(of: cpus) }
+
+  /// As the base.
+  public func restore(_ tables: Base.SavedTables, for cpus: [Base.CPU]) -> [Base.CPU] {
+    base.restore(tables, for: cpus)
+  }
+
+  /// As the base.
+  public func memoryRestored() { base.memoryRestored() }
 }

@@ -20,6 +20,8 @@ public protocol MaintainableMMU: UnmappableMMU {
   func dirtyPages(ofSlot id: Int, clearing: Bool) throws(DirtyLogError) -> [UInt64]
   /// Counts, and as wanted forgets, which leaves of a range were used.
   func age(_ range: Range<GFN>, clearing: Bool) -> Int
+  /// One period's recovery of large pages that gave way to fetches: how many.
+  func recoverNXHugePages() -> Int
 }
 
 extension TDPMMU: MaintainableMMU {}

@@ -69,6 +69,30 @@ public protocol VirtualMMU: FaultHandler {
 
   /// Drops every translation of all address spaces; vCPUs see it when they next enter.
   func invalidateAll()
+
+  /// Waits until no vCPU uses a translation that was dropped before. **Requires** that the caller is no
+  /// vCPU that is inside.
+  func synchronize()
+
+  /// Where the table pages lie; `nil` where the MMU keeps state that a snapshot of memory and vCPUs
+  /// would miss.
+  var tableRange: Range<HPA>? { get }
+
+  /// What tells the table pages apart, so that they can be put back with what they hold.
+  associatedtype SavedTables: Sendable = Never
+
+  /// Keeps the tables for a snapshot; `nil` where they are built again from nothing. **Requires** that
+  /// all vCPUs are outside.
+  func saveTables(of cpus: [CPU]) -> SavedTables?
+
+  /// Puts the tables back, whose pages hold again what they held.
+  ///
+  /// - Parameter cpus: the vCPUs as they are; what they count goes on.
+  /// - Returns: the vCPUs as they were.
+  func restore(_ tables: SavedTables, for cpus: [CPU]) -> [CPU]
+
+  /// Hears that memory, memslots and logs were put back to those of a snapshot.
+  func memoryRestored()
 }
 
 extension VirtualMMU {
@@ -100,6 +124,18 @@ extension VirtualMMU {
   /// There is none.
   public func drainModificationLog(_ cpu: inout CPU) {}
 
+  /// Nobody is waited for.
+  public func synchronize() {}
+
+  /// There is such state.
+  public var tableRange: Range<HPA>? { nil }
+
+  /// They are built again.
+  public func saveTables(of cpus: [CPU]) -> SavedTables? { nil }
+
+  /// Nothing follows.
+  public func memoryRestored() {}
+
   /// The host address of backed memory that the access may touch.
   public func walk(
     _ gpa: GPA, _ kind: AccessKind, isUser: Bool, for gva: GVA, on cpu: inout CPU
@@ -111,6 +147,11 @@ extension VirtualMMU {
     else { return .success(nil) }
     return .success(pfn.baseAddress.wrappingAdd(gpa.offset(in: .size4KiB)))
   }
+}
+
+extension VirtualMMU where SavedTables == Never {
+  /// There are none to put back.
+  public func restore(_ tables: Never, for cpus: [CPU]) -> [CPU] {}
 }
 
 /// What the processor learns from a walk and keeps in its TLB.

@@ -10,6 +10,14 @@ public protocol MMIODevice: Sendable {
   func write(_ value: UInt64, offset: UInt64, size: Int)
 }
 
+/// A device that a machine's snapshot can keep.
+public protocol RestorableDevice: MMIODevice {
+  /// What the device holds.
+  associatedtype State: Sendable
+  /// What it holds now; assigned, what it held.
+  var state: State { get nonmutating set }
+}
+
 /// What answered an access to the bus.
 public struct MMIOAnswer: Sendable, Hashable {
   /// The value read; what was written for a write.
@@ -81,6 +89,34 @@ public final class MMIOBus: Sendable {
     }
     return MMIOAnswer(value: value, device: name)
   }
+
+  /// A device's state, to be put back.
+  struct SavedDevice: Sendable {
+    let putBack: @Sendable () -> Void
+  }
+
+  /// Keeps the devices' states.
+  ///
+  /// - Returns: the states, and the names of the devices that cannot be kept.
+  func save() -> (devices: [SavedDevice], leftOut: [String]) {
+    func save<Device: RestorableDevice>(_ device: Device) -> SavedDevice {
+      let state = device.state
+      return SavedDevice { device.state = state }
+    }
+    var saved: [SavedDevice] = []
+    var leftOut: [String] = []
+    for range in ranges.withLock({ $0 }) {
+      if let device = range.device as? any RestorableDevice {
+        saved.append(save(device))
+      } else {
+        leftOut.append(range.device.name)
+      }
+    }
+    return (saved, leftOut)
+  }
+
+  /// Puts the devices' states back.
+  func restore(_ devices: [SavedDevice]) { for device in devices { device.putBack() } }
 
   private func find(_ gpa: GPA) -> (any MMIODevice, UInt64)? {
     ranges.withLock { ranges in

@@ -54,11 +54,15 @@ struct Command {
 final class TemporaryFile: Sendable {
   let path: String
 
-  init(_ name: String, _ text: String) throws {
+  convenience init(_ name: String, _ text: String) throws {
+    try self.init(name, bytes: Array(text.utf8))
+  }
+
+  init(_ name: String, bytes: [UInt8]) throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     path = folder.appending(path: name).path
-    try Data(text.utf8).write(to: URL(filePath: path))
+    try Data(bytes).write(to: URL(filePath: path))
   }
 
   deinit {

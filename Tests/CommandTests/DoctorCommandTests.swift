@@ -140,7 +140,7 @@ struct DoctorCommandTests {
     let bad = try Command(["explain", core, "0x1000", "--eptp", "0x1001"])
     #expect(bad.status == 2)
     #expect(bad.error.hasPrefix("mmu: \(core): EPTP is 4097 (memory type 0 or 6"))
-    // The guest's own tables are no EPT; the answer is an exit, told as one.
+    // The guest's own tables are no EPT of anybody: nothing is known behind them.
     let told = try Command(["explain", core, "0x1000", "--eptp", "0x29ee01e", "--json"])
     #expect(told.status == 0)
     #expect(told.output.hasSuffix(#""secondLevel":null}"# + "\n"))

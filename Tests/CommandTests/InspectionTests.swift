@@ -109,7 +109,7 @@ struct InspectionCommandTests {
     let svg = try Command(["tree", core, "--svg", "-"]).output
     #expect(svg.hasPrefix("<svg xmlns") && svg.hasSuffix("</svg>\n"))
     #expect(svg.components(separatedBy: "<title>").count == 117)
-    #expect(svg.components(separatedBy: "<path").count == 630)
+    #expect(svg.components(separatedBy: "<path").count == 116)
     let html = try Command(["tree", core, "--html", "-"]).output
     #expect(html.hasPrefix("<!DOCTYPE html>") && html.contains("<td>PML4</td><td>1</td>"))
     #expect(try Command(["tree", core, "--svg", "/nonexistent/a.svg"]).status == 2)

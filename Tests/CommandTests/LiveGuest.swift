@@ -16,7 +16,9 @@ final class LiveGuest {
   private let process = Process()
 
   /// Starts QEMU and waits until the guest has switched paging on.
-  init(program: String, machine: String) throws {
+  ///
+  /// - Parameter megabytes: the guest's memory.
+  init(program: String, machine: String, megabytes: Int = megabytes) throws {
     folder = NSTemporaryDirectory() + "/live-\(UInt32.random(in: 0...UInt32.max))"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     socket = folder + "/qmp"
@@ -25,9 +27,9 @@ final class LiveGuest {
     process.executableURL = URL(filePath: program)
     process.arguments = [
       "-display", "none", "-nodefaults", "-no-user-config", "-accel", "tcg", "-smp", "2",
-      "-m", "\(Self.megabytes)M",
+      "-m", "\(megabytes)M",
       "-object",
-      "memory-backend-file,id=ram0,size=\(Self.megabytes)M,mem-path=\(ram),share=on",
+      "memory-backend-file,id=ram0,size=\(megabytes)M,mem-path=\(ram),share=on",
       "-machine", "\(machine),memory-backend=ram0", "-qmp", "unix:\(socket),server=on,wait=off",
       "-kernel", folder + "/kernel",
     ]
@@ -57,6 +59,20 @@ final class LiveGuest {
     process.waitUntilExit()
     try? FileManager.default.removeItem(atPath: folder)
   }
+
+  /// Lets QEMU write a dump of the guest's memory.
+  ///
+  /// - Parameter flag: the form, such as `-z`; none for an ELF core.
+  /// - Returns: the file, which goes with the guest; or what QEMU says against it.
+  func dump(_ flag: String = "") throws -> Result<String, Refusal> {
+    let file = folder + "/dump\(flag)"
+    let said = try monitor("dump-guest-memory \(flag) \(file)", cpu: 0)
+    guard said.allSatisfy(\.isWhitespace) else { return .failure(Refusal(words: said)) }
+    return .success(file)
+  }
+
+  /// QEMU does not do what it was asked for.
+  struct Refusal: Error { let words: String }
 
   /// What QEMU's monitor says.
   func monitor(_ line: String, cpu: Int) throws -> String {

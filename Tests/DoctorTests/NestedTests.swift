@@ -25,46 +25,57 @@ struct NestedTests {
 
   private func space(
     _ tables: RawTables, eptp: UInt64 = 0x8000 | 6 | 3 << 3
-  ) throws -> NestedImageSpace {
-    let image = try GuestImage(copying: tables.bytes, as: .raw(base: GPA(0)))
+  ) throws -> ImageAddressSpace {
+    let outer = try GuestImage(copying: tables.bytes, as: .raw(base: GPA(0)))
+    let image = try GuestImage(
+      inside: outer, behind: SecondLevel(eptp: eptp, physicalAddressWidth: 52))
     var given = RegisterValues()
     given.cr3 = 0x1000
     given.mode = .long4
-    return try NestedImageSpace(image, ImageRegisters(of: image, given: given), eptp: eptp)
+    return try ImageAddressSpace(image, ImageRegisters(of: image, given: given))
   }
 
-  private func explain(_ space: NestedImageSpace, _ gva: UInt64) -> Explanation {
-    Explainer(space.memory(for: GVA(gva))) { NestedImageSpace.words($0) }.explain(
+  private func explain(_ space: ImageAddressSpace, _ gva: UInt64) throws -> Explanation {
+    let memory = try #require(space.image.inner).walked(for: GVA(gva))
+    return Explainer(memory) { $0.description }.explain(
       AccessSituation(.read, to: GVA(gva), space.registers, space.features))
   }
 
   @Test("W17 the inner guest's tables and its page are found behind EPT")
   func bothLevels() throws {
     let space = try space(tables())
-    let told = explain(space, 0x3123)
+    let told = try explain(space, 0x3123)
     guard case .granted(let translation) = told.outcome else {
       Issue.record("\(told.outcome)")
       return
     }
     #expect(translation.address == GPA(0x5123))
     #expect(told.entries.map(\.gpa) == [GPA(0x1000), GPA(0x2000), GPA(0x3000), GPA(0x4018)])
-    let page = try space.hostPage(
-      of: translation.address, for: .read, isUserPage: true, gva: GVA(0x3123)
-    ).get()
+    let outcome = space.translate(GVA(0x3123), Probe())
+    let page = try #require(space.secondLevel(of: outcome, at: GVA(0x3123), for: .read)).get()
     #expect(page.address == HPA(0x15123))
+  }
+
+  @Test("the segments of an inner guest are what EPT maps, neighbours joined")
+  func segments() throws {
+    let image = try space(tables()).image
+    #expect(image.segments.map(\.gpa) == [GPA(0)])
+    #expect(image.segments.map(\.size) == [0x6000])
+    #expect(image.byte(at: GPA(0x1001)) == 0x20)
+    #expect(!image.holds(GPA(0x6000)))
   }
 
   @Test("W14 W17 a table that EPT does not map is told as a violation, not as a hole in the file")
   func violation() throws {
     var tables = tables()
     tables.set(0xB000, 4, 0)
-    let refused = explain(try space(tables), 0x3123)
+    let refused = try explain(try space(tables), 0x3123)
     let words = try #require(refused.decidingRule?.words)
     let told = "the page that holds the PTE (GPA 0x4018) is refused by EPT: a violation"
     #expect(words.hasPrefix(told))
     tables.set(0xA000, 0, 0xFFF_F007)
-    let hole = explain(try space(tables), 0x3123)
-    #expect(hole.decidingRule?.words.contains("is not known: an EPT table") == true)
+    let hole = try explain(try space(tables), 0x3123)
+    #expect(hole.decidingRule?.words.contains("is not known: a table of the second level") == true)
   }
 
   @Test("E13 an EPTP with which VM entry would fail is refused")

@@ -71,4 +71,28 @@ struct FuzzTests {
     #expect(refused > 100, "the damage reaches the headers (seed \(seed))")
     #expect(walked > 100, "the damage leaves images that open (seed \(seed))")
   }
+
+  @Test(
+    "6,000 damaged kdump files are refused or opened, and never trap", arguments: [true, false])
+  func damagedKdumpsNeverTrap(isFlat: Bool) throws {
+    let said = ProcessInfo.processInfo.environment["MMU_FUZZ_SEED"].flatMap { UInt64($0) }
+    let seed = said ?? UInt64.random(in: 0...UInt64.max)
+    print("fuzz seed of the kdump files: \(seed) (MMU_FUZZ_SEED=\(seed) repeats it)")
+    var generator = SeededGenerator(seed: seed)
+    let builder = KdumpTests.builder()
+    let original = isFlat ? builder.flattened : builder.plain
+    var refused = 0
+    for _ in 0..<3_000 {
+      var bytes = original
+      // The bytes behind the bitmaps are descriptors and compressed pages.
+      if Bool.random(using: &generator) {
+        damage(&bytes, headers: 0x2100, &generator)
+      } else {
+        let offset = Int.random(in: 0x4000..<bytes.count, using: &generator)
+        bytes[offset] = .random(in: 0...255, using: &generator)
+      }
+      do { _ = try GuestImage(copying: bytes) } catch { refused += 1 }
+    }
+    #expect((100..<2_900).contains(refused), "\(refused) refused (seed \(seed))")
+  }
 }

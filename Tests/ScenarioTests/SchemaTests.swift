@@ -20,8 +20,9 @@ struct SchemaTests {
       registers: {cr0: 0x80010001, cr3: 0x1000, cr4: 0xa0, efer: 0xd00, pkru: 0}
       vcpus: 2
       tlb: {entries: 64, ways: 4}
+      nx-huge-pages: true
       memory: [{gpa: 0x0, size: 1 MiB, image: x, hugepages: 2 MiB, readonly: false}, {gpa: 1 MiB, size: 4 KiB, device: none}]
-      tables: {page-limit: 64}
+      tables: {page-limit: 64, in-snapshots: kept}
     plugins:
       - {path: x.so, hooks: [fault_policy], settings: {a: b}}
       - {path: x.so, bind: {mmio_spte_mask: {symbol: s, signature: t}}}
@@ -58,6 +59,9 @@ struct SchemaTests {
       - dirty-log: {stop: {gpa: 0x0}}
       - age: {gpa: 0x0, size: 4 KiB, clear: false}
       - host-unmap: {gpa: 0x0, size: 4 KiB}
+      - nx-recovery: {}
+      - snapshot: a
+      - restore: a
     """
 
   @Test("the schema says what the decoder asks for, no more and no less")

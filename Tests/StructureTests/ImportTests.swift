@@ -15,8 +15,9 @@ struct ImportTests {
     for mode in modes { table[mode] = ["Paging", "X86"] }
     table["X86Guest"] = ["Paging", "X86", "X86Legacy32", "X86PAE", "X86Long"]
     let core = Set(table.keys)
+    table["CPageFile"] = []
     table["CPrefetch"] = []
-    table["MMU"] = core.union(["CPrefetch"])
+    table["MMU"] = core.union(["CPageFile", "CPrefetch"])
     table["Machine"] = core.union(["MMU"])
     // Around the core: what users touch.
     table["Notation"] = []
@@ -24,7 +25,7 @@ struct ImportTests {
     table["GuestImage"] = core.union(["Notation", "CELF"])
     table["Report"] = core.union(["Notation", "MMU", "Machine", "GuestImage"])
     table["Explain"] = core.union(["Report"])
-    table["Inspection"] = core.union(["Notation", "GuestImage", "Report", "X86EPT"])
+    table["Inspection"] = core.union(["Notation", "GuestImage", "Report"])
     let composing = core.union(["Notation", "MMU", "Machine", "GuestImage", "PluginHost"])
     table["Scenario"] = composing.union(["Report"])
     table["CEmbedding"] = composing

@@ -33,8 +33,13 @@ public struct ImageAddressSpace: Sendable {
     self.image = image
     registers = resolved.registers
     features = resolved.features
-    let loaded = X86Regime.load(
-      registers, features, in: image, isStrict ? .strict : .acceptingAccessedBit)
+    let strictness: PDPTERegisters.Strictness = isStrict ? .strict : .acceptingAccessedBit
+    let loaded =
+      if let inner = image.inner {
+        X86Regime.load(registers, features, in: inner, strictness).mapError(Self.opaque)
+      } else {
+        X86Regime.load(registers, features, in: image, strictness)
+      }
     switch loaded {
     case .success(let (regime, clearedBit5)):
       state = .ready(regime)
@@ -57,6 +62,10 @@ public struct ImageAddressSpace: Sendable {
   }
 
   /// Walks the image's tables for one address; 32-bit modes look at its low half.
+  ///
+  /// Of an inner guest (`GuestImage.inner`) this is the two-dimensional walk of its tables: where the
+  /// second level does not give one of them the table is unreadable, and `secondLevel(of:at:for:)`
+  /// says why.
   @inlinable
   public func translate<Strategy: WalkStrategy>(
     _ address: GVA, for access: X86Access = .read, _ strategy: inout Strategy
@@ -64,7 +73,10 @@ public struct ImageAddressSpace: Sendable {
     Translation<GuestPhysical, X86Rights>, WalkFailure<X86Fault, ImageHole>
   > {
     switch state {
-    case .ready(let regime): regime.translate(address, for: access, in: image, &strategy)
+    case .ready(let regime):
+      image.inner == nil
+        ? regime.translate(address, for: access, in: image, &strategy)
+        : translateInside(regime, address, for: access, &strategy)
     case .hole(let hole, let entry):
       .failure(.unreadable(hole, entry: entry, level: .directoryPointer))
     }

@@ -45,20 +45,29 @@ public struct TreeDrawing: Sendable {
           + "</text>")
     }
     for box in boxes.values.sorted(by: { $0.node < $1.node }) {
+      // A table may link another one 512 times; one line says so.
+      var links: [(node: Int, count: Int)] = []
       for child in tree.nodes[box.node].children {
-        guard let target = boxes[child.node] else { continue }
-        parts.append(link(box, target, isShared: tree.nodes[child.node].links > 1))
+        if let known = links.firstIndex(where: { $0.node == child.node }) {
+          links[known].count += 1
+        } else {
+          links.append((child.node, 1))
+        }
+      }
+      for (node, count) in links {
+        guard let target = boxes[node] else { continue }
+        parts.append(link(box, target, count, isShared: tree.nodes[node].links > 1))
       }
     }
     for box in boxes.values.sorted(by: { $0.node < $1.node }) { parts.append(draw(box)) }
-    let height = 40 + Double(max(levels.count, 1)) * Self.rowHeight
+    let height = 56 + Double(max(levels.count, 1) - 1) * Self.rowHeight + Self.boxHeight
     return """
       <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(f(Self.width)) \(f(height))" \
       font-family="sans-serif" role="img" aria-label="Page tables">
       <style>.level{font-size:15px;font-weight:bold;fill:#222}.count{font-size:11px;fill:#666}\
       .name{font-size:11px;fill:#222}.table{fill:#eef2f6;stroke:#4a6a8a}.shared{stroke:#c2571a}\
       .broken{stroke:#c00;stroke-dasharray:4 2}.used{fill:#9dbbd8}.pages{fill:#8cc08c}\
-      .link{fill:none;stroke:#4a6a8a;stroke-opacity:.35}.sharedlink{stroke:#c2571a}</style>
+      .link{fill:none;stroke:#4a6a8a;stroke-opacity:.45}.sharedlink{stroke:#c2571a;stroke-opacity:.8}</style>
       <rect width="\(f(Self.width))" height="\(f(height))" fill="#fff"/>
       \(legend)
       \(parts.joined(separator: "\n"))
@@ -104,12 +113,16 @@ public struct TreeDrawing: Sendable {
     return text + "</g>"
   }
 
-  private func link(_ parent: Box, _ child: Box, isShared: Bool) -> String {
+  private func link(_ parent: Box, _ child: Box, _ count: Int, isShared: Bool) -> String {
     let (x1, y1) = (parent.x + parent.width / 2, parent.y + Self.boxHeight)
     let (x2, y2) = (child.x + child.width / 2, child.y)
     let middle = (y1 + y2) / 2
-    return #"<path class="link\#(isShared ? " sharedlink" : "")" d="M\#(f(x1)) \#(f(y1))"#
+    let path =
+      #"<path class="link\#(isShared ? " sharedlink" : "")" d="M\#(f(x1)) \#(f(y1))"#
       + #"C\#(f(x1)) \#(f(middle)) \#(f(x2)) \#(f(middle)) \#(f(x2)) \#(f(y2))"/>"#
+    if count == 1 { return path }
+    return path
+      + #"<text class="count" x="\#(f((x1 + x2) / 2 + 8))" y="\#(f(middle + 4))">× \#(count)</text>"#
   }
 
   /// A number with one decimal.

@@ -87,6 +87,14 @@ public final class DirtyLog: @unchecked Sendable {
       != 0
   }
 
+  /// Puts other marks in the place of those there are. **Requires** as many words as the log has.
+  func replaceMarks(by marks: [UInt64]) {
+    // SAFETY: checked here.
+    for (index, word) in marks.enumerated() where index < wordCount {
+      unsafe atomic(index).pointee.store(word, ordering: .releasing)
+    }
+  }
+
   /// The marks as they are, bit 0 of word 0 for the first frame.
   var snapshot: [UInt64] {
     (0..<wordCount).map { unsafe atomic($0).pointee.load(ordering: .acquiring) }

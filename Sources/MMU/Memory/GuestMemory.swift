@@ -50,6 +50,17 @@ public final class GuestMemory: Sendable {
       invalidate(next)
     }
   }
+
+  /// Puts a table of before in force.
+  ///
+  /// - Parameter generation: the generation of then; `nil` for one that was never used.
+  func put(back table: MemslotTable, generation: UInt64?) {
+    updating.withLock { _ in
+      let next = (self.generation &+ 1) & ~Self.updateInProgress
+      current.withLock { $0 = table }
+      generationWord.store(generation ?? next, ordering: .releasing)
+    }
+  }
 }
 
 extension GuestMemory {

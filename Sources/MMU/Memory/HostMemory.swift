@@ -16,7 +16,9 @@ import Darwin
 public final class HostMemory: Sendable {
   /// **Units** bytes; a multiple of 4096.
   public let byteCount: UInt64
-  private let base: Pointer
+  let base: Pointer
+  /// The file that the memory is a copy-on-write mapping of, since its first snapshot.
+  let origin = Guarded<PageFile?>(nil)
 
   /// A pointer that threads may share: all access goes through `HostView`, atomically for entries.
   @safe

@@ -11,7 +11,8 @@ public final class TablePool: Sendable {
   public let limit: Int
   private let state = Guarded(State())
 
-  private struct State {
+  /// Which pages are in use.
+  struct State {
     var fresh = 0
     var returned: [PFN] = []
     var inUse = 0
@@ -22,6 +23,11 @@ public final class TablePool: Sendable {
   public init(first: PFN, limit: Int) {
     self.first = first
     self.limit = limit
+  }
+
+  /// Where the pages lie in host memory.
+  public var range: Range<HPA> {
+    first.baseAddress..<first.wrappingAdd(UInt64(limit)).baseAddress
   }
 
   /// A page, or `nil` where the limit is reached. What it holds is whatever it held.
@@ -49,6 +55,12 @@ public final class TablePool: Sendable {
       state.returned.append(page)
     }
   }
+
+  /// Which pages are in use now.
+  var snapshot: State { state.withLock { $0 } }
+
+  /// Puts the use of pages back to what it was, with what the pages hold.
+  func restore(_ snapshot: State) { state.withLock { $0 = snapshot } }
 
   /// Pages in use now. **Units** pages.
   public var inUse: Int { state.withLock { $0.inUse } }

@@ -81,6 +81,9 @@ public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy:
   /// Table pages in use. **Units** pages.
   public var tablePages: Int { pool.inUse }
 
+  /// Where the table pages lie.
+  public var tableRange: Range<HPA>? { pool.range }
+
   /// A vCPU without a root; it gets one when its registers are known.
   public func makeCPU(index: Int) -> ShadowContext<Guest> { ShadowContext(index: index) }
 

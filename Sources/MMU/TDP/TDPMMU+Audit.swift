@@ -64,6 +64,9 @@ extension TDPMMU {
     var unlogged = slot
     unlogged.flags.remove(.logsDirtyPages)
     if unlogged.largestLevel(for: gfn, upTo: level) < level { return "larger than its slot allows" }
+    if nxHugePages, level > .pageTable, encoder.permits(.fetch, spte) {
+      return "a large page that may be executed"
+    }
     if slot.flags.contains(.readOnly), encoder.isHostWritable(spte) {
       return "host-writable in a read-only slot"
     }

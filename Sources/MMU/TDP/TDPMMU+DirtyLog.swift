@@ -89,6 +89,8 @@ extension TDPMMU {
         return try table.replacing(slot)
       } invalidate: { _ in
         walkers.synchronize()
+        // Or the next log would begin with the writes of this one.
+        drainModificationLogs()
       }
     } catch { throw .memslot(error) }
     count(log.method, by: -1)

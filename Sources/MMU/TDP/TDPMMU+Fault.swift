@@ -58,13 +58,17 @@ extension TDPMMU {
     let isReadOnly = slot.flags.contains(.readOnly)
     if isReadOnly, exit.kind == .write { return .emulate(exit.gpa) }
     guard slot.host != nil else { return .failed(.unbacked(gfn)) }
-    let level = max(min(policy.mappingLevel(for: info), largest), .pageTable)
+    let wanted = max(min(policy.mappingLevel(for: info), largest), .pageTable)
+    let isDenied = nxHugePages && exit.kind == .fetch && wanted > .pageTable
+    let level = isDenied ? .pageTable : wanted
     let frames = (1 as UInt64) << UInt64(9 * (level.rawValue - 1))
     if notifier.blocks(gfn, frames: frames) {
       waitForHost(gfn, frames: frames, on: &cpu)
       return .retry
     }
-    return map(gfn, of: slot, at: level, for: exit.kind, on: &cpu, observer)
+    return map(
+      gfn, of: slot, at: level, insteadOf: isDenied ? wanted : nil, for: exit.kind, on: &cpu,
+      observer)
   }
 
   /// Whether the tables have an entry for a frame at all.

@@ -40,9 +40,12 @@ extension TDPMMU {
   }
 
   /// Goes down to a level, linking the tables that are missing.
+  ///
+  /// - Parameter denied: the level of the page that would be mapped, but that large pages may not be
+  ///   executed.
   @inlinable
   func descend(
-    to gfn: GFN, at target: Level, on cpu: inout TDPContext,
+    to gfn: GFN, at target: Level, insteadOf denied: Level? = nil, on cpu: inout TDPContext,
     _ observer: borrowing some MMUObserver
   ) -> Descent {
     var table = cpu.root
@@ -64,6 +67,7 @@ extension TDPMMU {
       if exchange(place, from: old, to: new) {
         cpu.counters.tablesLinked += 1
         notify(observer, .tableLinked(level: level, gfn: gfn, spte: new))
+        if let denied, level <= denied { noteNXSplit(child, at: level, for: gfn) }
         table = child
         level = level.below
       } else {
@@ -75,17 +79,17 @@ extension TDPMMU {
     }
   }
 
-  /// Maps the page that holds a frame.
+  /// Maps the page that holds a frame; `denied` as for `descend`.
   @inlinable
   func map(
-    _ gfn: GFN, of slot: Memslot, at wanted: Level, for kind: AccessKind,
-    on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
+    _ gfn: GFN, of slot: Memslot, at wanted: Level, insteadOf denied: Level? = nil,
+    for kind: AccessKind, on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
   ) -> FaultOutcome {
     var level = wanted
     while true {
       let place: HPA
       let old: SPTE
-      switch descend(to: gfn, at: level, on: &cpu, observer) {
+      switch descend(to: gfn, at: level, insteadOf: denied, on: &cpu, observer) {
       case .busy: return .retry
       case .exhausted: return .failed(.tablePagesExhausted(limit: pool.limit))
       case .covered(let entry, let spte, let larger):
@@ -93,7 +97,11 @@ extension TDPMMU {
           repaired(spte, at: larger, for: kind, of: slot) == nil
         {
           // It does not grant this frame what is asked: the frame gets an entry of its own.
-          guard let isSplit = split(entry, spte, at: larger, for: gfn, on: &cpu, observer) else {
+          let isDenied = denied.map { larger <= $0 } ?? false
+          guard
+            let isSplit = split(
+              entry, spte, at: larger, for: gfn, isDenied: isDenied, on: &cpu, observer)
+          else {
             return .failed(.tablePagesExhausted(limit: pool.limit))
           }
           if !isSplit { return .retry }
@@ -174,9 +182,10 @@ extension TDPMMU {
     guard let pfn = slot.pfn(of: first),
       host.contains(pfn.baseAddress, count: Int(size.bytes))
     else { return nil }
+    var permissions = Permissions.all.subtracting(policy.withheldPermissions(gfn: gfn))
+    if nxHugePages, level > .pageTable { permissions.remove(.execute) }
     var request = LeafRequest(
-      pfn: pfn, level: level,
-      permissions: Permissions.all.subtracting(policy.withheldPermissions(gfn: gfn)),
+      pfn: pfn, level: level, permissions: permissions,
       isHostWritable: !slot.flags.contains(.readOnly),
       isWriteProtected: slot.activeLog?.method == .writeProtect && kind != .write,
       isWrite: kind == .write)

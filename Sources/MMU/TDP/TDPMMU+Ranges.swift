@@ -20,7 +20,7 @@ extension TDPMMU {
         zap(root, at: encoder.rootLevel, first: 0, range.rawValues, slots, &removal)
       }
       walkers.synchronize()
-      for page in removal.pages { pool.give(back: page) }
+      for page in removal.pages { giveBack(page) }
       return removal.leaves
     }
   }

@@ -3,13 +3,14 @@ public import Paging
 extension TDPMMU {
   /// Puts a table of small leaves in the place of a large one (SPEC E18).
   ///
+  /// - Parameter isDenied: whether it gives way to a fetch that large pages are denied.
   /// - Returns: false where somebody else changed the entry first; `nil` where no page is left.
   @usableFromInline
   func split(
-    _ place: HPA, _ old: SPTE, at level: Level, for gfn: GFN, on cpu: inout TDPContext,
-    _ observer: borrowing some MMUObserver
+    _ place: HPA, _ old: SPTE, at level: Level, for gfn: GFN, isDenied: Bool,
+    on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
   ) -> Bool? {
-    guard let new = split(place, old, at: level) else { return nil }
+    guard let new = split(place, old, at: level, for: gfn) else { return nil }
     guard let new else {
       cpu.counters.racesLost += 1
       notify(observer, .raceLost(level: level, gfn: gfn))
@@ -17,16 +18,21 @@ extension TDPMMU {
     }
     cpu.counters.tablesLinked += 1
     cpu.counters.splits += 1
+    if isDenied { noteNXSplit(encoder.pfn(of: new), at: level, for: gfn) }
     notify(observer, .tableLinked(level: level, gfn: gfn, spte: new))
     return true
   }
 
   /// - Returns: the new entry; `.some(nil)` where the race was lost, `nil` where no page is left.
   @usableFromInline
-  func split(_ place: HPA, _ old: SPTE, at level: Level) -> SPTE?? {
+  func split(_ place: HPA, _ old: SPTE, at level: Level, for gfn: GFN) -> SPTE?? {
     guard let table = pool.take() else { return nil }
+    let first = gfn.rawValue & ~(span(of: level) &- 1)
     for index in 0..<512 as Range<UInt64> {
-      let child = encoder.child(of: old, at: level, index: index)
+      let part = GFN(first &+ index &* span(of: level.below))
+      let child = encoder.child(
+        of: old, at: level, index: index,
+        returnsExecution: level.below == .pageTable && returnsExecution(to: part))
       _ = host.swap(table.baseAddress.wrappingAdd(index * 8), to: child.rawValue)
     }
     let new = encoder.table(table.baseAddress, at: level)
@@ -49,7 +55,7 @@ extension TDPMMU {
     roots.withRoots { roots in
       var splits = 0
       var isComplete = true
-      forEachLeaf(in: range, roots) { place, spte, level, _ in
+      forEachLeaf(in: range, roots) { place, spte, level, gfn in
         guard level > .pageTable else { return }
         guard splits < budget else {
           isComplete = false
@@ -57,7 +63,7 @@ extension TDPMMU {
         }
         var seen = spte
         while true {
-          guard let result = split(place, seen, at: level) else {
+          guard let result = split(place, seen, at: level, for: GFN(gfn)) else {
             isComplete = false
             return
           }
@@ -85,7 +91,7 @@ extension TDPMMU {
         collapse(root, at: encoder.rootLevel, first: 0, range.rawValues, slots, &pages)
       }
       walkers.synchronize()
-      for page in pages { pool.give(back: page) }
+      for page in pages { giveBack(page) }
       return pages.count
     }
   }
@@ -100,6 +106,8 @@ extension TDPMMU {
       guard encoder.isPresent(spte), !encoder.isLeaf(spte, at: level) else { return }
       let child = encoder.pfn(of: spte)
       collapse(child, at: level.below, first: gfn, range, slots, &pages)
+      // What a fetch has split stays so until it is recovered.
+      if nxSplits.contains(child) { return }
       guard level <= encoder.largestLeafLevel, !notifier.blocks(GFN(gfn), frames: span(of: level)),
         let slot = slots.slot(for: GFN(gfn), hint: &hint),
         slot.largestLevel(for: GFN(gfn), upTo: level) == level,
@@ -151,6 +159,6 @@ extension TDPMMU {
     guard let model else { return nil }
     var raw = model & ~masks.address | base.baseAddress.rawValue | masks.pageSize | marks
     if raw & masks.mmuWritable != 0 { raw |= masks.writable }
-    return SPTE(raw)
+    return nxHugePages ? encoder.executionDenied(SPTE(raw)) : SPTE(raw)
   }
 }

@@ -35,16 +35,21 @@ where
   @usableFromInline let modificationLogUsers = Atomic<Int>(0)
   /// The logs and rings of the vCPUs, for those who collect.
   let logs = Guarded<[Int: (ring: DirtyRing?, modifications: ModificationLog)]>([:])
+  /// Whether large pages may not be executed.
+  public let nxHugePages: Bool
+  @usableFromInline let nxSplits = NXSplits()
 
   /// An MMU with an empty root table.
   ///
-  /// - Parameter dirtyRingSize: the entries of each vCPU's dirty ring, made at least 128; `nil` for
-  ///   none.
+  /// - Parameters:
+  ///   - dirtyRingSize: the entries of each vCPU's dirty ring, made at least 128; `nil` for none.
+  ///   - nxHugePages: whether large pages are without X (SPEC T6).
   /// - Throws: `FaultError.tablePagesExhausted` where not even the root fits.
   public init(
     encoder: Encoder, policy: Policy, memory: GuestMemory, pool: TablePool,
-    dirtyRingSize: Int? = nil
+    dirtyRingSize: Int? = nil, nxHugePages: Bool = false
   ) throws(FaultError) {
+    self.nxHugePages = nxHugePages
     ringSize = dirtyRingSize.map { min(max($0, 128), 1 << 20) }
     self.encoder = encoder
     self.policy = policy
@@ -208,7 +213,7 @@ where
       }
       let child = encoder.pfn(of: spte)
       freeChildren(of: child, at: level.below, first: gfn, slots)
-      pool.give(back: child)
+      giveBack(child)
     }
   }
 }

@@ -9,7 +9,8 @@ public import Synchronization
 /// so a replacement never lacks a page.
 @usableFromInline
 final class TDPRoots: Sendable {
-  private struct State {
+  /// The roots and who uses them.
+  struct State {
     var current: PFN
     var references: [PFN: Int]
     var spares: [PFN] = []
@@ -74,6 +75,21 @@ final class TDPRoots: Sendable {
       state.current = root
       state.references[root] = 1
       Self.drop(old, in: &state, emptying: empty)
+    }
+  }
+
+  /// The roots and who uses them now, and the number of their last replacement.
+  var snapshot: (state: State, epoch: UInt64) {
+    state.withLock { ($0, epoch.load(ordering: .acquiring)) }
+  }
+
+  /// Puts the roots back, whose pages hold again what they held.
+  ///
+  /// - Returns: the number of this replacement: whoever has another changes its root on entry.
+  func restore(_ saved: State) -> UInt64 {
+    state.withLock { state in
+      state = saved
+      return epoch.add(1, ordering: .acquiringAndReleasing).newValue
     }
   }
 

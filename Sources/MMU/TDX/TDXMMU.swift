@@ -77,6 +77,8 @@ where
   }
   /// As the shared half.
   public func counters(of cpu: TDPContext) -> MMUCounters { shared.counters(of: cpu) }
+  /// As the shared half.
+  public func synchronize() { shared.synchronize() }
   /// Drops the shared EPT; private memory cannot be given back and taken again unnoticed.
   public func invalidateAll() { shared.invalidateAll() }
 

@@ -26,7 +26,6 @@ struct ExplainAccess: ParsableCommand {
   @OptionGroup var access: AccessOptions
   @OptionGroup var size: SizeOptions
   @OptionGroup var caching: CachingOptions
-  @OptionGroup var nested: NestedOptions
 
   @Argument(help: "The virtual address.")
   var address: Number
@@ -37,18 +36,15 @@ struct ExplainAccess: ParsableCommand {
   func run() throws {
     let judged = access.judged ?? .read
     var output = StandardOutput()
-    let inner = try nested.space(options, access)
-    let space = inner == nil ? try options.openAddressSpace(access.adjust) : nil
+    let space = try options.openAddressSpace(access.adjust)
     for (index, part) in size.parts(of: GVA(address.value)).enumerated() {
       if !json, index > 0 { try output.write("") }
-      if let inner {
-        var situation = AccessSituation(
-          judged, to: part, inner.registers, inner.features, pdptes: inner.pdptes)
-        situation.caching = caching.context
-        let told = NestedExplanation(situation, in: inner)
+      let situation = try situation(of: judged, to: part, in: space)
+      if let inner = space.image.inner {
+        let told = InnerExplanation(situation, in: inner)
         try write(told.json, told.text, to: &output)
-      } else if let space {
-        let told = try explanation(of: judged, to: part, in: space)
+      } else {
+        let told = Explainer(space.image).explain(situation)
         try write(told.json, told.text, to: &output)
       }
     }
@@ -62,16 +58,24 @@ struct ExplainAccess: ParsableCommand {
     if !json { for line in lines { try output.write(line) } }
   }
 
-  private func explanation(
+  private func situation(
     of judged: X86Access, to address: GVA, in space: ImageAddressSpace
-  ) throws -> Explanation {
+  ) throws -> AccessSituation {
     guard let regime = space.regime else {
-      throw FileFailure(
-        options.image, "the page that holds the PDPTEs (CR3) is not in this file")
+      throw FileFailure(options.image, "the page that holds the PDPTEs (CR3) \(unreadable(space))")
     }
     var situation = AccessSituation(judged, to: address, space.registers, space.features)
     if case .pae(let pae) = regime { situation.pdptes = pae.root }
     situation.caching = caching.context
-    return Explainer(space.image).explain(situation)
+    return situation
+  }
+
+  private func unreadable(_ space: ImageAddressSpace) -> String {
+    let outcome = space.outcome(GVA(address.value), nil)
+    guard
+      case .failure(let failure) = space.secondLevel(
+        of: outcome, at: GVA(address.value), for: .read)
+    else { return "is not in this file" }
+    return failure.description
   }
 }

@@ -24,6 +24,9 @@ struct ImageReport {
     var line = JSONLine()
     line.add("image", name)
     line.add("format", format)
+    if let inner = image.inner {
+      line.add("secondLevel", "\(inner.second)")
+    }
     line.add("fileSize", hex: image.fileSize)
     line.add("memorySize", hex: image.memorySize)
     if let machine = image.machine {
@@ -79,9 +82,10 @@ struct ImageReport {
   var text: [String] {
     let machine = image.machine.map { ", ELF machine \($0)" } ?? ""
     var lines = [
-      "\(name): \(format)\(machine), \(image.fileSize) bytes",
-      "memory: \(image.memorySize) bytes in \(image.segments.count) segments",
+      "\(name): \(format)\(machine), \(image.fileSize) bytes"
     ]
+    if let inner = image.inner { lines.append("a guest inside the guest, behind \(inner.second)") }
+    lines.append("memory: \(image.memorySize) bytes in \(image.segments.count) segments")
     for segment in image.segments.prefix(Self.shownSegments) {
       let short =
         segment.fileSize < segment.size

@@ -30,8 +30,7 @@ extension Translate {
           if case .success = pair.space.outcome(address, judged) { true } else { false }
         } ?? best
       let line = TranslationLine(
-        address: address, outcome: answer.space.outcome(address, judged), isJudged: judged != nil,
-        root: (answer.root.root, answer.root.mode))
+        address, in: answer.space, judged, root: (answer.root.root, answer.root.mode))
       isAllMapped = isAllMapped && line.isMapped
       if json { try output.write(line.json) } else { try output.write(line.text) }
     }

@@ -45,8 +45,7 @@ struct Translate: ParsableCommand {
     let isJSON = json
     for address in try AddressArgument.resolve(addresses) {
       let lines = size.parts(of: address).map { part in
-        TranslationLine(
-          address: part, outcome: space.outcome(part, judged), isJudged: judged != nil)
+        TranslationLine(part, in: space, judged)
       }
       isAllMapped = isAllMapped && lines.allSatisfy(\.isMapped)
       if isJSON {

@@ -16,13 +16,39 @@ struct TranslationLine {
   let isJudged: Bool
   /// The root that answers, where it was not given.
   var root: (gpa: GPA, mode: X86Mode)?
+  /// Of a guest inside the imaged one: what the second level says.
+  let second: SecondLevelReport?
 
-  /// Whether the address has a translation.
-  var isMapped: Bool { if case .success = outcome { true } else { false } }
+  /// The answer of an address space, judged where an access is given.
+  init(
+    _ address: GVA, in space: ImageAddressSpace, _ judged: X86Access?,
+    root: (gpa: GPA, mode: X86Mode)? = nil
+  ) {
+    self.init(address, in: space, judged, outcome: space.outcome(address, judged), root: root)
+  }
+
+  /// The answer of an address space that is known already.
+  init(
+    _ address: GVA, in space: ImageAddressSpace, _ judged: X86Access?, outcome: Outcome,
+    root: (gpa: GPA, mode: X86Mode)? = nil
+  ) {
+    self.address = address
+    self.outcome = outcome
+    self.root = root
+    isJudged = judged != nil
+    second = space.secondLevel(of: outcome, at: address, for: judged?.kind ?? .read)
+      .map(SecondLevelReport.init)
+  }
+
+  /// Whether the address has a translation, through both levels where there are two.
+  var isMapped: Bool {
+    if case .success = outcome { second?.isReached ?? true } else { false }
+  }
 
   /// The object that `mmu translate --json` prints.
   var json: JSONLine {
     var line = outcomeJSON
+    if let second { line.add("secondLevel", second.json) }
     if let root {
       line.add("root", root.gpa)
       line.add("mode", root.mode.rawValue)
@@ -51,7 +77,7 @@ struct TranslationLine {
           line.add("error", hex: UInt64(fault.errorCode.rawValue))
         }
       case .unreadable(let hole, _, let level):
-        line.add("reason", "table unreadable")
+        line.add("reason", second?.exit ?? "table unreadable")
         line.add("level", level.rawValue)
         line.add("gpa", hole.gpa)
       case .contended: line.add("reason", "contended")
@@ -62,7 +88,8 @@ struct TranslationLine {
 
   /// The line for people.
   var text: String {
-    outcomeText + (root.map { "  (root \($0.gpa), \($0.mode.rawValue))" } ?? "")
+    outcomeText + (second.map { "; second level: \($0.text)" } ?? "")
+      + (root.map { "  (root \($0.gpa), \($0.mode.rawValue))" } ?? "")
   }
 
   private var outcomeText: String {
@@ -81,6 +108,9 @@ struct TranslationLine {
       }
       return line
     case .failure(.unreadable(let hole, _, let level)):
+      if let exit = second?.exit {
+        return "\(address) exits: \(exit) at the table of level \(level) (GPA \(hole.gpa))"
+      }
       return "\(address) unknown: the table of level \(level) is not in the image (GPA \(hole.gpa))"
     case .failure(.contended): return "\(address) unknown: contended"
     }

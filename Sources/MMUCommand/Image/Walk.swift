@@ -59,8 +59,7 @@ struct Walk: ParsableCommand {
           line(for: step.entry, at: GPA(step.entryAddress), level: step.level, regime))
       }
     }
-    let result = TranslationLine(
-      address: gva, outcome: outcome, isJudged: access.judged != nil)
+    let result = TranslationLine(gva, in: space, access.judged, outcome: outcome)
     try output.write(json ? result.json.line : result.text)
     try output.flush()
   }

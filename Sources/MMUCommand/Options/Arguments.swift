@@ -72,7 +72,7 @@ enum ModeArgument: String, ExpressibleByArgument, CaseIterable {
 
 /// The image formats that `--image-format` takes.
 enum ImageFormatArgument: String, ExpressibleByArgument, CaseIterable {
-  case elf, lime, avml, raw
+  case elf, lime, avml, kdump, raw
 }
 
 /// The accesses that `--access` takes.

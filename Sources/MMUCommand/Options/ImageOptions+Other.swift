@@ -4,10 +4,10 @@ import X86
 
 extension ImageOptions {
   /// The address space of another image: its own registers and sidecar, and of the flags only
-  /// --mode, --maxphyaddr and --strict.
+  /// --mode, --maxphyaddr, --strict and those of a guest inside the guest.
   func openAddressSpace(beside path: String, cr3: UInt64?) throws -> ImageAddressSpace {
     let space = try naming(path) { () throws(ImageError) in
-      let image = try GuestImage(contentsOf: FilePath(path))
+      let image = try innermost(of: GuestImage(contentsOf: FilePath(path)))
       let sidecar = RegisterValues.sidecar(of: FilePath(path))
       let beside =
         sidecar != FilePath(path) && sidecar.exists

@@ -8,8 +8,8 @@ import X86
 struct ImageOptions: ParsableArguments {
   @Argument(
     help: """
-      The memory image: an ELF core, a LiME or AVML capture, or raw bytes; or qmp:SOCKET, a running QEMU \
-      (with --ram).
+      The memory image: an ELF core, a LiME, AVML or kdump capture, or raw bytes; or qmp:SOCKET, a \
+      running QEMU (with --ram).
       """)
   var image: String
 
@@ -54,6 +54,8 @@ struct ImageOptions: ParsableArguments {
   @Flag(help: "Refuse PDPTEs with bit 5 set, as hardware does.")
   var strict = false
 
+  @OptionGroup var inner: InnerOptions
+
   func validate() throws {
     if let width = maxphyaddr?.value, !(32...52).contains(width) {
       throw ValidationError("--maxphyaddr is \(width) (32...52)")
@@ -65,14 +67,28 @@ struct ImageOptions: ParsableArguments {
     try validateLive()
   }
 
-  /// The image, opened.
+  /// The image, opened; with `--eptp` or `--ncr3` the memory of the guest inside the imaged one.
   func openImage() throws -> GuestImage {
+    let outer = try openFile()
+    return try naming(image) { () throws(ImageError) in try innermost(of: outer) }
+  }
+
+  /// The image, or what its second level maps where a flag names one.
+  func innermost(of opened: GuestImage) throws(ImageError) -> GuestImage {
+    try inner.applied(
+      to: opened, cpu: cpu,
+      physicalAddressWidth: given.physicalAddressWidth ?? opened.physicalAddressWidth
+        ?? ImageRegisters.assumedPhysicalAddressWidth)
+  }
+
+  private func openFile() throws -> GuestImage {
     if let live = try openLive() { return live }
     let format: ImageFormat? =
       switch imageFormat {
       case .elf: .elfCore
       case .lime: .lime
       case .avml: .avml
+      case .kdump: .kdump
       case .raw: .raw(base: GPA(base?.value ?? 0))
       case nil: nil
       }

@@ -48,6 +48,25 @@ extension SPTEEncoder {
     return SPTE(next)
   }
 
+  /// A leaf that may be executed; a tracked one will be when it is restored (SPEC E18).
+  @inlinable
+  public func executionGranted(_ spte: SPTE) -> SPTE {
+    let masks = layout.masks
+    let raw = spte.rawValue & ~masks.noExecute
+    return isAccessTracked(spte)
+      ? SPTE(raw | masks.savedExecutable | masks.savedUserExecutable)
+      : SPTE(raw | masks.executable | userExecute)
+  }
+
+  /// A leaf that may not be executed, not even when a tracked one is restored (SPEC E18).
+  @inlinable
+  public func executionDenied(_ spte: SPTE) -> SPTE {
+    let masks = layout.masks
+    let granted =
+      masks.executable | userExecute | masks.savedExecutable | masks.savedUserExecutable
+    return SPTE(spte.rawValue & ~granted | masks.noExecute)
+  }
+
   /// A leaf without W; what tells that the MMU may give it back stays.
   @inlinable
   public func writeProtected(_ spte: SPTE) -> SPTE {

@@ -166,12 +166,17 @@ extension SPTEEncoder {
   ///   - spte: the present large leaf.
   ///   - level: its level.
   ///   - index: which of its 512 parts.
+  ///   - returnsExecution: the large leaf was denied execution only for being large, so that parts of
+  ///     4 KiB get it back.
   @inlinable
-  public func child(of spte: SPTE, at level: Level, index: UInt64) -> SPTE {
+  public func child(
+    of spte: SPTE, at level: Level, index: UInt64, returnsExecution: Bool = false
+  ) -> SPTE {
     let below = level.below
     let step = (1 as UInt64) &<< UInt64(3 &+ 9 &* below.rawValue)
     var raw = spte.rawValue | (index & 511) &* step
-    if below == .pageTable { raw &= ~layout.masks.pageSize }
-    return SPTE(raw)
+    guard below == .pageTable else { return SPTE(raw) }
+    raw &= ~layout.masks.pageSize
+    return returnsExecution ? executionGranted(SPTE(raw)) : SPTE(raw)
   }
 }

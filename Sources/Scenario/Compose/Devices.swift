@@ -4,7 +4,7 @@ import Synchronization
 /// A serial port as most systems have it: offset 0 takes and gives bytes, offset 5 says "ready".
 ///
 /// **Not modelled** interrupts, the divisor latch, FIFO control.
-final class UART: MMIODevice {
+final class UART: RestorableDevice {
   let name = "uart"
   private let written = Mutex<[UInt8]>([])
 
@@ -17,12 +17,18 @@ final class UART: MMIODevice {
     }
   }
 
+  /// Nothing: what has been printed is out.
+  var state: Void {
+    get {}
+    set {}
+  }
+
   /// What the guest has written.
   var output: [UInt8] { written.withLock { $0 } }
 }
 
 /// Registers that keep what is written, by 8-byte offset.
-final class ScratchRegisters: MMIODevice {
+final class ScratchRegisters: RestorableDevice {
   let name = "scratch"
   private let values = Mutex<[UInt64: UInt64]>([:])
 
@@ -41,5 +47,11 @@ final class ScratchRegisters: MMIODevice {
       guard old != nil || values.count < 1 << 16 else { return }
       values[register] = ((old ?? 0) & ~mask) | bits
     }
+  }
+
+  /// The registers.
+  var state: [UInt64: UInt64] {
+    get { values.withLock { $0 } }
+    set { values.withLock { $0 = newValue } }
   }
 }

@@ -13,6 +13,6 @@ extension MachineComposer {
     }
     return try TDPMMU(
       encoder: EPTEncoder(capabilities, mmio: mask), policy: parts.policy, memory: parts.memory,
-      pool: parts.pool)
+      pool: parts.pool, nxHugePages: spec.nxHugePages)
   }
 }

@@ -15,6 +15,6 @@ extension MachineComposer {
     }
     return try TDPMMU(
       encoder: NPTEncoder(capabilities, mmio: mask), policy: parts.policy, memory: parts.memory,
-      pool: parts.pool)
+      pool: parts.pool, nxHugePages: spec.nxHugePages)
   }
 }

@@ -17,6 +17,12 @@ package protocol ScenarioMachine: AnyObject, Sendable {
   func changeSlots(
     dropsTranslations: Bool, _ change: (MemslotTable) throws(MemslotError) -> MemslotTable
   ) throws(MemslotError)
+  /// Keeps the whole machine; how many pages the snapshot holds for itself.
+  func keep(
+    tables: Bool
+  ) throws(SnapshotError) -> (snapshot: any Sendable, pageCount: Int)
+  /// Puts the machine back to what it was. **Requires** a snapshot of this machine.
+  func putBack(_ snapshot: any Sendable) throws(SnapshotError)
   /// What is wrong with the tables, one line each; `nil` where the MMU has no audit.
   func audit() -> [String]?
   /// The MMU as the host's upkeep sees it; `nil` where it has none.
@@ -43,7 +49,9 @@ extension Machine: ScenarioMachine where Guest == X86Processor {
 
   package func invalidatePage(_ vcpu: Int, _ gva: GVA) { self.vcpu(vcpu, invalidatePage: gva) }
 
-  package func setRegister(_ vcpu: Int, _ name: GuestRegister, _ value: UInt64) throws(RegisterFault) {
+  package func setRegister(_ vcpu: Int, _ name: GuestRegister, _ value: UInt64)
+    throws(RegisterFault)
+  {
     switch name {
     case .cr0: try self.vcpu(vcpu, moveToCR0: CR0(rawValue: value))
     case .cr3: try self.vcpu(vcpu, moveToCR3: value)
@@ -58,8 +66,23 @@ extension Machine: ScenarioMachine where Guest == X86Processor {
     dropsTranslations: Bool, _ change: (MemslotTable) throws(MemslotError) -> MemslotTable
   ) throws(MemslotError) {
     try memory.update(change) { _ in
-      if dropsTranslations { mmu.invalidateAll() }
+      guard dropsTranslations else { return }
+      mmu.invalidateAll()
+      // Once the step is done no vCPU reaches what the slots showed before.
+      mmu.synchronize()
     }
+  }
+
+  package func keep(
+    tables: Bool
+  ) throws(SnapshotError) -> (snapshot: any Sendable, pageCount: Int) {
+    let snapshot = try snapshot(tables: tables ? .kept : .rebuilt)
+    return (snapshot, snapshot.memory.host.pageCount)
+  }
+
+  package func putBack(_ snapshot: any Sendable) throws(SnapshotError) {
+    guard let snapshot = snapshot as? Snapshot else { throw .foreign }
+    try restore(snapshot)
   }
 
   package func audit() -> [String]? { (mmu as? any AuditableMMU)?.audit() }

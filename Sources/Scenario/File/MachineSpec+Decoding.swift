@@ -51,6 +51,16 @@ extension MachineSpec {
       }
       tlb = geometry
     }
+    nxHugePages = false
+    if let value = map.take("nx-huge-pages") {
+      nxHugePages = try value.flag()
+      guard !nxHugePages || mmu != .shadow else {
+        throw value.error("nx-huge-pages needs a second level (ept, npt)")
+      }
+      guard !nxHugePages || mmu != .npt || features?.contains("nx") ?? true else {
+        throw value.error("nx-huge-pages under npt needs the feature nx")
+      }
+    }
     memory = []
     let regions = try map.need("memory")
     for item in try regions.list() {
@@ -60,9 +70,12 @@ extension MachineSpec {
       memory.append(try Region(item))
     }
     tablePageLimit = 16_384
+    keepsTables = false
     if let value = map.take("tables") {
       var tables = try value.mapping("tables")
       tablePageLimit = try tables.take("page-limit")?.number(1...1 << 22).asInt ?? tablePageLimit
+      keepsTables =
+        try tables.take("in-snapshots")?.choice(["rebuilt": false, "kept": true]) ?? false
       try tables.finish()
     }
     mmioGenerations = MMIOGenerations()

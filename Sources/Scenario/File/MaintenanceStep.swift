@@ -14,6 +14,8 @@ public enum MaintenanceAction: Sendable {
   case age(GPA, byteCount: UInt64, clearing: Bool)
   /// Takes a range's leaves away, as when the host moves the pages behind it.
   case hostUnmap(GPA, byteCount: UInt64)
+  /// One period's recovery of large pages that gave way to fetches.
+  case recoverNXHugePages
 
   /// The step's word.
   var name: ActionName {
@@ -21,6 +23,7 @@ public enum MaintenanceAction: Sendable {
     case .startDirtyLog, .dirtyPages, .stopDirtyLog: .dirtyLog
     case .age: .age
     case .hostUnmap: .hostUnmap
+    case .recoverNXHugePages: .nxRecovery
     }
   }
 
@@ -36,6 +39,7 @@ public enum MaintenanceAction: Sendable {
     case .age(let gpa, let count, let clearing):
       "age GPA \(gpa), \(count.hex) bytes\(clearing ? "" : ", only looking")"
     case .hostUnmap(let gpa, let count): "the host unmaps GPA \(gpa), \(count.hex) bytes"
+    case .recoverNXHugePages: "large pages that gave way to fetches come back"
     }
   }
 }
@@ -63,6 +67,9 @@ extension MaintenanceAction {
       let (gpa, size) = (try map.page("gpa"), try map.need("size").number(1...1 << 46))
       let clearing = try map.take("clear")?.flag() ?? true
       self = .age(gpa, byteCount: size, clearing: clearing)
+      try map.finish()
+    case .nxRecovery:
+      self = .recoverNXHugePages
       try map.finish()
     default:
       let (gpa, size) = (try map.page("gpa"), try map.need("size").number(1...1 << 46))

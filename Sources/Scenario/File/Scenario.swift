@@ -109,12 +109,16 @@ public struct MachineSpec: Sendable {
   public var tlb: TLBGeometry?
   /// Slots and devices.
   public var memory: [Region]
+  /// Whether large pages of the second level may not be executed.
+  public var nxHugePages: Bool
   /// The most table pages.
   public var tablePageLimit: Int
   /// How MMIO entries tell generations apart; anything but the default is a drill.
   public var mmioGenerations: MMIOGenerations
   /// How a shadow MMU goes about it.
   public var shadow: ShadowOptions
+  /// Whether snapshots keep the tables.
+  public var keepsTables: Bool
 }
 
 /// A plugin that a scenario names.

@@ -6,6 +6,8 @@ struct ScenarioCost {
   private var accesses = 0
   private var mappedPages = 0
   private var writtenPages = 0
+  private var keptPages = 0
+  private var snapshots: Set<String> = []
 
   /// The most accesses.
   static var mostAccesses: Int { 1_000_000_000 }
@@ -13,16 +15,23 @@ struct ScenarioCost {
   static var mostMappedPages: Int { 1 << 24 }
   /// The most pages that guests may write: 16 GiB of host memory.
   static var mostWrittenPages: Int { 1 << 22 }
+  /// The most snapshots at once.
+  static var mostSnapshots: Int { 64 }
 
   /// Adds a step.
   ///
-  /// - Throws: `ScenarioError` where a bound is passed.
+  /// - Throws: `ScenarioError` where a bound is passed, or a snapshot is put back that was not kept.
   mutating func add(_ step: Step) throws(ScenarioError) {
+    if case .restore(let name) = step.action, !snapshots.contains(name) {
+      throw ScenarioError(line: step.line, "no step before has kept a snapshot '\(name)'")
+    }
     add(step.action)
     let bounds = [
       (accesses, Self.mostAccesses, "accesses"),
       (mappedPages, Self.mostMappedPages, "mapped pages"),
       (writtenPages, Self.mostWrittenPages, "written pages"),
+      (keptPages, Self.mostWrittenPages, "pages in snapshots"),
+      (snapshots.count, Self.mostSnapshots, "snapshots"),
     ]
     for (count, most, what) in bounds where count > most {
       throw ScenarioError(
@@ -41,7 +50,11 @@ struct ScenarioCost {
       }
     case .parallel(let parallel):
       for lane in parallel.lanes { for action in lane.actions { add(action) } }
-    case .access, .poke, .invalidatePage, .setRegister, .memslot, .replay, .audit,
+    case .snapshot(let name):
+      snapshots.insert(name)
+      // Each snapshot may hold whatever has been written by then.
+      keptPages += writtenPages
+    case .access, .restore, .poke, .invalidatePage, .setRegister, .memslot, .replay, .audit,
       .maintenance:
       accesses += 1
     }

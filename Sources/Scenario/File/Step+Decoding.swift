@@ -45,8 +45,22 @@ extension Action {
     case .audit:
       try body.mapping("audit").finish()
       self = .audit
-    case .dirtyLog, .age, .hostUnmap: self = .maintenance(try MaintenanceAction(name, body))
+    case .dirtyLog, .age, .hostUnmap, .nxRecovery:
+      self = .maintenance(try MaintenanceAction(name, body))
+    case .snapshot: self = .snapshot(try body.snapshotName())
+    case .restore: self = .restore(try body.snapshotName())
     }
+  }
+}
+
+extension YAMLValue {
+  /// The name of a snapshot.
+  func snapshotName() throws(ScenarioError) -> String {
+    let name = try string()
+    guard (1...64).contains(name.utf8.count) else {
+      throw error("the name of a snapshot has 1 to 64 bytes")
+    }
+    return name
   }
 }
 

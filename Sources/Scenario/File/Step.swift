@@ -34,6 +34,9 @@ public enum ActionName: String, Sendable, CaseIterable {
   case dirtyLog = "dirty-log"
   case age
   case hostUnmap = "host-unmap"
+  case nxRecovery = "nx-recovery"
+  /// The whole machine, kept and put back.
+  case snapshot, restore
 
   /// What a vCPU may do while others run.
   static var laneCases: [ActionName] {
@@ -65,6 +68,10 @@ public enum Action: Sendable {
   case audit
   /// What the host does to the tables.
   case maintenance(MaintenanceAction)
+  /// Keeps the machine under a name.
+  case snapshot(String)
+  /// Puts the machine back to what it was.
+  case restore(String)
 
   /// The step's word.
   public var name: String {
@@ -80,6 +87,8 @@ public enum Action: Sendable {
     case .replay: ActionName.replay.rawValue
     case .audit: ActionName.audit.rawValue
     case .maintenance(let action): action.name.rawValue
+    case .snapshot: ActionName.snapshot.rawValue
+    case .restore: ActionName.restore.rawValue
     }
   }
 }

@@ -30,6 +30,7 @@ extension ScenarioRunner {
       case .age(let gpa, let count, let clearing):
         result.count = mmu.age(Self.frames(gpa, count), clearing: clearing)
       case .hostUnmap: break
+      case .recoverNXHugePages: result.count = mmu.recoverNXHugePages()
       }
       result.isDone = true
     } catch {

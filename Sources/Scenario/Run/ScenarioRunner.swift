@@ -27,8 +27,16 @@ public final class ScenarioRunner {
   private let traces: [String: [TraceRecord]]
   private let spare: [Int: HPA]
   private var player: AccessPlayer
-  private var tableCursor: GPA?
-  private var nextSlot: Int
+  private var layout: Layout
+  private var snapshots: [String: (machine: any Sendable, layout: Layout)] = [:]
+
+  /// What the runner knows of the machine, and goes back with it.
+  private struct Layout {
+    /// Where the next guest table goes.
+    var tableCursor: GPA?
+    /// The number of the next memslot.
+    var nextSlot: Int
+  }
 
   /// The plugins, in the order of stacking.
   public var pluginNames: [String] { plugins.plugins.map(\.name) }
@@ -53,7 +61,7 @@ public final class ScenarioRunner {
     machine = composed.machine
     spare = composed.spare
     player = AccessPlayer(machine: composed.machine)
-    nextSlot = scenario.machine.memory.count
+    layout = Layout(nextSlot: scenario.machine.memory.count)
     recorder = composed.recorder
     notes = composed.notes
     machineSummary = composed.summary
@@ -74,7 +82,7 @@ public final class ScenarioRunner {
         if case .memslot(.add(let region)) = step.action { (region.line, spare) } else { nil }
       }, uniquingKeysWith: { first, _ in first })
     player = AccessPlayer(machine: machine)
-    nextSlot = (machine.memory.slots.slots.map(\.id).max() ?? -1) + 1
+    layout = Layout(nextSlot: (machine.memory.slots.slots.map(\.id).max() ?? -1) + 1)
     recorder = EventRecorder()
     notes = []
     machineSummary = ""
@@ -162,6 +170,21 @@ public final class ScenarioRunner {
     case .memslot(let change): perform(change, &result)
     case .parallel(let parallel): perform(parallel, &result)
     case .maintenance(let action): perform(action, &result)
+    case .snapshot(let name):
+      attempt(&result) { result throws(SnapshotError) in
+        let kept = try machine.keep(tables: scenario.machine.keepsTables)
+        snapshots[name] = (kept.snapshot, layout)
+        result.count = kept.pageCount
+      }
+    case .restore(let name):
+      guard let saved = snapshots[name] else {
+        result.problem = "there is no snapshot '\(name)'"
+        return
+      }
+      attempt(&result) { _ throws(SnapshotError) in
+        try machine.putBack(saved.machine)
+        layout = saved.layout
+      }
     case .replay(let replay): player.replay(traces[replay.path] ?? [], &result)
     case .audit:
       guard let breaches = machine.audit() else {
@@ -176,6 +199,17 @@ public final class ScenarioRunner {
     }
   }
 
+  private func attempt(
+    _ result: inout StepResult, _ body: (inout StepResult) throws(SnapshotError) -> Void
+  ) {
+    do {
+      try body(&result)
+      result.isDone = true
+    } catch {
+      result.problem = "\(error)"
+    }
+  }
+
   private func perform(_ change: MemslotAction, _ result: inout StepResult) {
     func id(_ gpa: GPA, in table: MemslotTable) -> Int {
       table.slots.first { $0.base == gpa.frame }?.id ?? -1
@@ -183,11 +217,11 @@ public final class ScenarioRunner {
     do {
       switch change {
       case .add(let region):
-        let slot = Memslot(region, id: nextSlot, host: spare[region.line])
+        let slot = Memslot(region, id: layout.nextSlot, host: spare[region.line])
         try machine.changeSlots(dropsTranslations: false) { table throws(MemslotError) in
           try table.adding(slot)
         }
-        nextSlot += 1
+        layout.nextSlot += 1
       case .remove(let gpa):
         try machine.changeSlots(dropsTranslations: true) { table throws(MemslotError) in
           try table.removing(id: id(gpa, in: table))
@@ -244,7 +278,7 @@ public final class ScenarioRunner {
   }
 
   private func perform(_ action: MapAction, _ result: inout StepResult) {
-    if let place = action.tablesAt { tableCursor = place }
+    if let place = action.tablesAt { layout.tableCursor = place }
     let view = machine.memory.view
     let regime = machine.processor(action.vcpu).regime
     let is32Bit = regime.mode == .legacy32 || regime.mode == .pae
@@ -263,16 +297,18 @@ public final class ScenarioRunner {
         action.va, to: action.gpa, length: action.byteCount, pageSize: action.pageSize,
         permissions: action.permissions, in: view,
         takeTable: {
-          guard let page = tableCursor, !isNarrow || page.rawValue < 1 << 32 else { return nil }
+          guard let page = layout.tableCursor, !isNarrow || page.rawValue < 1 << 32 else {
+            return nil
+          }
           let zeros = [UInt8](repeating: 0, count: 4096)
           guard unsafe view.write(zeros.span.bytes, at: page) == 4096 else { return nil }
-          tableCursor = page.adding(4096)
+          layout.tableCursor = page.adding(4096)
           return page
         })
       result.isDone = true
     } catch .noTablePages {
       result.problem =
-        tableCursor.map { "no memory for a table at GPA \($0)" }
+        layout.tableCursor.map { "no memory for a table at GPA \($0)" }
         ?? "tables are missing: say where new ones go by 'tables-at'"
     } catch {
       result.problem = "\(error)"

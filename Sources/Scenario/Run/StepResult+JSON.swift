@@ -13,7 +13,7 @@ extension StepResult {
     case .map(let map): line.add("va", map.va)
     case .invalidatePage(let va, _): line.add("va", va)
     case .poke, .setRegister, .repeated, .memslot, .parallel, .replay, .audit,
-      .maintenance:
+      .maintenance, .snapshot, .restore:
       break
     }
     line.add("ok", isDone)

@@ -67,6 +67,8 @@ extension StepResult {
     case .replay(let replay): return "replay \(replay.path)"
     case .audit: return "audit of the tables"
     case .maintenance(let action): return action.inWords
+    case .snapshot(let name): return "snapshot '\(name)' of the machine"
+    case .restore(let name): return "restore the machine to snapshot '\(name)'"
     }
   }
 
@@ -172,7 +174,7 @@ extension Action {
     case .parallel: 0
     case .repeated, .replay: 8
     case .access, .map, .poke, .invalidatePage, .setRegister, .memslot, .audit,
-      .maintenance:
+      .maintenance, .snapshot, .restore:
       64
     }
   }

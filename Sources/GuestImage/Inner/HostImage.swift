@@ -1,4 +1,3 @@
-public import GuestImage
 public import Paging
 
 /// An image as the host-physical memory of a guest inside the imaged one.

@@ -2,13 +2,6 @@
 ///
 /// **Source** Google's "Snappy framing format description" and "Snappy compressed format description".
 enum Snappy {
-  /// What is wrong with a stream, in a few words.
-  struct Damage: Error {
-    let words: String
-
-    init(_ words: String) { self.words = words }
-  }
-
   /// **Units** bytes that a frame decodes to at most.
   static var largestFrame: Int { 65536 }
 
@@ -17,10 +10,10 @@ enum Snappy {
   /// Every length and offset in it is checked, so it adds `largestFrame` bytes at most.
   static func decode(
     block: borrowing Span<UInt8>, into output: inout [UInt8]
-  ) throws(Damage) {
+  ) throws(CompressionDamage) {
     var place = 0
     let wanted = try length(block, &place)
-    guard wanted <= largestFrame else { throw Damage("a block of \(wanted) bytes") }
+    guard wanted <= largestFrame else { throw CompressionDamage("a block of \(wanted) bytes") }
     let start = output.count
     while place < block.count {
       let tag = block[place]
@@ -28,49 +21,49 @@ enum Snappy {
       if tag & 3 == 0 {
         let count = try literalLength(tag, block, &place)
         guard count <= block.count - place, count <= wanted - (output.count - start) else {
-          throw Damage("a literal of \(count) bytes that does not fit")
+          throw CompressionDamage("a literal of \(count) bytes that does not fit")
         }
         for index in place..<place + count { output.append(block[index]) }
         place += count
       } else {
         let (count, offset) = try copy(tag, block, &place)
         guard offset > 0, offset <= output.count - start else {
-          throw Damage("a copy from before the block")
+          throw CompressionDamage("a copy from before the block")
         }
         guard count <= wanted - (output.count - start) else {
-          throw Damage("a copy of \(count) bytes that does not fit")
+          throw CompressionDamage("a copy of \(count) bytes that does not fit")
         }
         // A copy may read what it writes, so it goes byte by byte.
         for _ in 0..<count { output.append(output[output.count - offset]) }
       }
     }
     guard output.count - start == wanted else {
-      throw Damage("a block of \(output.count - start) bytes where \(wanted) are told")
+      throw CompressionDamage("a block of \(output.count - start) bytes where \(wanted) are told")
     }
   }
 
   private static func length(
     _ block: borrowing Span<UInt8>, _ place: inout Int
-  ) throws(Damage) -> Int {
+  ) throws(CompressionDamage) -> Int {
     var value = 0
     for shift in stride(from: 0, to: 35, by: 7) {
       let byte = try number(1, block, &place)
       value |= (byte & 0x7F) << shift
       if byte < 0x80 { return value }
     }
-    throw Damage("a length of more than five bytes")
+    throw CompressionDamage("a length of more than five bytes")
   }
 
   private static func literalLength(
     _ tag: UInt8, _ block: borrowing Span<UInt8>, _ place: inout Int
-  ) throws(Damage) -> Int {
+  ) throws(CompressionDamage) -> Int {
     let short = Int(tag >> 2)
     return short < 60 ? short + 1 : try number(short - 59, block, &place) + 1
   }
 
   private static func copy(
     _ tag: UInt8, _ block: borrowing Span<UInt8>, _ place: inout Int
-  ) throws(Damage) -> (count: Int, offset: Int) {
+  ) throws(CompressionDamage) -> (count: Int, offset: Int) {
     switch tag & 3 {
     case 1:
       let low = try number(1, block, &place)
@@ -83,8 +76,8 @@ enum Snappy {
   /// A little-endian number of one to four bytes.
   private static func number(
     _ count: Int, _ block: borrowing Span<UInt8>, _ place: inout Int
-  ) throws(Damage) -> Int {
-    guard count <= block.count - place else { throw Damage("a block that ends early") }
+  ) throws(CompressionDamage) -> Int {
+    guard count <= block.count - place else { throw CompressionDamage("a block that ends early") }
     var value = 0
     for index in 0..<count { value |= Int(block[place + index]) << (8 * index) }
     place += count

@@ -72,7 +72,7 @@ enum AVML {
         throw .compressedDamaged(
           number: number, offset: offset, "a frame of \(length) bytes runs past the end")
       }
-      do throws(Snappy.Damage) {
+      do throws(CompressionDamage) {
         try readFrame(kind, bytes.copy(offset: offset + 4, count: Int(length)), into: &decoded)
       } catch {
         throw .compressedDamaged(number: number, offset: offset, error.words)
@@ -95,27 +95,27 @@ enum AVML {
 
   private static func readFrame(
     _ kind: UInt8, _ frame: [UInt8], into decoded: inout [UInt8]
-  ) throws(Snappy.Damage) {
+  ) throws(CompressionDamage) {
     switch kind {
     case 0, 1:
-      guard frame.count >= 4 else { throw Snappy.Damage("a frame without a checksum") }
+      guard frame.count >= 4 else { throw CompressionDamage("a frame without a checksum") }
       let begin = decoded.count
       if kind == 0 {
         try Snappy.decode(block: frame.span.extracting(4..<frame.count), into: &decoded)
       } else {
         guard frame.count - 4 <= Snappy.largestFrame else {
-          throw Snappy.Damage("a frame of \(frame.count - 4) bytes")
+          throw CompressionDamage("a frame of \(frame.count - 4) bytes")
         }
         decoded += frame[4...]
       }
       let told = (0..<4).reduce(UInt32(0)) { $0 | UInt32(frame[$1]) << UInt32(8 * $1) }
       guard CRC32C.masked(decoded[begin...]) == told else {
-        throw Snappy.Damage("the checksum of a frame is wrong")
+        throw CompressionDamage("the checksum of a frame is wrong")
       }
     case 0xFF:
-      guard frame == Array("sNaPpY".utf8) else { throw Snappy.Damage("no snappy stream") }
+      guard frame == Array("sNaPpY".utf8) else { throw CompressionDamage("no snappy stream") }
     case 0x80...0xFE: break
-    default: throw Snappy.Damage("a frame of unknown kind \(kind)")
+    default: throw CompressionDamage("a frame of unknown kind \(kind)")
     }
   }
 }
