@@ -30,13 +30,15 @@ package struct GuestCase: Sendable {
       GuestCase(.long5, vcpus: 4), GuestCase(.long4, old, vcpus: 1),
       GuestCase(.legacy32, mixed, vcpus: 4), GuestCase(.pae, old, vcpus: 3),
       GuestCase(.long5, mixed, vcpus: 2), GuestCase(.long4, wide, tablePages: 14, vcpus: 2),
-      GuestCase(.legacy32, tablePages: 14, vcpus: 2), GuestCase(.pae, mixed, tablePages: 14, vcpus: 1),
+      GuestCase(.legacy32, tablePages: 14, vcpus: 2),
+      GuestCase(.pae, mixed, tablePages: 14, vcpus: 1),
       GuestCase(.long5, wide, tablePages: 18, vcpus: 1),
     ]
   }()
 
   package var name: String {
-    "\(mode), \(options.floodPolicy.rawValue) floods, \(options.allowsUnsync ? "unsync" : "in step"),"
+    "\(mode), \(options.floodPolicy.rawValue) floods,"
+      + " \(options.allowsUnsync ? "unsync" : "in step"),"
       + " \(options.prefetchWindow) prefetched, \(tablePages) pages, \(vcpus) vCPUs"
   }
 
