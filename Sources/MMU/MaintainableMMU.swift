@@ -1,15 +1,7 @@
 public import Paging
 
-/// An MMU whose leaves the host can take away while its guests run.
-public protocol UnmappableMMU: VirtualMMU {
-  /// Takes the leaves of a range away while the host changes what is behind it.
-  ///
-  /// - Returns: how many leaves there were.
-  func unmapHost(_ range: Range<GFN>, _ change: () -> Void) -> Int
-}
-
 /// An MMU whose entries the host can age, unmap and watch for writes while its guests run.
-public protocol MaintainableMMU: UnmappableMMU {
+public protocol MaintainableMMU: VirtualMMU {
   /// Begins to record which pages of a slot are written.
   func startDirtyLog(
     slot id: Int, _ method: DirtyMethod, isInitiallySet: Bool, usesRings: Bool, splitBudget: Int
@@ -20,6 +12,8 @@ public protocol MaintainableMMU: UnmappableMMU {
   func dirtyPages(ofSlot id: Int, clearing: Bool) throws(DirtyLogError) -> [UInt64]
   /// Counts, and as wanted forgets, which leaves of a range were used.
   func age(_ range: Range<GFN>, clearing: Bool) -> Int
+  /// Takes the leaves of a range away while the host changes what is behind it.
+  func unmapHost(_ range: Range<GFN>, _ change: () -> Void) -> Int
   /// One period's recovery of large pages that gave way to fetches: how many.
   func recoverNXHugePages() -> Int
 }

@@ -41,7 +41,7 @@ extension Machine {
     mmu.memoryRestored()
     bus.restore(snapshot.devices)
     for (vcpu, saved) in zip(vcpus, snapshot.vcpus) {
-      vcpu.state.guest = saved.guest
+      vcpu.state.change { $0 = saved.guest }
       vcpu.state.faultAddress = saved.faultAddress
       vcpu.state.tlb.invalidate(.everything)
       mmu.registersChanged(
@@ -63,8 +63,8 @@ extension Machine {
   private func dropTables() {
     mmu.invalidateAll()
     for vcpu in vcpus {
-      enter(vcpu)
-      mmu.exit(&vcpu.state.context)
+      vcpu.state.enter()
+      vcpu.state.leave()
     }
   }
 }

@@ -50,7 +50,8 @@ package struct GuestTrial {
       if register == .cr3 { reference.invalidate(vcpu) }
       reference.follow(vcpu, machine.processor(vcpu), memory)
     case .addSlot, .removeSlot: changeSlots(isAdding: operation == .addSlot)
-    case .unmap(let gfn, let count): _ = machine.unmapHost(GFN(gfn)..<GFN(gfn + count))
+    case .unmap(let gfn, let count):
+      _ = machine.maintenance?.unmapHost(GFN(gfn)..<GFN(gfn + count)) {}
     case .audit: try audit()
     }
     if count % Self.auditStride == 0 { try audit() }

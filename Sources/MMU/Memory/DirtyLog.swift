@@ -56,6 +56,7 @@ public final class DirtyLog: @unchecked Sendable {
   }
 
   /// Marks frames of the slot, counted from its first; those past the end are ignored.
+  @usableFromInline
   func mark(_ first: UInt64, count: UInt64 = 1) {
     guard first < frameCount else { return }
     let end = min(first &+ min(count, frameCount), frameCount)

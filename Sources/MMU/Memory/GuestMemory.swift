@@ -78,6 +78,7 @@ extension GuestMemory {
   }
 
   /// A view whose writes nobody hears of: for the tracker itself.
+  @usableFromInline
   var untrackedView: GuestView { GuestView(slots: slots, host: host.view, tracker: nil) }
 
   /// Has every write through views from now on told to an MMU that shadows tables. The memory does

@@ -27,10 +27,6 @@ package protocol ScenarioMachine: AnyObject, Sendable {
   func audit() -> [String]?
   /// The MMU as the host's upkeep sees it; `nil` where it has none.
   var maintenance: (any MaintainableMMU)? { get }
-  /// Takes the leaves of a range away, as when the host moves the pages behind it.
-  ///
-  /// - Returns: how many; `nil` where the MMU cannot.
-  func unmapHost(_ range: Range<GFN>) -> Int?
   func processor(_ vcpu: Int) -> X86Processor
   func tlbCounts() -> (hits: Int, misses: Int)
   func exitCounts() -> ExitCounters
@@ -88,10 +84,6 @@ extension Machine: ScenarioMachine where Guest == X86Processor {
   package func audit() -> [String]? { (mmu as? any AuditableMMU)?.audit() }
 
   package var maintenance: (any MaintainableMMU)? { mmu as? any MaintainableMMU }
-
-  package func unmapHost(_ range: Range<GFN>) -> Int? {
-    (mmu as? any UnmappableMMU)?.unmapHost(range) {}
-  }
 
   package func processor(_ vcpu: Int) -> X86Processor { vcpus[vcpu].guest }
 

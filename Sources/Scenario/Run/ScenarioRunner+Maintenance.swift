@@ -4,18 +4,15 @@ import Paging
 extension ScenarioRunner {
   /// What the host does to the tables; the result's count is of pages, or of leaves.
   func perform(_ action: MaintenanceAction, _ result: inout StepResult) {
-    if case .hostUnmap(let gpa, let count) = action {
-      result.count = machine.unmapHost(Self.frames(gpa, count))
-      result.isDone = result.count != nil
-      if !result.isDone { result.problem = Self.unable }
-      return
-    }
     guard let mmu = machine.maintenance else {
-      result.problem = Self.unable
+      result.problem = "this MMU cannot do it"
       return
     }
     func id(_ gpa: GPA) -> Int {
       machine.memory.slots.slots.first { $0.base == gpa.frame }?.id ?? -1
+    }
+    func frames(_ gpa: GPA, _ byteCount: UInt64) -> Range<GFN> {
+      gpa.frame..<gpa.frame.wrappingAdd((byteCount + 4095) >> 12)
     }
     do throws(DirtyLogError) {
       switch action {
@@ -28,8 +25,9 @@ extension ScenarioRunner {
         result.count = words.reduce(0) { $0 + $1.nonzeroBitCount }
       case .stopDirtyLog(let gpa): try mmu.stopDirtyLog(slot: id(gpa))
       case .age(let gpa, let count, let clearing):
-        result.count = mmu.age(Self.frames(gpa, count), clearing: clearing)
-      case .hostUnmap: break
+        result.count = mmu.age(frames(gpa, count), clearing: clearing)
+      case .hostUnmap(let gpa, let count):
+        result.count = mmu.unmapHost(frames(gpa, count)) {}
       case .recoverNXHugePages: result.count = mmu.recoverNXHugePages()
       }
       result.isDone = true
@@ -40,11 +38,5 @@ extension ScenarioRunner {
         result.problem = "\(error)"
       }
     }
-  }
-
-  private static var unable: String { "this MMU cannot do it" }
-
-  private static func frames(_ gpa: GPA, _ byteCount: UInt64) -> Range<GFN> {
-    gpa.frame..<gpa.frame.wrappingAdd((byteCount + 4095) >> 12)
   }
 }
