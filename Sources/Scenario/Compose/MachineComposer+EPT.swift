@@ -24,12 +24,13 @@ extension MachineComposer {
   }
 
   private func eptEncoder(_ parts: Parts) throws -> EPTEncoder {
+    let layout = spec.layout
     let capabilities = EPTCapabilities(
       physicalAddressWidth: parts.width, levels: parts.width > 48 ? 5 : 4,
-      accessedDirty: spec.features?.contains("ad") ?? true)
-    let mask = try mmioMask("ept", parts, standard: .ept) { mask throws(LayoutError) in
-      _ = try EPTEncoder(capabilities, mmio: mask)
+      accessedDirty: spec.features?.contains("ad") ?? true,
+      modeBasedExecution: layout == .modeBased)
+    return try encoder("ept", parts, standard: .ept(layout)) { mask throws(LayoutError) in
+      try EPTEncoder(capabilities, mmio: mask, layout: layout)
     }
-    return try EPTEncoder(capabilities, mmio: mask)
   }
 }

@@ -21,10 +21,10 @@ extension MachineComposer {
       physicalAddressWidth: parts.width, form: parts.width > 48 ? .long5 : .long4,
       pages1GiB: spec.features?.contains("gbpages") ?? true,
       noExecute: spec.features?.contains("nx") ?? true)
-    let standard = MMIOMask.npt(physicalAddressWidth: parts.width)
-    let mask = try mmioMask("npt", parts, standard: standard) { mask throws(LayoutError) in
-      _ = try NPTEncoder(capabilities, mmio: mask)
+    let layout = spec.layout
+    let standard = MMIOMask.npt(physicalAddressWidth: parts.width, layout: layout)
+    return try encoder("npt", parts, standard: standard) { mask throws(LayoutError) in
+      try NPTEncoder(capabilities, mmio: mask, layout: layout)
     }
-    return try NPTEncoder(capabilities, mmio: mask)
   }
 }

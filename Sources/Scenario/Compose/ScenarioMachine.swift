@@ -1,11 +1,11 @@
-import MMU
-import Machine
-import Paging
-import X86
-import X86Guest
+package import MMU
+package import Machine
+package import Paging
+package import X86
+package import X86Guest
 
 /// A composed machine, whatever it was composed of: one indirect call an access.
-protocol ScenarioMachine: AnyObject, Sendable {
+package protocol ScenarioMachine: AnyObject, Sendable {
   func access(
     _ vcpu: Int, _ access: X86Access, at gva: GVA, size: Int, value: UInt128
   ) -> AccessReport<X86Fault>
@@ -56,15 +56,17 @@ protocol ScenarioMachine: AnyObject, Sendable {
 }
 
 extension Machine: ScenarioMachine where Guest == X86Processor {
-  func access(
+  package func access(
     _ vcpu: Int, _ access: X86Access, at gva: GVA, size: Int, value: UInt128
   ) -> AccessReport<X86Fault> {
     self.vcpu(vcpu, access: access, at: gva, size: size, value: value)
   }
 
-  func invalidatePage(_ vcpu: Int, _ gva: GVA) { self.vcpu(vcpu, invalidatePage: gva) }
+  package func invalidatePage(_ vcpu: Int, _ gva: GVA) { self.vcpu(vcpu, invalidatePage: gva) }
 
-  func setRegister(_ vcpu: Int, _ name: GuestRegister, _ value: UInt64) throws(RegisterFault) {
+  package func setRegister(_ vcpu: Int, _ name: GuestRegister, _ value: UInt64)
+    throws(RegisterFault)
+  {
     switch name {
     case .cr0: try self.vcpu(vcpu, moveToCR0: CR0(rawValue: value))
     case .cr3: try self.vcpu(vcpu, moveToCR3: value)
@@ -75,7 +77,7 @@ extension Machine: ScenarioMachine where Guest == X86Processor {
     }
   }
 
-  func changeSlots(
+  package func changeSlots(
     dropsTranslations: Bool, _ change: (MemslotTable) throws(MemslotError) -> MemslotTable
   ) throws(MemslotError) {
     try memory.update(change) { _ in
@@ -86,44 +88,44 @@ extension Machine: ScenarioMachine where Guest == X86Processor {
     }
   }
 
-  func keep(
+  package func keep(
     tables: Bool
   ) throws(SnapshotError) -> (snapshot: any Sendable, pageCount: Int) {
     let snapshot = try snapshot(tables: tables ? .kept : .rebuilt)
     return (snapshot, snapshot.memory.host.pageCount)
   }
 
-  func putBack(_ snapshot: any Sendable) throws(SnapshotError) {
+  package func putBack(_ snapshot: any Sendable) throws(SnapshotError) {
     guard let snapshot = snapshot as? Snapshot else { throw .foreign }
     try restore(snapshot)
   }
 
-  func audit() -> [String]? { (mmu as? any AuditableMMU)?.audit() }
+  package func audit() -> [String]? { (mmu as? any AuditableMMU)?.audit() }
 
-  var maintenance: (any MaintainableMMU)? { mmu as? any MaintainableMMU }
+  package var maintenance: (any MaintainableMMU)? { mmu as? any MaintainableMMU }
 
-  var privateMemory: (any PrivateMemoryMMU)? { mmu as? any PrivateMemoryMMU }
+  package var privateMemory: (any PrivateMemoryMMU)? { mmu as? any PrivateMemoryMMU }
 
-  var domain: (any TrustDomain)? { mmu as? any TrustDomain }
+  package var domain: (any TrustDomain)? { mmu as? any TrustDomain }
 
-  func lastException(_ vcpu: Int) -> VirtualizationExceptionArea? {
+  package func lastException(_ vcpu: Int) -> VirtualizationExceptionArea? {
     (vcpus[vcpu].mmuState as? TDPContext)?.lastException
   }
 
-  func count(_ count: Int, of cause: ExitCause, on vcpu: Int) {
+  package func count(_ count: Int, of cause: ExitCause, on vcpu: Int) {
     self.vcpu(vcpu, counts: count, of: cause)
   }
 
-  func processor(_ vcpu: Int) -> X86Processor { vcpus[vcpu].guest }
+  package func processor(_ vcpu: Int) -> X86Processor { vcpus[vcpu].guest }
 
-  func walk(_ gva: GVA, vcpu: Int) -> [WalkStep] {
+  package func walk(_ gva: GVA, vcpu: Int) -> [WalkStep] {
     var recording = Recording(Probe())
     let view = mmu.view(for: vcpus[vcpu].mmuState, marking: false, gva: gva)
     _ = processor(vcpu).translate(gva, for: .read, in: view, &recording)
     return recording.steps
   }
 
-  func locate(_ gva: GVA, for access: X86Access, vcpu: Int) -> GPA? {
+  package func locate(_ gva: GVA, for access: X86Access, vcpu: Int) -> GPA? {
     let context = vcpus[vcpu].mmuState
     let view = mmu.view(for: context, marking: false, gva: gva)
     let walked = processor(vcpu).translate(gva, for: access, in: view, Judge())
@@ -133,7 +135,7 @@ extension Machine: ScenarioMachine where Guest == X86Processor {
     ).get()
   }
 
-  func map(_ action: MapAction, takeTable: () -> GPA?) throws(TableEditError) {
+  package func map(_ action: MapAction, takeTable: () -> GPA?) throws(TableEditError) {
     try processor(action.vcpu).regime.map(
       action.va, to: action.gpa, length: action.byteCount, pageSize: action.pageSize,
       permissions: action.permissions,
@@ -141,7 +143,7 @@ extension Machine: ScenarioMachine where Guest == X86Processor {
       takeTable: takeTable)
   }
 
-  func clear(_ page: GPA, vcpu: Int) -> Bool {
+  package func clear(_ page: GPA, vcpu: Int) -> Bool {
     let context = vcpus[vcpu].mmuState
     let place = mmu.slotAddress(
       of: page, for: .write, isUser: false, gva: GVA(0), on: context)
@@ -151,18 +153,18 @@ extension Machine: ScenarioMachine where Guest == X86Processor {
     return unsafe memory.view.write(zeros.span.bytes, at: place) == 4096
   }
 
-  func tlbCounts() -> (hits: Int, misses: Int) {
+  package func tlbCounts() -> (hits: Int, misses: Int) {
     vcpus.reduce(into: (0, 0)) {
       $0.0 += $1.tlbHits
       $0.1 += $1.tlbMisses
     }
   }
 
-  func exitCounts() -> ExitCounters {
+  package func exitCounts() -> ExitCounters {
     vcpus.reduce(into: ExitCounters()) { $0 += $1.exits }
   }
 
-  var vcpuCount: Int { vcpus.count }
+  package var vcpuCount: Int { vcpus.count }
 
-  var tablePages: Int { mmu.tablePages }
+  package var tablePages: Int { mmu.tablePages }
 }

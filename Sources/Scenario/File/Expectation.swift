@@ -34,6 +34,9 @@ public struct Expectation: Sendable {
   /// Whether the access goes to the MMIO bus.
   public var isMMIO: Bool?
 
+  /// Where several outcomes are allowed: all of one of these must hold, besides what else is named.
+  public var anyOf: [Expectation] = []
+
   /// An exit that the hypervisor inside the guest gets.
   public struct Reflected: Sendable {
     /// The exit's kind.
