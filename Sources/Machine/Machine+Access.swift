@@ -182,7 +182,9 @@ extension Machine {
     _ gva: GVA, for access: Guest.Access, at gpa: GPA?, on vcpu: VCPU<Guest, MMU>,
     _ exits: inout ExitCounters
   ) -> Destination? {
-    switch vcpu.state.guest.translate(gva, for: access, in: memory.view, Commit()) {
+    switch vcpu.state.guest.translate(
+      gva, for: access, in: memory.view(of: mmu.addressSpace(of: vcpu.state.context)), Commit())
+    {
     case .success(let translation):
       guard let gpa else {
         let isUser = vcpu.state.guest.permissions(of: translation.rights).contains(.user)

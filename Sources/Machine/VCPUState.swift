@@ -18,6 +18,8 @@ where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
   @usableFromInline var tlbMisses = 0
   @usableFromInline var faults: [UInt8: Int] = [:]
   @usableFromInline var faultAddress: GVA?
+  /// The registers that a system-management interrupt has put aside.
+  var interrupted: Guest?
 
   init(guest: Guest, tlb: consuming TLB<Guest.Rights>, context: MMU.CPU) {
     self.guest = guest

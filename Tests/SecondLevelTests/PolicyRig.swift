@@ -17,6 +17,7 @@ where
   let memory: GuestMemory
   let mmu: TDPMMU<Encoder, Policy>
   let machine: Machine<X86Processor, TDPMMU<Encoder, Policy>, NoObserver>
+  let tables: GuestTables
 
   init(
     _ encoder: Encoder, _ policy: Policy, backing: PageSize = .size2MiB, tablePages: Int = 3000,
@@ -29,7 +30,7 @@ where
     mmu = try TDPMMU(
       encoder: encoder, policy: policy, memory: memory,
       pool: TablePool(first: PFN(16), limit: tablePages), nxHugePages: nxHugePages)
-    let tables = GuestTables(in: memory, root: GPA(0x10_0000))
+    tables = GuestTables(in: memory, root: GPA(0x10_0000))
     for page in 0..<pages { tables.map(Self.base + page << 12, to: Self.gpa + page << 12) }
     let state = X86Registers(
       cr0: [.protectionEnable, .writeProtect, .paging], cr3: 0x10_0000,

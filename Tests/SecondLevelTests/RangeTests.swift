@@ -18,13 +18,15 @@ struct EPTBench: @unchecked Sendable {
 
   init(
     accessedDirty: Bool = true, backing: PageSize = .size4KiB, vcpus: Int = 1, pages: UInt64 = 512,
-    ring: Int? = nil, mbec: Bool = false, tablePages: Int = 3000
+    ring: Int? = nil, mbec: Bool = false, tablePages: Int = 3000, missing: MissingPages? = nil,
+    slotFlags: Memslot.Flags = []
   ) throws {
     rig = try TDPRig(
       EPTEncoder(
         EPTCapabilities(
           physicalAddressWidth: 44, accessedDirty: accessedDirty, modeBasedExecution: mbec)),
-      backing: backing, tablePages: tablePages, vcpus: vcpus, ring: ring)
+      backing: backing, tablePages: tablePages, vcpus: vcpus, ring: ring, missing: missing,
+      slotFlags: slotFlags)
     for page in 0..<pages {
       rig.tables.map(Self.base + page << 12, to: Self.gpa + page << 12)
     }

@@ -2,7 +2,7 @@
 public struct GuestMemorySnapshot: Sendable {
   /// The bytes.
   public let host: HostSnapshot
-  let slots: MemslotTable
-  let generation: UInt64
+  let slots: GuestMemory.SavedSlots
   let logs: [(log: DirtyLog, words: [UInt64])]
+  let missing: [(pages: MissingPages, words: [UInt64])]
 }

@@ -9,10 +9,15 @@ extension TDPMMU {
   ///   elsewhere than its slot, that is larger than the slot allows, or that lets writes pass a log
   ///   unseen; a table page that is lost or used twice.
   public func audit() -> [String] {
-    let slots = memory.slots
+    let slots = memory.spaces.map { memory.slots(of: $0) }
+    let spaces = roots.snapshot.state.spaces
     return roots.withState { roots, spares in
       var report = AuditReport()
-      for root in roots { audit(root, at: encoder.rootLevel, first: 0, slots, &report) }
+      for root in roots {
+        report.hint = 0
+        audit(
+          root, at: encoder.rootLevel, first: 0, slots[spaces[root]?.rawValue ?? 0], &report)
+      }
       let inUse = pool.inUse - spares
       if inUse != report.pages.count {
         report.lines.append(

@@ -44,7 +44,7 @@ extension TDPMMU {
     slot id: Int, _ method: DirtyMethod, isInitiallySet: Bool = false, usesRings: Bool = false,
     splitBudget: Int = 0
   ) throws(DirtyLogError) {
-    guard let slot = memory.slots[id: id] else { throw .memslot(.unknown(id: id)) }
+    guard let slot = memory.allSlots[id: id] else { throw .memslot(.unknown(id: id)) }
     if slot.activeLog != nil { throw .running(slot: id) }
     let marks = encoder.layout.masks
     if method != .writeProtect, marks.dirty == 0 { throw .needsDirtyBit(method) }
@@ -149,7 +149,7 @@ extension TDPMMU {
   /// - Returns: the entries whose places are free now.
   @discardableResult
   public func resetDirtyRings() -> [DirtyRingEntry] {
-    let slots = memory.slots
+    let slots = memory.allSlots
     return roots.withRoots { roots in
       let entries = rings.flatMap { $0.takeHarvested() }
       for entry in Set(entries) {
@@ -172,11 +172,11 @@ extension TDPMMU {
 
   /// Moves what hardware has logged to the slots' logs.
   public func drainModificationLog(_ cpu: inout TDPContext) {
-    drain(cpu.modificationLog, to: cpu.dirtyRing, memory.slots)
+    drain(cpu.modificationLog, to: cpu.dirtyRing, memory.allSlots)
   }
 
   private func drainModificationLogs() {
-    let slots = memory.slots
+    let slots = memory.allSlots
     for log in logs.withLock({ Array($0.values) }) { drain(log.modifications, to: log.ring, slots) }
   }
 
@@ -195,7 +195,7 @@ extension TDPMMU {
   }
 
   private func logged(_ id: Int) throws(DirtyLogError) -> (Memslot, DirtyLog) {
-    guard let slot = memory.slots[id: id] else { throw .memslot(.unknown(id: id)) }
+    guard let slot = memory.allSlots[id: id] else { throw .memslot(.unknown(id: id)) }
     guard let log = slot.activeLog else { throw .notRunning(slot: id) }
     return (slot, log)
   }
@@ -249,7 +249,9 @@ extension TDPMMU {
   /// A leaf whose next write is noticed. Large leaves lose W whatever the method: hardware would log
   /// one of their pages alone.
   private func protected(_ spte: SPTE, at level: Level, _ method: DirtyMethod) -> SPTE {
-    if method == .writeProtect { return encoder.writeProtected(spte) }
+    if method == .writeProtect || encoder.isDirtyByProtection(spte) {
+      return encoder.writeProtected(spte)
+    }
     let clean = encoder.cleaned(spte)
     return level == .pageTable ? clean : encoder.writeProtected(clean)
   }

@@ -91,7 +91,7 @@ extension TDPMMU {
       let old: SPTE
       switch descend(to: gfn, at: level, insteadOf: denied, on: &cpu, observer) {
       case .busy: return .retry
-      case .exhausted: return .failed(.tablePagesExhausted(limit: pool.limit))
+      case .exhausted: return recycle(on: &cpu)
       case .covered(let entry, let spte, let larger):
         if !encoder.permits(kind, spte),
           repaired(spte, at: larger, for: kind, of: slot) == nil
@@ -102,7 +102,7 @@ extension TDPMMU {
             let isSplit = split(
               entry, spte, at: larger, for: gfn, isDenied: isDenied, on: &cpu, observer)
           else {
-            return .failed(.tablePagesExhausted(limit: pool.limit))
+            return recycle(on: &cpu)
           }
           if !isSplit { return .retry }
           continue
@@ -184,15 +184,24 @@ extension TDPMMU {
     else { return nil }
     var permissions = Permissions.all.subtracting(policy.withheldPermissions(gfn: gfn))
     if nxHugePages, level > .pageTable { permissions.remove(.execute) }
+    let isTracked = tracked.touches(gfn, frames: 1)
     var request = LeafRequest(
       pfn: pfn, level: level, permissions: permissions,
       isHostWritable: !slot.flags.contains(.readOnly),
-      isWriteProtected: slot.activeLog?.method == .writeProtect && kind != .write,
-      isWrite: kind == .write)
+      isWriteProtected: isTracked || findsWritesByFault(slot) && kind != .write,
+      isMMUWritable: !isTracked, isWrite: kind == .write,
+      isDirtyByProtection: slot.flags.contains(.dirtyByProtection))
     if let (type, ignoresPAT) = policy.memoryType(gfn: gfn) {
       request.memoryType = type
       request.ignoresPAT = ignoresPAT
     }
     return encoder.leaf(request)
+  }
+
+  /// Whether a clean page of a slot must be without W.
+  @inlinable
+  func findsWritesByFault(_ slot: Memslot) -> Bool {
+    guard let log = slot.activeLog else { return false }
+    return log.method == .writeProtect || slot.flags.contains(.dirtyByProtection)
   }
 }

@@ -13,7 +13,7 @@ extension TDPMMU {
   /// - Returns: the number of leaves taken away.
   @discardableResult
   public func zap(_ range: Range<GFN>) -> Int {
-    let slots = memory.slots
+    let slots = memory.allSlots
     return roots.withRoots { roots in
       var removal = Removal()
       for root in roots {
@@ -122,6 +122,7 @@ extension TDPMMU {
   }
 
   /// Frames under one entry of a level. **Units** frames.
+  @inlinable
   func span(of level: Level) -> UInt64 { 1 &<< UInt64(9 &* (level.rawValue &- 1)) }
 
   /// Calls for each entry of one table that covers frames of a range.

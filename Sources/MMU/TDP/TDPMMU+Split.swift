@@ -84,7 +84,7 @@ extension TDPMMU {
   ///
   /// - Returns: the number of tables replaced.
   public func collapse(in range: Range<GFN>) -> Int {
-    let slots = memory.slots
+    let slots = memory.allSlots
     return roots.withRoots { roots in
       var pages: [PFN] = []
       for root in roots {

@@ -28,6 +28,7 @@ extension Expectation {
     exitsAtMost = try map.take("exits-at-most")?.number(0...1 << 40).asInt
     tlbHit = try map.take("tlb")?.choice(["hit": true, "miss": false])
     count = try map.take("count")?.number(0...1 << 40).asInt
+    fetched = try map.take("fetched")?.number(0...1 << 40).asInt
     isMMIO = try map.take("mmio")?.flag()
     try map.finish()
   }

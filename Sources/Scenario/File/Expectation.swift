@@ -24,6 +24,8 @@ public struct Expectation: Sendable {
   public var tlbHit: Bool?
   /// What the step counts: written pages, or leaves.
   public var count: Int?
+  /// How many pages come from elsewhere.
+  public var fetched: Int?
   /// Whether the access goes to the MMIO bus.
   public var isMMIO: Bool?
 

@@ -66,7 +66,9 @@ struct AccessPlayer {
         result.reason = "\(error)"
         faults[X86Fault.generalProtectionVector, default: 0] += 1
       }
-    case .map, .poke, .memslot, .parallel, .replay, .audit, .maintenance, .snapshot, .restore: break
+    case .map, .poke, .memslot, .parallel, .replay, .audit, .maintenance, .snapshot, .restore,
+      .fetchPages, .systemManagement:
+      break
     }
   }
 
