@@ -73,6 +73,11 @@ format: ## Format every tracked Swift file in place
 bench: release plugins ## Measure the hot paths beside a C twin; BENCH="NAME… --json" selects
 	$(RELEASE) bench $(BENCH)
 
+.PHONY: docs
+docs: install-deps ## Build articles, tutorial and reference with DocC into build/docs
+	$(SWIFT) build
+	Scripts/docs .build/debug/Modules build/docs
+
 .PHONY: consumer-check
 consumer-check: install-deps ## Build a package that depends on a tagged copy of this one
 	Scripts/consumer-check

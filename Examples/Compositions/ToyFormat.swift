@@ -63,10 +63,10 @@ struct ToyFormat: PagingFormat {
 }
 
 /// A toy guest behind EPT: page 1, 2 and 3 are its tables.
-func toyMachine() throws -> Machine<
-  FormatRegime<ToyFormat>, TDPMMU<EPTEncoder, DefaultPolicy>, NoObserver
-> {
-  let mmu = try TDPMMU(encoder: EPTEncoder(ept), memory: ram)
+func toyMachine<Policy: MMUPolicy>(
+  _ policy: Policy = DefaultPolicy()
+) throws -> Machine<FormatRegime<ToyFormat>, TDPMMU<EPTEncoder, Policy>, NoObserver> {
+  let mmu = try TDPMMU(encoder: EPTEncoder(ept), policy: policy, memory: ram)
   for (gpa, entry) in [(0x1000, 0x2003), (0x2008, 0x3003), (0x3010, 0x1_2003)] as [(UInt64, UInt64)]
   {
     _ = mmu.memory.view.compareExchange(GPA(gpa), expected: 0, desired: entry)

@@ -20,12 +20,9 @@
  *
  * Counts asked, hits. Declines settings that it does not understand.
  */
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "mmu_plugin.h"
+#include "mmu_plugin_settings.h"
 
 enum mask_choice { MASK_DEFAULT, MASK_RESERVED, MASK_WRITE_ONLY };
 
@@ -42,25 +39,6 @@ static const uint64_t rights = 7;
 static const uint64_t suppress_ve = UINT64_C(1) << 63;
 static const uint64_t bit51 = UINT64_C(1) << 51;
 
-static int refuse(const struct mmu_plugin_host *host, const char *key, const char *value) {
-  char line[256];
-  snprintf(line, sizeof line, "setting %s: '%s' is not understood", key, value);
-  host->log(host->host, MMU_PLUGIN_ERROR, line);
-  return MMU_PLUGIN_DECLINED;
-}
-
-/* Leaves *number alone where the setting is not given. */
-static int read_number(const struct mmu_plugin_host *host, const char *key, uint64_t *number) {
-  const char *text = host->setting(host->host, key);
-  char *end;
-  if (!text) return MMU_PLUGIN_OK;
-  errno = 0;
-  unsigned long long value = strtoull(text, &end, 0);
-  if (errno || end == text || *end || text[0] == '-') return refuse(host, key, text);
-  *number = value;
-  return MMU_PLUGIN_OK;
-}
-
 static int read_mask(struct window *window) {
   static const char *const names[] = {"default", "reserved", "write-only"};
   const char *text = window->host->setting(window->host->host, "ept-mask");
@@ -71,14 +49,15 @@ static int read_mask(struct window *window) {
       window->mask = (enum mask_choice)i;
       return MMU_PLUGIN_OK;
     }
-  return refuse(window->host, "ept-mask", text);
+  return mmu_plugin_refuse(window->host, "ept-mask", text);
 }
 
 static int read_verdict(struct window *window) {
   const struct mmu_plugin_host *host = window->host;
   const char *text = host->setting(host->host, "window-verdict");
   uint64_t vector = 13, error = 0;
-  if (read_number(host, "window-vector", &vector) || read_number(host, "window-error", &error))
+  if (mmu_plugin_number(host, "window-vector", 0, 31, &vector) ||
+      mmu_plugin_number(host, "window-error", 0, UINT32_MAX, &error))
     return MMU_PLUGIN_DECLINED;
   if (!text || !strcmp(text, "deny")) {
     window->verdict.verdict = MMU_PLUGIN_DENY;
@@ -86,12 +65,12 @@ static int read_verdict(struct window *window) {
     window->verdict.verdict = MMU_PLUGIN_EMULATE;
   } else if (!strcmp(text, "exit")) {
     window->verdict.verdict = MMU_PLUGIN_EXIT;
-  } else if (!strcmp(text, "inject") && vector < 32 && error <= UINT32_MAX) {
+  } else if (!strcmp(text, "inject")) {
     window->verdict.verdict = MMU_PLUGIN_INJECT;
     window->verdict.vector = (uint32_t)vector;
     window->verdict.error = (uint32_t)error;
   } else {
-    return refuse(host, "window-verdict", text);
+    return mmu_plugin_refuse(host, "window-verdict", text);
   }
   return MMU_PLUGIN_OK;
 }
@@ -105,7 +84,7 @@ static int read_accesses(struct window *window) {
   }
   for (const char *one = text; *one; one++) {
     const char *place = strchr(letters, *one);
-    if (!place) return refuse(window->host, "window-access", text);
+    if (!place) return mmu_plugin_refuse(window->host, "window-access", text);
     window->accesses |= 1u << (place - letters);
   }
   return MMU_PLUGIN_OK;
@@ -118,15 +97,15 @@ static int32_t start(const struct mmu_plugin_host *host, void **context) {
   window = calloc(1, sizeof *window);
   if (!window) return MMU_PLUGIN_FAILED;
   window->host = host;
-  if (read_mask(window) || read_number(host, "window-start", &window->start) ||
-      read_number(host, "window-size", &window->size) || read_verdict(window) ||
+  if (read_mask(window) || mmu_plugin_number(host, "window-start", 0, UINT64_MAX, &window->start) ||
+      mmu_plugin_number(host, "window-size", 0, UINT64_MAX, &window->size) || read_verdict(window) ||
       read_accesses(window)) {
     free(window);
     return MMU_PLUGIN_DECLINED;
   }
   if (window->size && window->start + (window->size - 1) < window->start) {
     free(window);
-    return refuse(host, "window-size", host->setting(host->host, "window-size"));
+    return mmu_plugin_refuse(host, "window-size", host->setting(host->host, "window-size"));
   }
   *context = window;
   return MMU_PLUGIN_OK;

@@ -27,9 +27,11 @@ public final class Plugin: Sendable {
   /// Whether it has a manifest, and so init and fini.
   public let hasManifest: Bool
   let hooks: [BoundHook]
+  // PERF: plugin.call; by number.
+  private let table: [BoundHook?]
   let context: UInt
   private let library: SharedLibrary?
-  private let table: ServiceTable?
+  private let services: ServiceTable?
   let worker: PluginWorker?
   private let finish: @Sendable () -> Void
 
@@ -84,9 +86,10 @@ public final class Plugin: Sendable {
     self.isThreadSafe = isThreadSafe
     hasManifest = false
     hooks = bound
+    table = Self.table(of: bound)
     context = 0
     self.library = library
-    table = ServiceTable(for: name, services: NoPluginServices(), settings: [:])
+    services = ServiceTable(for: name, services: NoPluginServices(), settings: [:])
     worker = nil
     finish = {}
   }
@@ -105,13 +108,13 @@ public final class Plugin: Sendable {
     library: SharedLibrary, manifest: Manifest, hooks: [BoundHook], settings: [String: String],
     services: any PluginServices
   ) throws(PluginError) {
-    let table = ServiceTable(for: manifest.name, services: services, settings: settings)
+    let services = ServiceTable(for: manifest.name, services: services, settings: settings)
     var context: UInt = 0
     if let initialize = unsafe manifest.initialize {
       let isLocked = !manifest.isThreadSafe
       let result = library.withLock(isLocked) { () -> (status: Int32, context: UInt) in
         var stored: UnsafeMutableRawPointer?
-        let status = unsafe initialize(table.table, &stored)
+        let status = unsafe initialize(services.table, &stored)
         return (status, UInt(bitPattern: stored))
       }
       guard result.status == MMU_PLUGIN_OK else {
@@ -125,9 +128,10 @@ public final class Plugin: Sendable {
     isThreadSafe = manifest.isThreadSafe
     hasManifest = true
     self.hooks = hooks
+    table = Self.table(of: hooks)
     self.context = context
     self.library = library
-    self.table = table
+    self.services = services
     worker = nil
     finish = { [context] in
       guard let fini = unsafe manifest.finish else { return }
@@ -160,9 +164,10 @@ public final class Plugin: Sendable {
       bound.append(try BoundHook(binding, of: worker, index: index, path: path))
     }
     self.hooks = bound
+    table = Self.table(of: bound)
     context = 0
     library = nil
-    table = nil
+    self.services = nil
     self.worker = worker
     finish = { worker.finish() }
   }
@@ -184,7 +189,9 @@ public final class Plugin: Sendable {
   public func serves(_ hook: String) -> Bool { hooks.contains { $0.descriptor.name == hook } }
 
   /// Its function for a hook, or `nil`.
-  func hook(_ descriptor: HookDescriptor) -> BoundHook? {
-    hooks.first { $0.descriptor.name == descriptor.name }
+  func hook(_ kind: HookKind) -> BoundHook? { table[kind.rawValue] }
+
+  private static func table(of hooks: [BoundHook]) -> [BoundHook?] {
+    HookKind.allCases.map { kind in hooks.first { $0.descriptor.kind == kind } }
   }
 }

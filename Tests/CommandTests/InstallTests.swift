@@ -4,7 +4,7 @@ import Testing
 
 @Suite("make install")
 struct InstallTests {
-  private static func run(
+  static func run(
     _ arguments: [String], environment: [String: String] = [:]
   ) throws -> (status: Int32, output: String) {
     let process = Process()

@@ -93,6 +93,27 @@ struct RunTests {
       json.lines.last?.hasPrefix(#"{"summary":{"steps":2,"passed":1,"failed":1,"exits":{"#) == true)
   }
 
+  @Test("--report writes a page with every step, its exits and what failed")
+  func report() throws {
+    let page = try TemporaryFile("page.html", "")
+    let run = try Command([
+      "run", Self.examples + "/first-access.yaml", "--report", page.path,
+    ])
+    #expect(run.status == 0)
+    let html = try String(contentsOfFile: page.path, encoding: .utf8)
+    #expect(html.hasPrefix("<!DOCTYPE html>") && html.contains("</svg>"))
+    for line in run.lines where line.hasPrefix("step ") {
+      let number = line.dropFirst(5).prefix { $0.isNumber }
+      #expect(html.contains("<summary>\(number). "), "\(line)")
+    }
+    #expect(html.contains("× ept-violation</title>"))
+    #expect(!html.contains("class=\"failed\" open"))
+    let folder = try Command([
+      "run", Self.examples + "/first-access.yaml", "--report", "/no/such/page",
+    ])
+    #expect(folder.status == 2 && folder.output.isEmpty)
+  }
+
   @Test("--trace writes what replay reads back, with the same outcome")
   func trace() throws {
     let recorded = try TemporaryFile("t.jsonl", "")

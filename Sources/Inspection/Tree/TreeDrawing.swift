@@ -1,3 +1,5 @@
+import Report
+
 /// A tree drawn as SVG: a row a level, a box a table, filled as full as the table is.
 public struct TreeDrawing: Sendable {
   private let tree: TableTree
@@ -39,8 +41,8 @@ public struct TreeDrawing: Sendable {
       }
       let hidden = all.count - shown.count
       parts.append(
-        #"<text x="8" y="\#(f(y + 16))" class="level">\#(TableTree.name(of: level))</text>"#
-          + #"<text x="8" y="\#(f(y + 32))" class="count">\#(all.count)"#
+        #"<text x="8" y="\#((y + 16).svg)" class="level">\#(TableTree.name(of: level))</text>"#
+          + #"<text x="8" y="\#((y + 32).svg)" class="count">\#(all.count)"#
           + (hidden > 0 ? " (\(shown.count) drawn)" : all.count == 1 ? " table" : " tables")
           + "</text>")
     }
@@ -62,13 +64,13 @@ public struct TreeDrawing: Sendable {
     for box in boxes.values.sorted(by: { $0.node < $1.node }) { parts.append(draw(box)) }
     let height = 56 + Double(max(levels.count, 1) - 1) * Self.rowHeight + Self.boxHeight
     return """
-      <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(f(Self.width)) \(f(height))" \
+      <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(Self.width.svg) \(height.svg)" \
       font-family="sans-serif" role="img" aria-label="Page tables">
       <style>.level{font-size:15px;font-weight:bold;fill:#222}.count{font-size:11px;fill:#666}\
       .name{font-size:11px;fill:#222}.table{fill:#eef2f6;stroke:#4a6a8a}.shared{stroke:#c2571a}\
       .broken{stroke:#c00;stroke-dasharray:4 2}.used{fill:#9dbbd8}.pages{fill:#8cc08c}\
       .link{fill:none;stroke:#4a6a8a;stroke-opacity:.45}.sharedlink{stroke:#c2571a;stroke-opacity:.8}</style>
-      <rect width="\(f(Self.width))" height="\(f(height))" fill="#fff"/>
+      <rect width="\(Self.width.svg)" height="\(height.svg)" fill="#fff"/>
       \(legend)
       \(parts.joined(separator: "\n"))
       </svg>
@@ -82,8 +84,8 @@ public struct TreeDrawing: Sendable {
     ]
     return items.enumerated().map { number, item in
       let x = Self.margin + Double(number) * 220
-      return #"<rect class="\#(item.0)" x="\#(f(x))" y="8" width="14" height="12"/>"#
-        + #"<text class="count" x="\#(f(x + 20))" y="18">\#(item.1)</text>"#
+      return #"<rect class="\#(item.0)" x="\#(x.svg)" y="8" width="14" height="12"/>"#
+        + #"<text class="count" x="\#((x + 20).svg)" y="18">\#(item.1)</text>"#
     }.joined(separator: "\n")
   }
 
@@ -100,14 +102,14 @@ public struct TreeDrawing: Sendable {
       "\(node.name) \(node.address) from \(node.start): \(node.tables) tables,"
       + " \(node.pages) pages of \(node.pageSize), linked \(node.links) times"
     var text =
-      #"<g><title>\#(title)</title><rect class="\#(style)" x="\#(f(box.x))" y="\#(f(box.y))" "#
-      + #"width="\#(f(box.width))" height="\#(f(Self.boxHeight))" rx="2"/>"#
-      + #"<rect class="used" x="\#(f(box.x))" y="\#(f(box.y + 26))" width="\#(f(links))" height="13"/>"#
-      + #"<rect class="pages" x="\#(f(box.x + links))" y="\#(f(box.y + 26))" "#
-      + #"width="\#(f(pages))" height="13"/>"#
+      #"<g><title>\#(title)</title><rect class="\#(style)" x="\#(box.x.svg)" y="\#(box.y.svg)" "#
+      + #"width="\#(box.width.svg)" height="\#(Self.boxHeight.svg)" rx="2"/>"#
+      + #"<rect class="used" x="\#(box.x.svg)" y="\#((box.y + 26).svg)" width="\#(links.svg)" height="13"/>"#
+      + #"<rect class="pages" x="\#((box.x + links).svg)" y="\#((box.y + 26).svg)" "#
+      + #"width="\#(pages.svg)" height="13"/>"#
     if box.width >= 64 {
       text +=
-        #"<text class="name" x="\#(f(box.x + box.width / 2))" y="\#(f(box.y + 17))" "#
+        #"<text class="name" x="\#((box.x + box.width / 2).svg)" y="\#((box.y + 17).svg)" "#
         + #"text-anchor="middle">\#(node.address)</text>"#
     }
     return text + "</g>"
@@ -118,16 +120,10 @@ public struct TreeDrawing: Sendable {
     let (x2, y2) = (child.x + child.width / 2, child.y)
     let middle = (y1 + y2) / 2
     let path =
-      #"<path class="link\#(isShared ? " sharedlink" : "")" d="M\#(f(x1)) \#(f(y1))"#
-      + #"C\#(f(x1)) \#(f(middle)) \#(f(x2)) \#(f(middle)) \#(f(x2)) \#(f(y2))"/>"#
+      #"<path class="link\#(isShared ? " sharedlink" : "")" d="M\#(x1.svg) \#(y1.svg)"#
+      + #"C\#(x1.svg) \#(middle.svg) \#(x2.svg) \#(middle.svg) \#(x2.svg) \#(y2.svg)"/>"#
     if count == 1 { return path }
     return path
-      + #"<text class="count" x="\#(f((x1 + x2) / 2 + 8))" y="\#(f(middle + 4))">× \#(count)</text>"#
-  }
-
-  /// A number with one decimal.
-  private func f(_ value: Double) -> String {
-    let tenths = Int((value * 10).rounded())
-    return tenths % 10 == 0 ? "\(tenths / 10)" : "\(tenths / 10).\(abs(tenths % 10))"
+      + #"<text class="count" x="\#(((x1 + x2) / 2 + 8).svg)" y="\#((middle + 4).svg)">× \#(count)</text>"#
   }
 }

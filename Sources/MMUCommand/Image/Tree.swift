@@ -105,14 +105,6 @@ struct Tree: ParsableCommand {
     _ text: String, to file: String, _ output: inout StandardOutput
   ) throws {
     if file == "-" { return try output.write(text) }
-    do {
-      let descriptor = try FileDescriptor.open(
-        FilePath(file), .writeOnly, options: [.create, .truncate, .closeOnExec],
-        permissions: [.ownerReadWrite, .groupRead, .otherRead])
-      defer { try? descriptor.close() }
-      _ = try descriptor.writeAll((text + "\n").utf8)
-    } catch {
-      throw FileFailure(file, "cannot be written: \(error)")
-    }
+    try OutputFile.write(text + "\n", to: file)
   }
 }

@@ -12,6 +12,7 @@ struct Run: ParsableCommand {
       Examples:
         mmu run Examples/first-access.yaml
         mmu run guest.yaml --plugin build/plugins/mmio_window.so --trace run.jsonl
+        mmu run Examples/showcase.yaml --report showcase.html
       """)
 
   @Argument(help: "The scenario, a YAML file.")
@@ -35,6 +36,12 @@ struct Run: ParsableCommand {
       "Write every access and how it ended to a file, as 'replay' reads it.", valueName: "file"))
   var trace: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Write the run to a page of HTML: exits by step, every step to unfold, the totals.",
+      valueName: "file"))
+  var report: String?
+
   @Flag(help: "Print JSON Lines.")
   var json = false
 
@@ -51,6 +58,11 @@ struct Run: ParsableCommand {
       for line in runner.pluginLines { try output.write("plugin \(line)") }
       try output.write("")
     }
+    var page = RunPage(
+      title: runner.scenario.name,
+      machine: [runner.machineSummary] + runner.pluginLines.map { "plugin \($0)" } + runner.notes)
+    // A file that cannot be written is known before the guest runs.
+    if let report { try OutputFile.write("", to: report) }
     let recording = try trace.map { try TraceOutput($0) }
     let bar = ProgressBar("running")
     let summary = try runner.run(
@@ -58,6 +70,7 @@ struct Run: ParsableCommand {
       progress: { bar.show(Double($0) / Double(max($1, 1))) }
     ) { result in
       bar.clear()
+      if report != nil { page.add(result) }
       if json {
         try output.write(result.json.line)
       } else {
@@ -72,6 +85,7 @@ struct Run: ParsableCommand {
     }
     try output.flush()
     try recording?.close()
+    if let report { try OutputFile.write(page.html(summary), to: report) }
     if let refusal = loaded.plugins.firstRefusal { throw FileFailure(plugin: refusal) }
     if summary.failed > 0 { throw ExitCode(1) }
   }

@@ -15,13 +15,7 @@ final class TraceOutput {
   /// - Throws: `FileFailure`: it cannot be written.
   init(_ path: String) throws(FileFailure) {
     self.path = path
-    do {
-      descriptor = try FileDescriptor.open(
-        FilePath(path), .writeOnly, options: [.create, .truncate, .closeOnExec],
-        permissions: [.ownerReadWrite, .groupRead, .otherRead])
-    } catch {
-      throw FileFailure(path, "cannot be written: \(error)")
-    }
+    descriptor = try OutputFile.create(path)
   }
 
   deinit { try? descriptor.close() }

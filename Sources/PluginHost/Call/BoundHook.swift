@@ -21,9 +21,7 @@ final class BoundHook: Sendable {
   let answerSize: Int
   private let callee: Callee
   private let pointers: [HookPointer]
-  private let slots: [Int]
-  private let valuesOffset: Int
-  private let frameSize: Int
+  private let frame: HookFrame
 
   /// Checks a signature against a hook and prepares the call.
   convenience init(
@@ -62,14 +60,15 @@ final class BoundHook: Sendable {
     }
     self.descriptor = descriptor
     symbol = binding.symbol
-    slots = try descriptor.slots(for: signature, path: path)
+    let slots = try descriptor.slots(for: signature, path: path)
     isShortForm = !descriptor.returns[0].accepts(signature.returns)
     pointers = HookPointer.all(of: descriptor)
     (callee, answerSize) = try prepare(signature)
-    let list = (slots.count * MemoryLayout<UInt>.stride).roundedUp(to: 16)
-    valuesOffset = answerSize + list
-    frameSize = valuesOffset + descriptor.frameSize
+    let function: ForeignFunction? = if case .here(let function) = callee { function } else { nil }
+    frame = HookFrame(function, answerSize: answerSize, slots, descriptor)
   }
+
+  deinit { frame.deallocate() }
 
   /// Calls the function.
   ///
@@ -83,20 +82,36 @@ final class BoundHook: Sendable {
     context: UInt, as answer: Answer.Type, _ fill: (inout FrameWriter) -> Void
   ) throws(PluginError) -> Answer {
     assert(MemoryLayout<Answer>.size <= answerSize)
+    // PERF: `plugin.call`. Plain words, so that nothing is counted; a frame is below the 1024 bytes that
+    // such allocations keep on the stack (answer and list of at most 256 each, the largest hook's
+    // values), so nothing is allocated either.
+    let frame = frame
+    guard frame.isPlain else { return try slowCall(context: context, as: answer, fill) }
+    return unsafe withUnsafeTemporaryAllocation(byteCount: frame.size, alignment: 16) { place in
+      guard let base = place.baseAddress else {
+        preconditionFailure("a frame has at least an answer")
+      }
+      unsafe frame.write(base + frame.valuesOffset, context: context, fill)
+      unsafe frame.prepare(base, values: base + frame.valuesOffset)
+      unsafe frame.callPlain(base)
+      return unsafe base.load(as: Answer.self)
+    }
+  }
+
+  /// Calls a function that takes a lock or runs elsewhere.
+  @inline(never)
+  private func slowCall<Answer: BitwiseCopyable>(
+    context: UInt, as answer: Answer.Type, _ fill: (inout FrameWriter) -> Void
+  ) throws(PluginError) -> Answer {
     switch callee {
     case .here(let function):
-      // PERF: `plugin.call`. Below the 1024 bytes that such allocations keep on the stack (answer and
-      // list of at most 256 each, the largest hook's values), so a call allocates nothing.
-      return unsafe withUnsafeTemporaryAllocation(byteCount: frameSize, alignment: 16) { frame in
-        guard let base = frame.baseAddress else {
+      return unsafe withUnsafeTemporaryAllocation(byteCount: frame.size, alignment: 16) { place in
+        guard let base = place.baseAddress else {
           preconditionFailure("a frame has at least an answer")
         }
-        // SAFETY: answer, list and values follow each other in the frame; the sizes were summed up
-        // in init.
-        unsafe base.initializeMemory(as: UInt8.self, repeating: 0, count: frameSize)
-        let values = unsafe base + valuesOffset
-        unsafe write(values, context: context, fill)
-        unsafe run(function, values, list: base + answerSize, answer: base)
+        unsafe frame.write(base + frame.valuesOffset, context: context, fill)
+        unsafe frame.prepare(base, values: base + frame.valuesOffset)
+        unsafe function.call(arguments: frame.list(in: base), answer: base)
         return unsafe base.load(as: Answer.self)
       }
     case .worker(let worker, let index):
@@ -105,7 +120,7 @@ final class BoundHook: Sendable {
       try unsafe worker.call(
         descriptor, index: index, answer: answer, answerSize: answerSize
       ) { values in
-        unsafe write(values, context: 0, fill)
+        unsafe frame.write(values, context: 0, fill)
         return pointers.reduce(descriptor.frameSize) { end, pointer in
           unsafe pointer.pack(values, end: end)
         }
@@ -131,43 +146,14 @@ final class BoundHook: Sendable {
     for pointer in pointers {
       guard unsafe pointer.unpack(payload) else { return false }
     }
-    unsafe withUnsafeTemporaryAllocation(byteCount: valuesOffset, alignment: 16) { frame in
-      guard let base = frame.baseAddress else { return }
-      unsafe base.initializeMemory(as: UInt8.self, repeating: 0, count: valuesOffset)
-      unsafe run(function, values, list: base + answerSize, answer: base)
+    unsafe withUnsafeTemporaryAllocation(byteCount: frame.valuesOffset, alignment: 16) { place in
+      guard let base = place.baseAddress else { return }
+      unsafe frame.prepare(base, values: values)
+      unsafe function.call(arguments: frame.list(in: base), answer: base)
       // The services that the function called have used the payload: it is written last.
       unsafe answer.copyMemory(from: base, byteCount: answerSize)
     }
     return true
-  }
-
-  @unsafe
-  private func write(
-    _ values: UnsafeMutableRawPointer, context: UInt, _ fill: (inout FrameWriter) -> Void
-  ) {
-    var writer = unsafe FrameWriter(values)
-    writer.put(context)
-    fill(&writer)
-    unsafe assert(writer.isAt(values + writtenSize))
-  }
-
-  @unsafe
-  private func run(
-    _ function: ForeignFunction, _ values: UnsafeMutableRawPointer,
-    list: UnsafeMutableRawPointer, answer: UnsafeMutableRawPointer
-  ) {
-    let list = unsafe list.bindMemory(to: UnsafeMutableRawPointer?.self, capacity: slots.count)
-    for index in slots.indices {
-      unsafe list[index] = unsafe values + slots[index]
-    }
-    unsafe function.call(arguments: list, answer: answer)
-  }
-
-  private var writtenSize: Int {
-    guard let last = descriptor.offsets.last, let type = descriptor.parameters.last?.type else {
-      return 0
-    }
-    return last + type.layout.size.roundedUp(to: 8)
   }
 }
 

@@ -58,6 +58,12 @@ package final class ForeignFunction: @unchecked Sendable {
     max(signature.returns.layout.size, 16).roundedUp(to: 16)
   }
 
+  /// What a caller that keeps this object alive needs for a call, as plain words; `nil` where calls
+  /// take the lock.
+  var unlocked: (code: Code, interface: UnsafeMutablePointer<ffi_cif>)? {
+    isLocked ? nil : unsafe (code, interface)
+  }
+
   deinit {
     unsafe argumentTypes.deallocate()
     unsafe interface.deallocate()

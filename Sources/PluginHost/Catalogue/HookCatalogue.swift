@@ -9,7 +9,7 @@ extension HookDescriptor {
   public static func named(_ name: String) -> HookDescriptor? { all.first { $0.name == name } }
 
   static let mmioSPTEMask = HookDescriptor(
-    "mmio_spte_mask", asked: "once, when the MMU is composed",
+    .mmioSPTEMask, "mmio_spte_mask", asked: "once, when the MMU is composed",
     answer: "the MMIO mask, checked against the encoder's layout; the short form is value and mask"
       + " in one, with no access bits",
     returns: [named64("value", "mask", "access"), .u64],
@@ -23,7 +23,7 @@ extension HookDescriptor {
     ])
 
   static let spteLayout = HookDescriptor(
-    "spte_layout", asked: "once, when the MMU is composed",
+    .spteLayout, "spte_layout", asked: "once, when the MMU is composed",
     answer: "the entry of nothing, the frozen entry, and the software fields as masks; checked as a"
       + " layout",
     returns: [
@@ -42,18 +42,18 @@ extension HookDescriptor {
     ])
 
   static let memoryType = HookDescriptor(
-    "memory_type", asked: "per new leaf",
+    .memoryType, "memory_type", asked: "per new leaf",
     answer: "type 0 UC, 1 WC, 4 WT, 5 WP, 6 WB, or 0xffffffff for the default; ignore_pat 0 or 1",
     returns: [.structure([CType.Field("type", .u32), CType.Field("ignore_pat", .u32)])],
     parameters: [Parameter("gfn", .u64, "the leaf's first guest frame")])
 
   static let mappingLevel = HookDescriptor(
-    "mapping_level", asked: "per fault",
+    .mappingLevel, "mapping_level", asked: "per fault",
     answer: "the largest level to map, 1 for 4 KiB to 5; lowered to what is allowed",
     returns: [.u32], parameters: faultParameters)
 
   static let faultPolicy = HookDescriptor(
-    "fault_policy", asked: "per fault",
+    .faultPolicy, "fault_policy", asked: "per fault",
     answer: "0 proceed, 1 emulate, 2 inject vector with error, 3 deny, 4 exit; the short form"
       + " cannot inject",
     returns: [
@@ -64,16 +64,17 @@ extension HookDescriptor {
     parameters: faultParameters)
 
   static let gfnAccess = HookDescriptor(
-    "gfn_access", asked: "per new leaf",
+    .gfnAccess, "gfn_access", asked: "per new leaf",
     answer: "permissions to take away: bit 0 read, 1 write, 2 execute, 3 user", returns: [.u32],
     parameters: [Parameter("gfn", .u64, "the guest frame")])
 
   static let prefetchWindow = HookDescriptor(
-    "prefetch_window", asked: "per fault", answer: "how many neighbours to map with it, 0 to 512",
+    .prefetchWindow, "prefetch_window", asked: "per fault",
+    answer: "how many neighbours to map with it, 0 to 512",
     returns: [.u32], parameters: faultParameters)
 
   static let zapPolicy = HookDescriptor(
-    "zap_policy", asked: "when the pool of page tables is short",
+    .zapPolicy, "zap_policy", asked: "when the pool of page tables is short",
     answer: "which candidate to zap, below candidate_count", returns: [.u32],
     parameters: [
       Parameter("candidate_count", .u32, "how many tables could go"),
@@ -83,7 +84,7 @@ extension HookDescriptor {
     ])
 
   static let floodThreshold = HookDescriptor(
-    "flood_threshold", asked: "when a write hits a write-protected guest table",
+    .floodThreshold, "flood_threshold", asked: "when a write hits a write-protected guest table",
     answer: "after how many such writes in a row the shadow of a table goes, 1 or more",
     returns: [.u32],
     parameters: [
@@ -92,7 +93,7 @@ extension HookDescriptor {
     ])
 
   static let nxRecovery = HookDescriptor(
-    "nx_recovery", asked: "per recovery period",
+    .nxRecovery, "nx_recovery", asked: "per recovery period",
     answer: "how many split pages to make large again, 0 to split_count", returns: [.u32],
     parameters: [
       Parameter("split_count", .u32, "large pages that are split for execution"),
@@ -100,7 +101,7 @@ extension HookDescriptor {
     ])
 
   static let mmioRead = HookDescriptor(
-    "mmio_read", asked: "per MMIO read of the device's window",
+    .mmioRead, "mmio_read", asked: "per MMIO read of the device's window",
     answer: "the value, no wider than size", returns: [.u64],
     parameters: [
       Parameter("gpa", .u64, "the address"),
@@ -110,7 +111,7 @@ extension HookDescriptor {
     ])
 
   static let mmioWrite = HookDescriptor(
-    "mmio_write", asked: "per MMIO write to the device's window", answer: "nothing",
+    .mmioWrite, "mmio_write", asked: "per MMIO write to the device's window", answer: "nothing",
     returns: [.void],
     parameters: [
       Parameter("gpa", .u64, "the address"),
@@ -121,7 +122,7 @@ extension HookDescriptor {
     ])
 
   static let onEvent = HookDescriptor(
-    "on_event", asked: "per event", answer: "nothing", returns: [.void],
+    .onEvent, "on_event", asked: "per event", answer: "nothing", returns: [.void],
     parameters: [
       Parameter("event", .cstr, "the event's name, such as leaf-installed"),
       Parameter("vcpu", .u32, "which vCPU; 0 where the event does not say"),

@@ -1,5 +1,7 @@
 /// What a hook is: when it is asked, what it offers, what it must answer (SPEC H).
 public struct HookDescriptor: Sendable, Hashable {
+  /// Which hook it is.
+  let kind: HookKind
   /// The name, as manifests and scenarios write it.
   public let name: String
   /// When it is asked.
@@ -12,7 +14,9 @@ public struct HookDescriptor: Sendable, Hashable {
   public let returns: [CType]
   /// Where each parameter's value stands in the frame of a call. **Units** bytes.
   let offsets: [Int]
-  /// All parameters' values together. **Units** bytes, a multiple of 16.
+  /// All parameters' values together. **Units** bytes.
+  let writtenSize: Int
+  /// The same, as a multiple of 16.
   let frameSize: Int
 
   /// A parameter that a hook offers.
@@ -33,8 +37,10 @@ public struct HookDescriptor: Sendable, Hashable {
 
   /// Every hook gets `context` first.
   init(
-    _ name: String, asked: String, answer: String, returns: [CType], parameters: [Parameter]
+    _ kind: HookKind, _ name: String, asked: String, answer: String, returns: [CType],
+    parameters: [Parameter]
   ) {
+    self.kind = kind
     self.name = name
     self.asked = asked
     self.answer = answer
@@ -48,6 +54,7 @@ public struct HookDescriptor: Sendable, Hashable {
       size += parameter.type.layout.size.roundedUp(to: 8)
     }
     self.offsets = offsets
+    writtenSize = size
     frameSize = size.roundedUp(to: 16)
   }
 
@@ -80,4 +87,10 @@ public struct HookDescriptor: Sendable, Hashable {
     }
     return slots
   }
+}
+
+/// The hooks by number, for those who look one up at each call.
+enum HookKind: Int, CaseIterable, Sendable {
+  case mmioSPTEMask, spteLayout, memoryType, mappingLevel, faultPolicy, gfnAccess, prefetchWindow
+  case zapPolicy, floodThreshold, nxRecovery, mmioRead, mmioWrite, onEvent
 }

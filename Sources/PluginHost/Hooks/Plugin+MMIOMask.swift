@@ -35,13 +35,13 @@ extension Plugin {
   }
 
   /// Lends a text as a C string's address.
-  static func withCString<Result>(
-    _ text: String, _ body: (UInt) throws(PluginError) -> Result
-  ) throws(PluginError) -> Result {
-    let bytes = Array(text.utf8) + [0]
-    return try unsafe bytes.withUnsafeBufferPointer { buffer throws(PluginError) in
-      try body(UInt(bitPattern: buffer.baseAddress))
-    }
+  static func withCString<Value>(
+    _ text: String, _ body: (UInt) throws(PluginError) -> Value
+  ) throws(PluginError) -> Value {
+    // PERF: plugin.call; a short text is lent from the stack.
+    try unsafe text.withCString { text in
+      Result { () throws(PluginError) in try body(UInt(bitPattern: text)) }
+    }.get()
   }
 
   /// The mask that a stack of plugins makes of the standard one: each is told what the one before

@@ -96,10 +96,11 @@ public struct PluginDevice: Sendable {
 }
 
 extension Plugin {
-  func requiredHook(_ descriptor: HookDescriptor) throws(PluginError) -> BoundHook {
-    guard let hook = hook(descriptor) else {
+  func requiredHook(_ kind: HookKind) throws(PluginError) -> BoundHook {
+    guard let hook = hook(kind) else {
       throw PluginError.hook(
-        path: path, hook: descriptor.name, reason: "is not served by plugin '\(name)'")
+        path: path, hook: HookDescriptor.all[kind.rawValue].name,
+        reason: "is not served by plugin '\(name)'")
     }
     return hook
   }

@@ -6,6 +6,7 @@ internal import Synchronization
 /// not serve change nothing.
 ///
 /// Several plugins are a `PolicyStack` of these (SPEC H4).
+@safe
 public final class PluginPolicy: MMUPolicy {
   /// What a refused answer does (SPEC H3).
   public enum Refusal: Sendable, Hashable {
@@ -19,7 +20,9 @@ public final class PluginPolicy: MMUPolicy {
   public let plugin: Plugin
   /// What a refused answer does.
   public let onRefusal: Refusal
-  private let verdict, level, access, type: BoundHook?
+  private let level, access, type: BoundHook?
+  // PERF: plugin.call; `plugin` keeps both, so a verdict counts no reference.
+  private let verdict: (plugin: Unmanaged<Plugin>, hook: Unmanaged<BoundHook>)?
   private let refused = Mutex<(first: PluginError?, count: Int)>((nil, 0))
   // PERF: plugin.call; asked of every fault, so no lock.
   private let stops = Atomic(false)
@@ -28,7 +31,9 @@ public final class PluginPolicy: MMUPolicy {
   public init(_ plugin: Plugin, onRefusal: Refusal = .stop) {
     self.plugin = plugin
     self.onRefusal = onRefusal
-    verdict = plugin.hook(.faultPolicy)
+    unsafe verdict = plugin.hook(.faultPolicy).map {
+      unsafe (.passUnretained(plugin), .passUnretained($0))
+    }
     level = plugin.hook(.mappingLevel)
     access = plugin.hook(.gfnAccess)
     type = plugin.hook(.memoryType)
@@ -42,11 +47,17 @@ public final class PluginPolicy: MMUPolicy {
 
   /// The plugin's verdict.
   public func verdict(on fault: FaultInfo) -> FaultVerdict {
-    guard let verdict else { return mustStop ? .exit : .proceed }
+    guard let verdict = unsafe verdict else { return mustStop ? .exit : .proceed }
     if mustStop { return .exit }
-    do {
-      return try plugin.verdict(verdict, on: fault)
-    } catch {
+    // SAFETY: the plugin holds its hooks, and this object the plugin.
+    let answer = unsafe verdict.plugin._withUnsafeGuaranteedRef { plugin in
+      unsafe verdict.hook._withUnsafeGuaranteedRef { hook in
+        Result { () throws(PluginError) in try plugin.verdict(hook, on: fault) }
+      }
+    }
+    switch answer {
+    case .success(let verdict): return verdict
+    case .failure(let error):
       note(error)
       return onRefusal == .stop ? .exit : .proceed
     }

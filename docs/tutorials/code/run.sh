@@ -1,0 +1,2 @@
+mmu run guard.yaml
+mmu run guard.yaml --without-plugins
