@@ -7,7 +7,9 @@ import X86Guest
 
 /// A four-level guest whose pages are mapped one to one from GVA 0x40000000 to GPA 2 MiB, on 16 MiB of
 /// RAM in large host pages, under a policy.
-struct PolicyRig<Encoder: SPTEEncoder, Policy: MMUPolicy>
+///
+/// Threads may share it: the guest's tables are written before they start.
+struct PolicyRig<Encoder: SPTEEncoder, Policy: MMUPolicy>: @unchecked Sendable
 where
   Encoder.Format: SecondLevelFormat, Encoder.Format.Fault: SecondLevelExit,
   Encoder.Format.Root == TableRoot

@@ -249,11 +249,10 @@ extension TDPMMU {
   /// A leaf whose next write is noticed. Large leaves lose W whatever the method: hardware would log
   /// one of their pages alone.
   private func protected(_ spte: SPTE, at level: Level, _ method: DirtyMethod) -> SPTE {
-    if method == .writeProtect || encoder.isDirtyByProtection(spte) {
-      return encoder.writeProtected(spte)
-    }
+    if method == .writeProtect { return encoder.writeProtected(spte) }
     let clean = encoder.cleaned(spte)
-    return level == .pageTable ? clean : encoder.writeProtected(clean)
+    let isNoticed = level == .pageTable && !encoder.isDirtyByProtection(spte)
+    return isNoticed ? clean : encoder.writeProtected(clean)
   }
 
   /// Marks pages in the vCPU's ring, or where there is none or it is full, in the bitmap.

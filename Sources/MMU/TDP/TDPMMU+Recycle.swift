@@ -27,12 +27,12 @@ extension TDPMMU {
     return .retry
   }
 
-  /// A table that has no table below it.
+  /// A table that has no table below it; it may be empty, but the youngest ones are what somebody is
+  /// building just now.
   private struct Candidate {
     let table: PFN
     let level: Level
     let frames: Range<GFN>
-    let isEmpty: Bool
   }
 
   private func recycleTables() -> Int {
@@ -42,15 +42,12 @@ extension TDPMMU {
       for root in roots { collect(root, at: encoder.rootLevel, first: 0, &found) }
       return found
     }
-    let empty = all.filter(\.isEmpty)
-    for candidate in empty { zap(candidate.frames) }
-    if !empty.isEmpty { return empty.count }
     guard all.count > Self.tablesOfOneAccess * vcpus else { return 0 }
     let ages = pool.ages(of: all.map(\.table))
     var choice = zip(all, ages).map { ($0, $1) }.sorted { $0.1 > $1.1 }
     choice.removeLast(max(0, choice.count - Self.largestChoice))
     // Several at once: looking for them costs as much as all tables hold.
-    let wanted = max(1, min(8, all.count / 16))
+    let wanted = max(2, min(8, all.count / 16))
     for _ in 0..<wanted {
       let offered = choice.map { ZapCandidate(gfn: $0.frames.lowerBound, level: $0.level, age: $1) }
       let index = policy.zapChoice(among: offered).flatMap {
@@ -72,12 +69,8 @@ extension TDPMMU {
       let before = found.count
       collect(child, at: level.below, first: gfn, &found)
       guard found.count == before else { return }
-      var isEmpty = true
-      forEachEntry(of: child, at: level.below, first: gfn, in: 0..<UInt64.max) { _, spte, _ in
-        if spte != encoder.layout.nonPresent { isEmpty = false }
-      }
       let frames = GFN(gfn)..<GFN(gfn &+ span(of: level))
-      found.append(Candidate(table: child, level: level.below, frames: frames, isEmpty: isEmpty))
+      found.append(Candidate(table: child, level: level.below, frames: frames))
     }
   }
 }
