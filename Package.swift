@@ -106,8 +106,8 @@ let package = Package(
       name: "MMUCommand",
       dependencies: [
         "GuestImage", "MMUBench", "Notation", "Paging", "PluginHost", "Report", "Scenario", "X86",
-        "X86EPT", "X86Guest", "X86NPT", "X86PAE", "Inspection", "Explain",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "X86EPT", "X86Guest", "X86Long", "X86NPT", "X86PAE", "X86Shadow", "X86TDX", "Inspection",
+        "Explain", .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
 
@@ -176,7 +176,9 @@ let package = Package(
       path: "Tests/MachineSupport", swiftSettings: strict),
     .testTarget(
       name: "EncodingTests",
-      dependencies: ["Paging", "X86", "X86EPT", "X86NPT", "TestSupport"],
+      dependencies: [
+        "Paging", "X86", "X86EPT", "X86Long", "X86NPT", "X86Shadow", "TestSupport",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "MachineTests",
@@ -219,7 +221,7 @@ let package = Package(
       name: "MMUBench",
       dependencies: [
         "CBenchTwin", "CPrefetch", "GuestImage", "Inspection", "MMU", "Machine", "Paging",
-        "PluginHost", "X86", "X86EPT", "X86Guest", "X86Long", "X86PAE",
+        "PluginHost", "X86", "X86EPT", "X86Guest", "X86Long", "X86PAE", "X86Shadow",
         .product(name: "SystemPackage", package: "swift-system"),
       ],
       swiftSettings: strict),

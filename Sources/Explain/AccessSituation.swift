@@ -49,14 +49,21 @@ public struct AccessSituation: Sendable {
 public struct CachingContext: Hashable, Sendable {
   /// IA32_PAT.
   public var table: PageAttributeTable
-  /// What the MTRRs or an EPT leaf say of the page.
-  public var range: EffectiveMemoryType.Range
+  /// The MTRRs.
+  public var ranges: MemoryTypeRanges
+  /// What an EPT leaf says of the page, in place of the MTRRs.
+  public var secondLevel: EffectiveMemoryType.Range?
 
   /// By default the table after reset, over MTRRs that say WB.
   public init(
-    table: PageAttributeTable = .afterReset, range: EffectiveMemoryType.Range = .mtrr(.writeBack)
+    table: PageAttributeTable = .afterReset, ranges: MemoryTypeRanges = MemoryTypeRanges()
   ) {
     self.table = table
-    self.range = range
+    self.ranges = ranges
+  }
+
+  /// What says the type of a physical address.
+  func range(of address: GPA) -> EffectiveMemoryType.Range {
+    secondLevel ?? .mtrr(ranges.type(of: address))
   }
 }

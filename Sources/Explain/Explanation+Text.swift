@@ -1,27 +1,32 @@
 import Paging
-import Report
+public import Report
 public import X86
 
 extension Explanation {
   /// The explanation for people, line by line.
-  public var text: [String] {
+  public var text: [String] { text(styled: .plain) }
+
+  /// The explanation for people, line by line, what decides made to stand out.
+  public func text(styled style: TextStyler) -> [String] {
     var lines = [
-      "\(situation.words) to \(situation.address), \(situation.registers.mode.rawValue),"
-        + " CR3 \(situation.registers.cr3.hex)"
+      style(
+        "\(situation.words) to \(situation.address), \(situation.registers.mode.rawValue),"
+          + " CR3 \(situation.registers.cr3.hex)", .heading)
     ]
     if !entries.isEmpty {
-      lines += ["", "Entries read"]
+      lines += ["", style("Entries read", .heading)]
       for entry in entries {
         lines.append("  \(entry.place): \(entry.value.hex)")
-        lines.append("    \(EntryReport(entry.value, fields: entry.fields).words)")
+        lines.append(style("    \(EntryReport(entry.value, fields: entry.fields).words)", .faint))
       }
     }
-    lines += ["", "Rules"]
+    lines += ["", style("Rules", .heading)]
     for rule in rules {
-      lines.append("  \(Self.mark(rule.verdict))  \(rule.name): \(rule.words)")
+      let line = "  \(Self.mark(rule.verdict))  \(rule.name): \(rule.words)"
+      lines.append(style(line, Self.style(of: rule.verdict)))
       if rule.verdict == .failed { lines.append("        [\(rule.source)]") }
     }
-    lines += [""] + outcomeText
+    lines += [""] + outcomeText.map { style($0, outcomeStyle) }
     if !errorCodeBits.isEmpty {
       for bit in errorCodeBits {
         let name = bit.name.padded(to: 4)
@@ -29,6 +34,18 @@ extension Explanation {
       }
     }
     return lines + remedyText
+  }
+
+  private static func style(of verdict: AccessRule.Verdict) -> TextStyle? {
+    switch verdict {
+    case .passed: nil
+    case .failed: .bad
+    case .notApplicable: .faint
+    }
+  }
+
+  private var outcomeStyle: TextStyle {
+    if case .granted = outcome { .good } else { .bad }
   }
 
   private static func mark(_ verdict: AccessRule.Verdict) -> String {

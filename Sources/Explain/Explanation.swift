@@ -37,7 +37,7 @@ public struct Explanation: Sendable {
     guard case .granted(let translation) = outcome else { return nil }
     return EffectiveMemoryType(
       leaf: situation.registers.mode == .none ? nil : translation.leaf, at: translation.level,
-      situation.caching.table, range: situation.caching.range,
+      situation.caching.table, range: situation.caching.range(of: translation.address),
       cacheDisable: situation.registers.cr0.contains(.cacheDisable))
   }
 

@@ -26,6 +26,10 @@ extension MMUWrapper {
   public func enter(_ cpu: inout Base.CPU) -> Bool { base.enter(&cpu) }
 
   /// As the base.
+  @inlinable
+  public func isCurrent(_ cpu: Base.CPU) -> Bool { base.isCurrent(cpu) }
+
+  /// As the base.
   public func exit(_ cpu: inout Base.CPU) { base.exit(&cpu) }
 
   /// As the base.

@@ -16,6 +16,12 @@ public protocol VirtualMMU: FaultHandler {
   /// - Returns: whether the root changed, so that the vCPU's TLB must be flushed.
   func enter(_ cpu: inout CPU) -> Bool
 
+  /// Whether the vCPU is inside, and nothing happened since it entered that `enter` or `pendingStop`
+  /// would tell: then it makes its next access as it is.
+  ///
+  /// Asked before every access, so it may cost a few loads at most.
+  func isCurrent(_ cpu: CPU) -> Bool
+
   /// Says that the vCPU uses no translation until it enters again.
   func exit(_ cpu: inout CPU)
 
@@ -123,6 +129,9 @@ extension VirtualMMU {
     _ gpa: GPA, byteCount: Int, on cpu: inout CPU, _ observer: borrowing some MMUObserver
   ) {}
 
+  /// Not that anybody knew: it enters again before each access.
+  public func isCurrent(_ cpu: CPU) -> Bool { false }
+
   /// Nothing waits for the vCPU.
   public func exit(_ cpu: inout CPU) {}
 
@@ -169,54 +178,4 @@ extension VirtualMMU {
 extension VirtualMMU where SavedTables == Never {
   /// There are none to put back.
   public func restore(_ tables: Never, for cpus: [CPU]) -> [CPU] {}
-}
-
-/// What the processor learns from a walk and keeps in its TLB.
-@frozen
-public struct HardwareTranslation<Rights: Sendable>: Sendable {
-  /// The host address of the access.
-  public let hpa: HPA
-  /// The guest physical address, where the hardware's walk passes one.
-  public let gpa: GPA?
-  /// What the tables with the guest's rights grant, with and without the leaf.
-  public let rights, tableRights: Rights
-  /// The leaf those rights come from.
-  public let leaf: UInt64
-  /// What the second level grants; all where there is none.
-  public let hostPermissions: Permissions
-  /// Whether a write needs no further D bit.
-  public let isDirty: Bool
-  /// The guest page's size: INVLPG drops all of it.
-  public let guestPageSize: PageSize
-
-  /// A finished walk.
-  @inlinable
-  public init(
-    hpa: HPA, gpa: GPA?, rights: Rights, tableRights: Rights, leaf: UInt64,
-    hostPermissions: Permissions, isDirty: Bool, guestPageSize: PageSize
-  ) {
-    self.hpa = hpa
-    self.gpa = gpa
-    self.rights = rights
-    self.tableRights = tableRights
-    self.leaf = leaf
-    self.hostPermissions = hostPermissions
-    self.isDirty = isDirty
-    self.guestPageSize = guestPageSize
-  }
-}
-
-/// Why the processor's walk gave no translation.
-@frozen
-public enum HardwareFailure<GuestFault: Error, Exit: Error>: Error {
-  /// The guest gets an exception, and the host learns nothing of it.
-  case guest(GuestFault)
-  /// An exit to the fault handler.
-  case exit(Exit)
-  /// The processor read a table outside host memory: a bug of whoever wrote the entries.
-  case outside(HPA)
-  /// The hardware's log of written pages is full; the write did not happen.
-  case modificationLogFull
-  /// Entries kept changing.
-  case contended
 }

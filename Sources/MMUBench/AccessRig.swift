@@ -117,19 +117,41 @@ final class AccessRig {
   /// as the span.
   @inline(never)
   func read(_ base: GVA, count: Int, span: Int) -> WalkLoop.Tally {
-    var tally = WalkLoop.Tally()
-    let access = X86Access(.read, user: true)
-    for step in 0..<count {
-      let page = UInt64(truncatingIfNeeded: step &* 0x9E37_79B1 & (span &- 1))
-      let report = machine.vcpu(
-        0, access: access, at: base.wrappingAdd(page &<< 12), size: 8)
-      if case .done(let value) = report.outcome {
-        tally.checksum &+= UInt64(truncatingIfNeeded: value) ^ (report.gpa?.rawValue ?? 0)
-      } else {
-        tally.failures += 1
+    machine.withVCPU(0) { vcpu in
+      var tally = WalkLoop.Tally()
+      for step in 0..<count {
+        let read = vcpu.access(Self.access, at: Self.address(base, step, span), size: 8)
+        guard read.isDone else {
+          tally.failures += 1
+          continue
+        }
+        tally.checksum &+= UInt64(truncatingIfNeeded: read.value) ^ (read.gpa?.rawValue ?? 0)
       }
+      return tally
+    }
+  }
+
+  /// The same, one access from outside the guest after the other.
+  @inline(never)
+  func readApart(_ base: GVA, count: Int, span: Int) -> WalkLoop.Tally {
+    var tally = WalkLoop.Tally()
+    for step in 0..<count {
+      let report = machine.vcpu(
+        0, access: Self.access, at: Self.address(base, step, span), size: 8)
+      guard case .done(let value) = report.outcome else {
+        tally.failures += 1
+        continue
+      }
+      tally.checksum &+= UInt64(truncatingIfNeeded: value) ^ (report.gpa?.rawValue ?? 0)
     }
     return tally
+  }
+
+  private static var access: X86Access { X86Access(.read, user: true) }
+
+  @inline(__always)
+  private static func address(_ base: GVA, _ step: Int, _ span: Int) -> GVA {
+    base.wrappingAdd(UInt64(truncatingIfNeeded: step &* 0x9E37_79B1 & (span &- 1)) &<< 12)
   }
 }
 

@@ -15,6 +15,13 @@ extension PairBenchmark {
           program: { rig.read(AccessRig.linear, count: hits, span: 1 << cached) },
           baseline: { twin.run(count: hits) })
       },
+      // Each access enters the guest and leaves it.
+      PairBenchmark(name: "tlb.hit.apart", count: hits, baseline: "tlb.hit") {
+        let rig = try AccessRig()
+        return Sides(
+          program: { rig.readApart(AccessRig.linear, count: hits, span: 1 << cached) },
+          baseline: { rig.read(AccessRig.linear, count: hits, span: 1 << cached) })
+      },
       PairBenchmark(
         name: "access.tlbmiss", count: pages, baseline: "tlb.hit", agrees: false
       ) {
@@ -30,6 +37,13 @@ extension PairBenchmark {
           resetProgram: { rig.dropLeaves() },
           program: { rig.read(AccessRig.linear, count: pages, span: pages) },
           baseline: { rig.read(AccessRig.linear, count: pages, span: pages) })
+      },
+      // Under shadow paging: the miss, the exit, the guest's own tables walked, the leaf, the walk again.
+      PairBenchmark(name: "access.shadowfault", count: pages, baseline: "access.shadowmiss") {
+        let rig = try ShadowAccessRig()
+        return Sides(
+          resetProgram: { rig.dropLeaves() },
+          program: { rig.read(count: pages) }, baseline: { rig.read(count: pages) })
       },
       PairBenchmark(
         name: "access.mmio.first", count: devicePages, baseline: "access.tlbmiss", agrees: false

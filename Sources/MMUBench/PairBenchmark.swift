@@ -23,7 +23,11 @@ struct PairBenchmark {
 
   /// Every benchmark of this kind, in the order of the table.
   static var all: [PairBenchmark] {
-    [nested("walk.2d.4k", .small), nested("walk.2d.2m", .large)] + accesses + faults + [pluginCall]
+    [
+      nested("walk.2d.4k", .small), nested("walk.2d.2m", .large),
+      cached("walk.2d.cached.random", RandomPattern.self),
+      cached("walk.2d.cached.sequential", SequentialPattern.self),
+    ] + accesses + faults + [pluginCall]
       + images
   }
 
@@ -35,6 +39,19 @@ struct PairBenchmark {
       return Sides(
         program: { tables.value.run(count: count) },
         baseline: { tables.value.runTwin(count: count) })
+    }
+  }
+
+  /// The guest's walks through the second level, with paging-structure caches and without.
+  private static func cached<Pattern: AddressPattern>(
+    _ name: String, _ pattern: Pattern.Type
+  ) -> PairBenchmark {
+    let count = 1 << 17
+    return PairBenchmark(name: name, count: count, baseline: "uncached") {
+      let tables = NestedTablesBox(NestedTables(.small))
+      return Sides(
+        program: { tables.value.runCached(pattern, isCached: true, count: count) },
+        baseline: { tables.value.runCached(pattern, isCached: false, count: count) })
     }
   }
 

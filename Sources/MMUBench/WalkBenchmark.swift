@@ -49,6 +49,22 @@ struct WalkBenchmark {
     }
   }
 
+  /// A benchmark of paging-structure caches; the baseline is the same walk without.
+  private init<Pattern: AddressPattern>(cached name: String, _ pattern: Pattern.Type) {
+    self.name = name
+    shape = .long4
+    count = 1 << 17
+    baseline = "uncached"
+    func side(_ isCached: Bool) -> Side {
+      { loop, tables in
+        guard case .long4(let regime) = tables.regime else { return WalkLoop.Tally() }
+        return loop.runCached(regime, pattern, isCached: isCached, in: tables.memory)
+      }
+    }
+    program = side(true)
+    twin = side(false)
+  }
+
   /// A loop over the regime of the tables' own mode, the mode known where the loop is compiled.
   @inline(__always)
   private static func specialised<Strategy: WalkStrategy, Pattern: AddressPattern>(
@@ -90,6 +106,8 @@ struct WalkBenchmark {
         checkedRandom),
       WalkBenchmark(batch: "walk.batch16.random", .long4),
       WalkBenchmark(batch: "walk.batch16.random.64g", .long4Large),
+      WalkBenchmark(cached: "walk.cached.random", RandomPattern.self),
+      WalkBenchmark(cached: "walk.cached.sequential", SequentialPattern.self),
       WalkBenchmark("walk.legacy32.random", .legacy32, CBT_CHECKED, CBT_RANDOM, checkedRandom),
       WalkBenchmark("walk.pae.random", .pae, CBT_CHECKED, CBT_RANDOM, checkedRandom),
       WalkBenchmark("walk.long5.random", .long5, CBT_CHECKED, CBT_RANDOM, checkedRandom),

@@ -6,7 +6,11 @@ extension Machine where Guest == X86Processor {
   /// Maps a range in the tables of vCPU 0's address space, as an operating system would.
   ///
   /// - Parameters:
+  ///   - gva: the guest virtual address.
+  ///   - gpa: the guest physical address.
   ///   - length: **Units** bytes; a multiple of the page size.
+  ///   - pageSize: the size of the pages.
+  ///   - permissions: what the mapping grants.
   ///   - tables: where the next table page is; moves on by 4096 a page. The pages must hold zeros.
   /// - Throws: `TableEditError`; pages mapped before it stay mapped.
   public func mapGuest(

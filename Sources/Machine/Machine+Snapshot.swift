@@ -43,7 +43,7 @@ extension Machine {
     mmu.memoryRestored()
     bus.restore(snapshot.devices)
     for (vcpu, saved) in zip(vcpus, snapshot.vcpus) {
-      vcpu.state.guest = saved.guest
+      vcpu.state.change { $0 = saved.guest }
       vcpu.state.faultAddress = saved.faultAddress
       vcpu.state.interrupted = saved.interrupted
       _ = mmu.move(&vcpu.state.context, to: saved.space)
@@ -67,8 +67,8 @@ extension Machine {
   private func dropTables() {
     mmu.invalidateAll()
     for vcpu in vcpus {
-      enter(vcpu)
-      mmu.exit(&vcpu.state.context)
+      vcpu.state.enter()
+      vcpu.state.leave()
     }
   }
 }

@@ -4,7 +4,7 @@ public import Paging
 /// A guest's machine: vCPUs, the MMU they were composed with, and the MMIO bus.
 ///
 /// Generic over the guest's regime, the MMU and the observer, so a composed machine is specialised;
-/// `vcpu(_:access:)` is the whole life of an access.
+/// `vcpu(_:access:at:size:value:)` is the whole life of an access, `withVCPU(_:_:)` of many.
 public final class Machine<Guest: TranslationRegime, MMU: VirtualMMU, Observer: MMUObserver>:
   Sendable
 where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
@@ -15,12 +15,16 @@ where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
   /// Who listens.
   public let observer: Observer
   /// The vCPUs.
-  public let vcpus: [VCPU<Guest, MMU>]
+  public let vcpus: [VCPU<Guest, MMU, Observer>]
 
   /// A machine.
   ///
   /// - Parameters:
   ///   - guests: one translation state for each vCPU.
+  ///   - mmu: who handles the exits.
+  ///   - bus: the devices.
+  ///   - tlb: the shape of each TLB.
+  ///   - observer: who hears of what happens.
   /// - Throws: `FaultError` where a vCPU's root cannot be made.
   public init(
     guests: [Guest], mmu: MMU, bus: MMIOBus = MMIOBus(), tlb: TLBGeometry = .standard,
@@ -29,10 +33,11 @@ where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
     self.mmu = mmu
     self.bus = bus
     self.observer = observer
-    var vcpus: [VCPU<Guest, MMU>] = []
+    var vcpus: [VCPU<Guest, MMU, Observer>] = []
     for (index, guest) in guests.enumerated() {
-      vcpus.append(
-        VCPU(index: index, guest: guest, tlb: tlb, context: try mmu.makeCPU(index: index)))
+      let state = try VCPUState(
+        index: index, guest: guest, mmu: mmu, bus: bus, observer: observer, tlb: tlb)
+      vcpus.append(VCPU(index: index, state))
     }
     self.vcpus = vcpus
   }

@@ -16,6 +16,8 @@ public struct X86Features: Hashable, Sendable {
   public var physicalAddressWidth: Int {
     didSet { physicalAddressWidth = Self.clamped(physicalAddressWidth) }
   }
+  /// The address bits that say how memory is encrypted: above M, and not reserved; 0 without.
+  public var encryptionMask: UInt64
   /// Who made it.
   public var vendor: Vendor
   /// Execute-disable.
@@ -53,6 +55,7 @@ public struct X86Features: Hashable, Sendable {
   /// - Parameter physicalAddressWidth: MAXPHYADDR; clamped to 32...52, since it masks entries.
   public init(physicalAddressWidth: Int = 52, vendor: Vendor = .intel) {
     self.physicalAddressWidth = Self.clamped(physicalAddressWidth)
+    encryptionMask = 0
     self.vendor = vendor
     nx = true
     pse = true
@@ -76,4 +79,23 @@ public struct X86Features: Hashable, Sendable {
   /// The bits that a legal physical address may have: M-1:0.
   @inlinable
   public var physicalAddressMask: UInt64 { (1 &<< UInt64(physicalAddressWidth)) &- 1 }
+}
+
+extension X86Features.Vendor: LosslessStringConvertible {
+  /// `intel` or `amd`.
+  public init?(_ description: String) {
+    switch description {
+    case "intel": self = .intel
+    case "amd": self = .amd
+    default: return nil
+    }
+  }
+
+  /// `intel` or `amd`.
+  public var description: String {
+    switch self {
+    case .intel: "intel"
+    case .amd: "amd"
+    }
+  }
 }

@@ -5,7 +5,7 @@ public import Paging
 /// XD is kept inverted, so one AND per level folds all three.
 @frozen
 public struct X86Rights: Hashable, Sendable {
-  /// Bits 1 (R/W), 2 (U/S) and 63 (not XD) of all entries, ANDed; other bits mean nothing.
+  /// Bits 1 (R/W), 2 (U/S), 5 (A) and 63 (not XD) of all entries, ANDed; other bits mean nothing.
   public var granted: UInt64
 
   /// Wraps folded bits.

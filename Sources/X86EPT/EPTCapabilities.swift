@@ -55,6 +55,11 @@ public struct EPTCapabilities: Hashable, Sendable {
   /// - Parameters:
   ///   - physicalAddressWidth: MAXPHYADDR, clamped to 32...52.
   ///   - levels: clamped to 4...5.
+  ///   - executeOnly: whether a leaf may grant execution alone.
+  ///   - pages2MiB: whether leaves may map 2 MiB.
+  ///   - pages1GiB: whether leaves may map 1 GiB.
+  ///   - accessedDirty: whether hardware keeps A and D.
+  ///   - modeBasedExecution: whether user and supervisor execution are apart.
   public init(
     physicalAddressWidth: Int, levels: Int = 4, executeOnly: Bool = true, pages2MiB: Bool = true,
     pages1GiB: Bool = true, accessedDirty: Bool = true, modeBasedExecution: Bool = false

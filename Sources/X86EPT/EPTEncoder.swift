@@ -1,13 +1,5 @@
 public import Paging
 
-/// Which of EPT's ignored bits the MMU uses (SPEC E9).
-public enum EPTLayoutVariant: Sendable, Hashable {
-  /// KVM's bits; bit 10 is among them, so that it refuses mode-based execution.
-  case standard
-  /// Bit 10 is left to user execution, which ageing saves too; the generation is one bit shorter.
-  case modeBased
-}
-
 /// Writes EPT entries.
 ///
 /// **Source** Intel SDM Vol. 3C, "Format of EPT Entries"; software bits: KVM behaviour, SPEC E1–E9.
@@ -23,29 +15,33 @@ public struct EPTEncoder: SPTEEncoder {
   /// Bits of every table entry.
   @usableFromInline let tableBits: UInt64
 
+  /// The layouts that EPT entries have.
+  public static var layouts: [NamedLayout] { [.standard, .modeBased, .mmio2011] }
+
   /// Composes the encoder.
   ///
   /// - Parameters:
-  ///   - mmio: the MMIO mask, or `nil` to cache no MMIO; the default is `MMIOMask.ept`.
+  ///   - mmio: the MMIO mask, or `nil` to cache no MMIO.
   ///   - relocation: the L1TF form of MMIO entries.
-  ///   - variant: which of the ignored bits the MMU uses.
-  /// - Throws: `LayoutError` where the mask breaks a rule of SPEC E6, or where mode-based execution
-  ///   is asked of the standard layout, which needs bit 10 for frozen entries and the MMIO generation
-  ///   (E9).
+  ///   - choice: which of the ignored bits the MMU uses.
+  /// - Throws: `LayoutError` where the mask breaks a rule of SPEC E6, where EPT has no such layout, or
+  ///   where mode-based execution is asked of one that needs bit 10 for frozen entries and the MMIO
+  ///   generation (E9).
   public init(
-    _ capabilities: EPTCapabilities, mmio: MMIOMask? = .ept, relocation: MMIORelocation = .none,
-    variant: EPTLayoutVariant = .standard
+    _ capabilities: EPTCapabilities, mmio: MMIOMask?, relocation: MMIORelocation = .none,
+    layout choice: NamedLayout = .standard
   ) throws(LayoutError) {
-    if capabilities.modeBasedExecution, variant == .standard {
+    let name = choice == .standard ? "ept" : "ept-\(choice.rawValue)"
+    try choice.check(for: "ept", among: Self.layouts)
+    if capabilities.modeBasedExecution, choice != .modeBased {
       throw LayoutError(
-        layout: "ept", rule: "mode-based execution needs a bit this layout uses", bits: 1 << 10,
+        layout: name, rule: "mode-based execution needs a bit this layout uses", bits: 1 << 10,
         owner: "frozen value, MMIO generation")
     }
     format = EPTFormat(capabilities)
     layout = try SPTELayout(
-      name: variant == .standard ? "ept" : "ept-mbec",
-      fields: Self.fields(capabilities, variant), nonPresent: 1 << 63,
-      frozen: 1 << 63 | (variant == .standard ? 0x5A0 : 0x1A0),
+      name: name, fields: Self.fields(capabilities, choice), nonPresent: 1 << 63,
+      frozen: 1 << 63 | (choice == .modeBased ? 0x1A0 : 0x5A0),
       physicalAddressWidth: capabilities.physicalAddressWidth,
       mmio: mmio, relocation: relocation, legality: format)
     let masks = layout.masks
@@ -54,6 +50,17 @@ public struct EPTEncoder: SPTEEncoder {
       masks.mmuPresent | masks.suppressVE | kind << UInt64(masks.adKind.trailingZeroBitCount)
     executeBits = masks.executable | (capabilities.modeBasedExecution ? masks.user : 0)
     tableBits = leafBits | 3 | executeBits | masks.accessed
+  }
+
+  /// Composes the encoder with a layout's own MMIO mask.
+  ///
+  /// - Throws: as above.
+  public init(
+    _ capabilities: EPTCapabilities, relocation: MMIORelocation = .none,
+    layout choice: NamedLayout = .standard
+  ) throws(LayoutError) {
+    try self.init(
+      capabilities, mmio: .ept(choice), relocation: relocation, layout: choice)
   }
 
   /// As many as the processor walks.
@@ -116,14 +123,20 @@ extension MMIOMask {
   public static var ept: MMIOMask {
     MMIOMask(value: 6, mask: 1 << 63 | 7, accessMask: 0)
   }
+
+  /// The mask that belongs to a layout of EPT: in 2011 bits 56:49 and write and execute.
+  public static func ept(_ layout: NamedLayout) -> MMIOMask {
+    guard layout == .mmio2011 else { return .ept }
+    return MMIOMask(value: 0xFF << 49 | 6, mask: 0xFF << 49 | 6, accessMask: 0)
+  }
 }
 
 extension EPTEncoder {
   /// The layout's table of fields.
   static func fields(
-    _ capabilities: EPTCapabilities, _ variant: EPTLayoutVariant
+    _ capabilities: EPTCapabilities, _ choice: NamedLayout
   ) -> [SPTEField] {
-    let isStandard = variant == .standard
+    let isStandard = choice != .modeBased
     let format = "Intel SDM Vol. 3C, \"Format of EPT Entries\""
     let ignored = "ignored by EPT in present entries"
     var fields = [
@@ -216,6 +229,6 @@ extension EPTEncoder {
         SPTEField(.dirty, in: .leaf, BitField("D", 9...9, "has been written", source: source)),
       ]
     }
-    return fields
+    return choice == .mmio2011 ? fields.withoutGeneration : fields
   }
 }

@@ -14,6 +14,7 @@ public struct EPTQualification: RawRepresentable, Hashable, Sendable {
   /// Builds a qualification (SPEC E14).
   ///
   /// - Parameters:
+  ///   - access: the access that was refused.
   ///   - rights: what the entries granted, the one that ended the walk included.
   @inlinable
   public init(_ access: EPTAccess, rights: EPTRights) {

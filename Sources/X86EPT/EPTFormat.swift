@@ -106,7 +106,7 @@ public struct EPTFormat: SecondLevelFormat, NineBitFormat {
 
   /// Everything granted.
   @inlinable
-  public var unrestricted: EPTRights { EPTRights(granted: presentMask) }
+  public var unrestricted: EPTRights { EPTRights(granted: presentMask | 0x100) }
 
   /// ANDs R, W, X and user execute.
   @inlinable
@@ -140,6 +140,15 @@ public struct EPTFormat: SecondLevelFormat, NineBitFormat {
   ) -> UInt64 {
     guard capabilities.accessedDirty else { return entry }
     return isLeaf && access.kind == .write ? entry | 0x300 : entry | 0x100
+  }
+
+  /// Asks the folded A bits and the leaf's D bit.
+  @inlinable
+  @inline(__always)
+  public func mayBeUnmarked(_ rights: EPTRights, leaf: UInt64, by access: EPTAccess) -> Bool {
+    guard capabilities.accessedDirty else { return false }
+    let set = rights.granted & 0x100 | leaf & 0x200
+    return ~set & (access.kind == .write ? 0x300 : 0x100) != 0
   }
 
   /// A violation or a misconfiguration.

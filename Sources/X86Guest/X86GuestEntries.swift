@@ -64,6 +64,10 @@ public struct X86GuestEntries: GuestEntryFormat {
   /// 5 for five-level guests, else 4.
   public var shadowLevels: Level { key.mode == .long5 ? Level(5) : Level(4) }
 
+  /// With EFER.NXE in a mode of 8-byte entries the error code tells fetches apart, as the processor's
+  /// does on shadow tables; without, only with SMEP, which the entries do not know of (SPEC W7).
+  public var canFaultByItself: Bool { key.executeDisable && entrySize == 8 }
+
   /// A and D.
   public var markBits: UInt64 { 0x60 }
 

@@ -43,13 +43,14 @@ extension X86Processor: ShadowedGuest {
   /// the page's U/S bit alone.
   ///
   /// Shadow stacks are off: a shadow entry's read-only dirty page is not the guest's.
-  public func hardware(root: HPA) -> X86Regime {
+  public func hardware(root: HPA, encryptionMask: UInt64) -> X86Regime {
     var host = X86Registers(
       cr0: [.protectionEnable, .paging, .writeProtect], cr3: root.rawValue,
       cr4: [.physicalAddressExtension],
       efer: [.longModeEnable, .longModeActive, .noExecuteEnable])
     var processor = X86Features(
       physicalAddressWidth: features.physicalAddressWidth, vendor: features.vendor)
+    processor.encryptionMask = encryptionMask
     processor.smep = features.smep
     processor.smap = features.smap
     let isPaged = regime.mode != .none

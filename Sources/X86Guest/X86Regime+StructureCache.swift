@@ -6,6 +6,10 @@ extension X86Regime {
   /// at bits 31:0 of the address alone.
   ///
   /// - Parameters:
+  ///   - address: the address to translate.
+  ///   - access: what is asked.
+  ///   - memory: where the tables are.
+  ///   - strategy: what the walk does besides finding the page.
   ///   - tag: the address space, such as `X86Processor.addressSpaceTag`.
   ///   - cache: of one processor; see `StructureCache.invalidate(_:)` for what keeps it right.
   public func translate<Memory: EntryMemory & ~Copyable, Strategy: WalkStrategy>(

@@ -51,7 +51,7 @@ public struct LongFormat<Depth: LongDepth>: X86PagingFormat, NineBitFormat {
     linear = LinearAddressRules(registers, features, width: 12 + 9 * Depth.levels)
     let physical = features.physicalAddressMask
     addressMask = physical & ~0xFFF
-    let high = 0x000F_FFFF_FFFF_FFFF & ~physical
+    let high = 0x000F_FFFF_FFFF_FFFF & ~physical & ~features.encryptionMask
     reservedAlways = high | (controls.executeDisable ? 0 : X86Rights.executeBit)
     reservedGigabyte =
       reservedAlways | 0x3FFF_E000 | (features.gigabytePages ? 0 : Self.pageSizeBit)

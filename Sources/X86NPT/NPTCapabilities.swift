@@ -18,6 +18,8 @@ public struct NPTCapabilities: Hashable, Sendable {
   public var physicalAddressWidth: Int {
     didSet { physicalAddressWidth = min(max(physicalAddressWidth, 32), 52) }
   }
+  /// The address bits that say how memory is encrypted: above M, and not reserved; 0 without.
+  public var encryptionMask: UInt64 = 0
   /// The form of the tables.
   public var form: Form
   /// 1 GiB leaves, in the long forms.
@@ -27,7 +29,11 @@ public struct NPTCapabilities: Hashable, Sendable {
 
   /// A current server processor under a host that uses NX.
   ///
-  /// - Parameter physicalAddressWidth: MAXPHYADDR, clamped to 32...52.
+  /// - Parameters:
+  ///   - physicalAddressWidth: MAXPHYADDR, clamped to 32...52.
+  ///   - form: which tables the processor walks.
+  ///   - pages1GiB: whether leaves may map 1 GiB.
+  ///   - noExecute: whether entries can forbid execution.
   public init(
     physicalAddressWidth: Int, form: Form = .long4, pages1GiB: Bool = true, noExecute: Bool = true
   ) {

@@ -9,32 +9,52 @@ public struct NPTEncoder: SPTEEncoder {
   /// What the processor makes of the entries.
   public let format: NPTFormat
 
+  /// The layouts that NPT entries have.
+  public static var layouts: [NamedLayout] { [.standard, .mmio2011, .encrypted] }
+
   /// Composes the encoder.
   ///
   /// - Parameters:
-  ///   - mmio: the MMIO mask, or `nil` to cache no MMIO; `MMIOMask.npt(physicalAddressWidth:)` is the
-  ///     default of a processor.
+  ///   - mmio: the MMIO mask, or `nil` to cache no MMIO.
   ///   - relocation: the L1TF form of MMIO entries.
-  /// - Throws: `LayoutError` where the mask breaks a rule of SPEC E6.
+  ///   - choice: which bits the MMU uses.
+  ///   - encryption: the memory-encryption bits; the layout `encrypted` has the C-bit by itself.
+  /// - Throws: `LayoutError` where the mask breaks a rule of SPEC E6, the encryption one of E17, or
+  ///   where NPT has no such layout.
   public init(
-    _ capabilities: NPTCapabilities, mmio: MMIOMask?, relocation: MMIORelocation = .none
+    _ capabilities: NPTCapabilities, mmio: MMIOMask?, relocation: MMIORelocation = .none,
+    layout choice: NamedLayout = .standard, encryption: MemoryEncryption? = nil
   ) throws(LayoutError) {
+    try choice.check(for: "npt", among: Self.layouts)
+    let width = capabilities.physicalAddressWidth
+    let name = choice == .standard ? "npt" : "npt-\(choice.rawValue)"
+    let encryption =
+      choice == .encrypted ? encryption ?? .sme(physicalAddressWidth: width) : encryption
+    if choice == .encrypted, encryption == nil {
+      throw LayoutError(layout: name, rule: "no bit above the addresses is left for encryption")
+    }
+    var capabilities = capabilities
+    capabilities.encryptionMask = encryption?.mask ?? 0
     format = NPTFormat(capabilities)
     // A 32-bit host has no #VE to suppress, and its entries' bit 63 is not free.
     let nonPresent: UInt64 = capabilities.form == .pae ? 0 : 1 << 63
+    let fields = Self.fields(capabilities)
     layout = try SPTELayout(
-      name: "npt", fields: Self.fields(capabilities), nonPresent: nonPresent,
-      frozen: nonPresent | 0x5A0, physicalAddressWidth: capabilities.physicalAddressWidth,
-      mmio: mmio, relocation: relocation, legality: format)
+      name: name, fields: choice == .mmio2011 ? fields.withoutGeneration : fields,
+      nonPresent: nonPresent, frozen: nonPresent | 0x5A0, physicalAddressWidth: width,
+      mmio: mmio, relocation: relocation, encryption: encryption, legality: format)
   }
 
-  /// Composes the encoder with the processor's default mask.
+  /// Composes the encoder with a layout's own MMIO mask.
   ///
-  /// - Throws: `LayoutError`; never for the default mask.
-  public init(_ capabilities: NPTCapabilities) throws(LayoutError) {
+  /// - Throws: as above.
+  public init(
+    _ capabilities: NPTCapabilities, layout choice: NamedLayout = .standard
+  ) throws(LayoutError) {
     try self.init(
       capabilities,
-      mmio: .npt(physicalAddressWidth: capabilities.physicalAddressWidth))
+      mmio: .npt(physicalAddressWidth: capabilities.physicalAddressWidth, layout: choice),
+      layout: choice)
   }
 
   /// As many as the form has.
@@ -57,7 +77,8 @@ public struct NPTEncoder: SPTEEncoder {
   @inlinable
   public func leaf(_ request: LeafRequest) -> SPTE {
     let masks = layout.masks
-    var raw = masks.mmuPresent | masks.user | request.pfn.baseAddress.rawValue & masks.address
+    var raw = masks.mmuPresent | masks.user | layout.encryptionValue
+    raw |= request.pfn.baseAddress.rawValue & masks.address
     let isReadable = request.permissions.contains(.read)
     if isReadable { raw |= masks.readable }
     if !request.permissions.contains(.execute) { raw |= masks.noExecute }
@@ -94,7 +115,7 @@ public struct NPTEncoder: SPTEEncoder {
     let masks = layout.masks
     return SPTE(
       masks.mmuPresent | masks.readable | masks.writable | masks.user | masks.accessed
-        | child.rawValue & masks.address)
+        | layout.encryptionValue | child.rawValue & masks.address)
   }
 
   /// As `table(_:)`; the top entries of the PAE form have P alone.
@@ -104,7 +125,9 @@ public struct NPTEncoder: SPTEEncoder {
       return table(child)
     }
     let masks = layout.masks
-    return SPTE(masks.mmuPresent | masks.readable | child.rawValue & masks.address)
+    return SPTE(
+      masks.mmuPresent | masks.readable | layout.encryptionValue
+        | child.rawValue & masks.address)
   }
 
   /// The table's address, which goes to nCR3.
@@ -113,10 +136,11 @@ public struct NPTEncoder: SPTEEncoder {
 }
 
 extension MMIOMask {
-  /// The default of NPT: present with reserved bit 51 (SPEC E7); `nil`, so that no MMIO is cached,
-  /// on a processor whose addresses reach that bit.
-  public static func npt(physicalAddressWidth: Int) -> MMIOMask? {
-    guard physicalAddressWidth < 52 else { return nil }
-    return MMIOMask(value: 1 << 51 | 1, mask: 1 << 51 | 1, accessMask: 6)
+  /// The default of a layout of NPT: present with reserved bit 51 (SPEC E7); `nil`, so that no MMIO is
+  /// cached, on a processor whose addresses reach that bit.
+  public static func npt(
+    physicalAddressWidth: Int, layout: NamedLayout = .standard
+  ) -> MMIOMask? {
+    .reserved(physicalAddressWidth: physicalAddressWidth, layout: layout)
   }
 }

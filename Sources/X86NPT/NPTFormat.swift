@@ -20,7 +20,8 @@ public struct NPTFormat: SecondLevelFormat, NineBitFormat {
     let physical = (1 as UInt64) << UInt64(capabilities.physicalAddressWidth) - 1
     addressMask = physical & ~0xFFF
     let highest: UInt64 = capabilities.form == .pae ? ~0 >> 1 : 0x000F_FFFF_FFFF_FFFF
-    reservedAlways = highest & ~physical | (capabilities.noExecute ? 0 : 1 << 63)
+    reservedAlways =
+      highest & ~physical & ~capabilities.encryptionMask | (capabilities.noExecute ? 0 : 1 << 63)
   }
 
   /// An address beyond the width of the form is not present.
@@ -90,6 +91,14 @@ public struct NPTFormat: SecondLevelFormat, NineBitFormat {
   ) -> UInt64 {
     if capabilities.form == .pae, level.rawValue == 3 { return entry }
     return isLeaf && access.kind == .write ? entry | 0x60 : entry | 0x20
+  }
+
+  /// Asks the folded A bits and the leaf's D bit.
+  @inlinable
+  @inline(__always)
+  public func mayBeUnmarked(_ rights: NPTRights, leaf: UInt64, by access: NPTAccess) -> Bool {
+    let set = rights.granted & 0x20 | leaf & 0x40
+    return ~set & (access.kind == .write ? 0x60 : 0x20) != 0
   }
 
   /// A nested page fault.

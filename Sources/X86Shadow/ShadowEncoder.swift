@@ -18,28 +18,52 @@ where Format.Entry == UInt64, Format.Root == TableRoot {
   /// The largest level that may hold a leaf.
   public let largestLeafLevel: Level
 
+  /// The layouts that legacy shadow entries have.
+  public static var layouts: [NamedLayout] { [.standard, .mmio2011, .trap2008, .encrypted] }
+
   /// Composes the encoder.
   ///
   /// - Parameters:
-  ///   - format: what walks the entries.
+  ///   - format: what walks the entries; where memory is encrypted it knows the bits.
   ///   - rootLevel: the format's highest level.
   ///   - physicalAddressWidth: MAXPHYADDR. **Units** bits, 32...52.
   ///   - mmio: the MMIO mask, or `nil` to cache no MMIO; see `MMIOMask.shadow(physicalAddressWidth:)`.
   ///   - relocation: the L1TF form of MMIO entries.
-  /// - Throws: `LayoutError` where the mask breaks a rule of SPEC E6.
+  ///   - choice: which bits the MMU uses.
+  ///   - encryption: the memory-encryption bits; the layout `encrypted` has the C-bit by itself.
+  /// - Throws: `LayoutError` where the mask breaks a rule of SPEC E6, the encryption one of E17, the
+  ///   trap one of E19, or where shadow entries have no such layout.
   public init(
     _ format: Format, rootLevel: Level, physicalAddressWidth: Int,
     largestLeafLevel: Level = .directoryPointer, mmio: MMIOMask?,
-    relocation: MMIORelocation = .none
+    relocation: MMIORelocation = .none, layout choice: NamedLayout = .standard,
+    encryption: MemoryEncryption? = nil
   ) throws(LayoutError) {
+    try choice.check(for: "shadow", among: Self.layouts)
     self.format = format
     self.rootLevel = rootLevel
     self.largestLeafLevel = largestLeafLevel
     let width = min(max(physicalAddressWidth, 32), 52)
+    let name = choice == .standard ? "shadow" : "shadow-\(choice.rawValue)"
+    let encryption =
+      choice == .encrypted ? encryption ?? .sme(physicalAddressWidth: width) : encryption
+    if choice == .encrypted, encryption == nil {
+      throw LayoutError(layout: name, rule: "no bit above the addresses is left for encryption")
+    }
+    let fields = ShadowFields.table(physicalAddressWidth: width)
+    let hasGeneration = choice != .mmio2011 && choice != .trap2008
+    let reserved = (1 << 52 as UInt64) - (1 << UInt64(width))
+    let nonPresent = choice == .trap2008 ? reserved | 1 : 1 << 63
     layout = try SPTELayout(
-      name: "shadow", fields: ShadowFields.table(physicalAddressWidth: width),
-      nonPresent: 1 << 63, frozen: 1 << 63 | 0x5A0, physicalAddressWidth: width, mmio: mmio,
-      relocation: relocation, legality: FormatLegality(format: format))
+      name: name, fields: hasGeneration ? fields : fields.withoutGeneration,
+      nonPresent: nonPresent, frozen: 1 << 63 | 0x5A0, physicalAddressWidth: width, mmio: mmio,
+      relocation: relocation, noTrap: choice == .trap2008 ? 0 : nil, encryption: encryption,
+      legality: FormatLegality(format: format))
+    if encryption != nil, format.kind(of: table(HPA(0)).rawValue, at: rootLevel) != .table {
+      throw LayoutError(
+        layout: name, rule: "what walks the entries takes encryption bits for reserved ones",
+        bits: layout.masks.encryption, owner: "C")
+    }
   }
 
   /// P; W and U as granted, NX where execution is not; A unless nobody has asked yet, D for a write.
@@ -48,7 +72,7 @@ where Format.Entry == UInt64, Format.Root == TableRoot {
   @inlinable
   public func leaf(_ request: LeafRequest) -> SPTE {
     let masks = layout.masks
-    var raw = masks.mmuPresent | masks.readable
+    var raw = masks.mmuPresent | masks.readable | layout.encryptionValue
     raw |= request.pfn.baseAddress.rawValue & masks.address
     if request.level != .pageTable { raw |= masks.pageSize }
     if request.permissions.contains(.user) { raw |= masks.user }
@@ -73,7 +97,7 @@ where Format.Entry == UInt64, Format.Root == TableRoot {
     let masks = layout.masks
     return SPTE(
       masks.mmuPresent | masks.readable | masks.writable | masks.user | masks.accessed
-        | child.rawValue & masks.address)
+        | layout.encryptionValue | child.rawValue & masks.address)
   }
 
   /// The table's address.
@@ -82,11 +106,12 @@ where Format.Entry == UInt64, Format.Root == TableRoot {
 }
 
 extension MMIOMask {
-  /// The default of legacy shadow paging: a present entry with the reserved bit 51 (SPEC E7); `nil`
-  /// where MAXPHYADDR is 52 and no address bit is reserved, so that MMIO cannot be cached.
-  public static func shadow(physicalAddressWidth: Int) -> MMIOMask? {
-    guard physicalAddressWidth < 52 else { return nil }
-    return MMIOMask(value: 1 << 51 | 1, mask: 1 << 51 | 1, accessMask: 6)
+  /// The default of a layout of legacy shadow paging: a present entry with the reserved bit 51 (SPEC
+  /// E7); `nil` where MAXPHYADDR is 52 and no address bit is reserved, so that MMIO cannot be cached.
+  public static func shadow(
+    physicalAddressWidth: Int, layout: NamedLayout = .standard
+  ) -> MMIOMask? {
+    .reserved(physicalAddressWidth: physicalAddressWidth, layout: layout)
   }
 }
 

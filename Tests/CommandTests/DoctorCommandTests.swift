@@ -146,6 +146,42 @@ struct DoctorCommandTests {
     #expect(told.output.hasSuffix(#""secondLevel":null}"# + "\n"))
   }
 
+  @Test(
+    "W12 --mtrr-range decides the memory type of its addresses",
+    .enabled(if: isHere, "no images"))
+  func memoryTypeRanges() throws {
+    let core = try image("showcase.core")
+    func type(_ flags: [String]) throws -> String? {
+      let told = try objects(
+        Command(["explain", core, "0x4eda6a", "--user", "--access", "read", "--json"] + flags))
+      return (told.first?["memoryType"] as? [String: Any])?["type"] as? String
+    }
+    #expect(try type([]) == "WB")
+    #expect(try type(["--mtrr-range", "0x9e2d000+4 KiB=uc"]) == "UC")
+    #expect(try type(["--mtrr-range", "0x9e2e000+4 KiB=uc"]) == "WB")
+    #expect(try type(["--mtrr", "uc", "--mtrr-range", "0+1 GiB=wt"]) == "WT")
+    for wrong in ["0=uc", "0+0=uc", "0+1 GiB=xx", "0xffffffffffffffff+2=uc", "1+2+3=wb"] {
+      let run = try Command(["explain", core, "0", "--mtrr-range", wrong])
+      #expect(run.status == 64, "\(wrong)")
+    }
+  }
+
+  @Test("W4 --vendor amd makes bit 8 of a PML4E reserved")
+  func vendor() throws {
+    var bytes = [UInt8](repeating: 0, count: 0x5000)
+    // PML4E with bit 8, PDPTE, PDE, PTE.
+    for (place, entry) in [(0x1000, 0x2107), (0x2000, 0x3007), (0x3000, 0x4007), (0x4000, 0x1007)] {
+      bytes[place] = UInt8(entry & 0xFF)
+      bytes[place + 1] = UInt8(entry >> 8)
+    }
+    let raw = try TemporaryFile("tables.raw", bytes: bytes)
+    let command = ["translate", raw.path, "0", "--cr3", "0x1000", "--mode", "long4", "--json"]
+    #expect(try Command(command).output.contains(#""pa":"0x1000""#))
+    let refused = try Command(command + ["--vendor", "amd"]).output
+    #expect(refused.contains(#""reason":"reserved bit","level":4"#))
+    #expect(try Command(command + ["--vendor", "intel"]).output.contains(#""pa":"0x1000""#))
+  }
+
   @Test("an access that crosses a page is translated twice", .enabled(if: isHere, "no images"))
   func crossingTranslation() throws {
     let run = try Command([

@@ -9,7 +9,7 @@ struct EPTCompletenessTests {
     try EPTEncoder(
       EPTCapabilities(
         physicalAddressWidth: 46, accessedDirty: accessedDirty, modeBasedExecution: true),
-      variant: .modeBased)
+      layout: .modeBased)
   }
 
   @Test("E9 the second layout leaves bit 10 to user execution and carries mode-based execution")

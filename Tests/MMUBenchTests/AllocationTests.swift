@@ -56,6 +56,27 @@ struct AllocationTests {
     #expect(rig.machine.counters.fixed == fixed + 2000)
   }
 
+  @Test("a warm shadow fault, and one that takes a page from a warm pool, allocate nothing")
+  func shadowFaults() throws {
+    let rig = try ShadowAccessRig()
+    let count = ShadowAccessRig.pageCount
+    for _ in 0..<2 {
+      rig.dropLeaves()
+      let fixed = rig.machine.counters.fixed
+      #expect(allocations { rig.read(count: count) } == 0)
+      #expect(rig.machine.counters.fixed == fixed + count)
+    }
+    // Two address spaces in a pool that holds one and a half: tables are made and recycled.
+    let small = try ShadowAccessRig(tablePages: 60)
+    for round in 1...16 {
+      small.switchTo(round & 1)
+      let recycled = small.machine.counters.recycled
+      let seen = allocations { small.read(count: 500) }
+      #expect(small.machine.counters.recycled > recycled)
+      if round > 14 { #expect(seen == 0) }
+    }
+  }
+
   @Test(
     "MMIO, found and cached, allocates nothing",
     .enabled(if: isOptimised, "counts optimised code; make test-release"))

@@ -176,7 +176,7 @@ struct ShadowFaultTests {
     rig.map(0x4000, to: 0x20_0000)
     rig.map(0x5000, to: 0x20_1000)
     for gva: UInt64 in [0x4000, 0x5000] { _ = rig.access(.read, gva) }
-    rig.mmu.unmap(GFN(0x200)..<GFN(0x201)) {
+    rig.mmu.unmapHost(GFN(0x200)..<GFN(0x201)) {
       #expect(rig.leaf(0x4000)?.spte == rig.mmu.encoder.layout.nonPresent)
       #expect(rig.access(.read, 0x4000).failure != nil, "it tries again until the budget ends")
       #expect(rig.access(.read, 0x5000).exits.total == 0)

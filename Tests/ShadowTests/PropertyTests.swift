@@ -76,14 +76,17 @@ struct RandomGuest {
   private var hasExtraSlot = true
   private let extra = Memslot(id: 9, base: GFN(0x400), frameCount: 4, host: HPA(40 << 20))
 
-  init(_ mode: X86Mode, _ options: ShadowOptions, tablePages: Int, vcpus: Int, seed: UInt64) throws
-  {
+  init(
+    _ mode: X86Mode, _ options: ShadowOptions, tablePages: Int, vcpus: Int, seed: UInt64,
+    layout: NamedLayout = .standard
+  ) throws {
     world = GuestWorld(mode)
     random = SeededGenerator(seed: seed)
     let slot = Memslot(
       id: 0, base: GFN(0), frameCount: 0x400, host: HPA(16 << 20), backing: .size2MiB)
     rig = try ShadowRig(
-      mode, slots: [slot, extra], tablePages: tablePages, vcpus: vcpus, options: options)
+      mode, slots: [slot, extra], tablePages: tablePages, vcpus: vcpus, options: options,
+      layout: layout)
     reference = TLBReference(addresses: world.addresses.map { $0 & ~0xFFF }, vcpus: vcpus)
     for (gpa, value) in world.fixed { rig.poke(gpa, value) }
     for level in 1...world.top {
@@ -131,7 +134,7 @@ struct RandomGuest {
     case 94: toggleRegister(vcpu)
     case 95: pokeTable()
     case 96: try changeSlots()
-    case 97: rig.mmu.unmap(GFN(0x200)..<GFN(0x200 + UInt64(random.below(16))))
+    case 97: rig.mmu.unmapHost(GFN(0x200)..<GFN(0x200 + UInt64(random.below(16))))
     default: try access(vcpu)
     }
   }

@@ -12,7 +12,7 @@ import X86Shadow
 ///
 /// Host memory is 64 MiB: table pages from frame 16, guest RAM from frame 4096 (16 MiB).
 struct ShadowRig {
-  typealias MMUType = ShadowMMU<X86Processor, ShadowEncoder<Long5>, DefaultPolicy>
+  typealias MMUType = ShadowMMU<X86Processor, ShadowEncoder<Long5>, PolicyStack>
   let memory: GuestMemory
   let pool: TablePool
   let mmu: MMUType
@@ -24,7 +24,8 @@ struct ShadowRig {
   init(
     _ mode: X86Mode = .long4, slots: [Memslot] = [.ram], width: Int = 46, tablePages: Int = 2000,
     vcpus: Int = 1, options: ShadowOptions = ShadowOptions(), generation: UInt64 = 1,
-    root: UInt64 = 0x10_0000, isMMIOCached: Bool = true,
+    root: UInt64 = 0x10_0000, isMMIOCached: Bool = true, policy: PolicyStack = PolicyStack([]),
+    layout: NamedLayout = .standard,
     registers: (inout X86Registers) -> Void = { _ in }
   ) throws {
     self.mode = mode
@@ -41,11 +42,16 @@ struct ShadowRig {
       cr0: [.protectionEnable, .paging, .writeProtect],
       cr4: [.physicalAddressExtension, .linearAddress57],
       efer: [.longModeEnable, .longModeActive, .noExecuteEnable])
+    var hostFeatures = features
+    if layout == .encrypted {
+      hostFeatures.encryptionMask = MemoryEncryption.sme(physicalAddressWidth: width)?.mask ?? 0
+    }
     let encoder = try ShadowEncoder(
-      Long5(host, features), rootLevel: Level(5), physicalAddressWidth: width,
-      mmio: isMMIOCached ? .shadow(physicalAddressWidth: width) : nil)
+      Long5(host, hostFeatures), rootLevel: Level(5), physicalAddressWidth: width,
+      mmio: isMMIOCached ? .shadow(physicalAddressWidth: width, layout: layout) : nil,
+      layout: layout)
     mmu = ShadowMMU(
-      encoder: encoder, policy: DefaultPolicy(), memory: memory, pool: pool, options: options)
+      encoder: encoder, policy: policy, memory: memory, pool: pool, options: options)
     var state = Self.registers(mode, root: root)
     registers(&state)
     if mode == .pae {

@@ -75,4 +75,27 @@ struct MemoryTypeTests {
     #expect(type(nil, .ept(.writeThrough, ignoresPAT: false)) == .writeThrough)
     #expect(type(0, .ept(.writeBack, ignoresPAT: true), disabled: true) == .uncacheable)
   }
+
+  @Test("W12 outside every MTRR the default counts, and where they overlap UC and WT win")
+  func ranges() throws {
+    func range(_ base: UInt64, _ size: UInt64, _ type: MemoryType) throws -> MemoryTypeRanges.Range
+    {
+      try #require(MemoryTypeRanges.Range(base: GPA(base), size: size, type: type))
+    }
+    let ranges = MemoryTypeRanges(
+      defaultType: .writeProtected,
+      ranges: [
+        try range(0, 0x10000, .writeBack), try range(0x8000, 0x1000, .writeThrough),
+        try range(0x8800, 0x100, .uncacheable), try range(0x9000, 0x1000, .writeCombining),
+        try range(~0xFFF, 0x1000, .uncacheable),
+      ])
+    let expected: [(UInt64, MemoryType)] = [
+      (0, .writeBack), (0x7FFF, .writeBack), (0x8000, .writeThrough), (0x8800, .uncacheable),
+      (0x8900, .writeThrough), (0x9000, .uncacheable), (0xA000, .writeBack),
+      (0x10000, .writeProtected), (~0x1000, .writeProtected), (~0, .uncacheable),
+    ]
+    for (address, type) in expected { #expect(ranges.type(of: GPA(address)) == type, "\(address)") }
+    #expect(MemoryTypeRanges.Range(base: GPA(0), size: 0, type: .writeBack) == nil)
+    #expect(MemoryTypeRanges.Range(base: GPA(~0), size: 2, type: .writeBack) == nil)
+  }
 }

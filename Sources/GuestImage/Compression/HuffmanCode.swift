@@ -6,33 +6,31 @@ struct HuffmanCode {
   private static var quickBits: Int { 9 }
   private static var longest: Int { 15 }
 
-  /// Symbol and length of each short code, by its bits as they come; length 0 where it is longer.
-  private var quick: [(symbol: UInt16, length: UInt8)]
+  /// Of each short code, by its bits as they come: the symbol above four bits of length; 0 where it
+  /// is longer.
+  private var quick: InlineArray<512, UInt16> = .init(repeating: 0)
   /// How many codes have each length.
-  private var counts = [Int](repeating: 0, count: 16)
+  private var counts: InlineArray<16, Int> = .init(repeating: 0)
   /// The symbols by ascending code.
-  private var symbols: [UInt16]
+  private var symbols: InlineArray<288, UInt16> = .init(repeating: 0)
 
   /// A code.
   ///
   /// - Parameter lengths: of the code of each symbol, 0...15; 0 for a symbol that does not occur.
-  /// - Throws: where more codes have a length than there is room for.
+  /// - Throws: where there are more than 288, or more of a length than there is room for.
   init(lengths: ArraySlice<UInt8>) throws(CompressionDamage) {
+    guard lengths.count <= 288 else { throw CompressionDamage("a code with too many symbols") }
     for length in lengths { counts[Int(length)] += 1 }
     counts[0] = 0
     var room = 1
-    var firstCode = [Int](repeating: 0, count: 17)
-    var firstPlace = [Int](repeating: 0, count: 17)
+    var nextCode: InlineArray<17, Int> = .init(repeating: 0)
+    var nextPlace: InlineArray<17, Int> = .init(repeating: 0)
     for length in 1...Self.longest {
       room = room * 2 - counts[length]
       guard room >= 0 else { throw CompressionDamage("a code with too many symbols") }
-      firstCode[length + 1] = (firstCode[length] + counts[length]) * 2
-      firstPlace[length + 1] = firstPlace[length] + counts[length]
+      nextCode[length + 1] = (nextCode[length] + counts[length]) * 2
+      nextPlace[length + 1] = nextPlace[length] + counts[length]
     }
-    symbols = [UInt16](repeating: 0, count: firstPlace[16])
-    quick = Array(repeating: (0, 0), count: 1 << Self.quickBits)
-    var nextCode = firstCode
-    var nextPlace = firstPlace
     for (symbol, length) in zip(UInt16(0)..., lengths) where length > 0 {
       let width = Int(length)
       symbols[nextPlace[width]] = symbol
@@ -44,7 +42,7 @@ struct HuffmanCode {
           mirrored |= 1 << (width - 1 - bit)
         }
         for place in stride(from: mirrored, to: quick.count, by: 1 << width) {
-          quick[place] = (symbol, length)
+          quick[place] = symbol << 4 | UInt16(length)
         }
       }
       nextCode[width] += 1
@@ -54,10 +52,10 @@ struct HuffmanCode {
   /// The next symbol.
   func next(_ bits: inout BitReader) throws(CompressionDamage) -> Int {
     let window = bits.peek(Self.longest)
-    let short = quick[window & (quick.count - 1)]
-    if short.length > 0 {
-      try bits.skip(Int(short.length))
-      return Int(short.symbol)
+    let short = Int(quick[window & (quick.count - 1)])
+    if short > 0 {
+      try bits.skip(short & 15)
+      return short >> 4
     }
     var code = 0
     var first = 0

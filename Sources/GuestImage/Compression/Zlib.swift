@@ -123,11 +123,17 @@ enum Zlib {
   }
 
   private static func adler32(_ bytes: ArraySlice<UInt8>) -> UInt32 {
-    var low: UInt32 = 1
-    var high: UInt32 = 0
-    for byte in bytes {
-      low = (low + UInt32(byte)) % 65521
-      high = (high + low) % 65521
+    var (low, high) = (1 as UInt32, 0 as UInt32)
+    var rest = bytes
+    while !rest.isEmpty {
+      // So many bytes keep both sums below 2^32, and a remainder is dear.
+      for byte in rest.prefix(4096) {
+        low &+= UInt32(byte)
+        high &+= low
+      }
+      low %= 65521
+      high %= 65521
+      rest = rest.dropFirst(4096)
     }
     return high << 16 | low
   }

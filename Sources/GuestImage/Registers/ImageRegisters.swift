@@ -69,7 +69,8 @@ public struct ImageRegisters: Hashable, Sendable {
     registers = X86Registers(cr0: cr0, cr3: cr3, cr4: cr4, efer: efer)
     features = X86Features(
       physicalAddressWidth: given.physicalAddressWidth ?? sidecar.physicalAddressWidth
-        ?? image.physicalAddressWidth ?? Self.assumedPhysicalAddressWidth)
+        ?? image.physicalAddressWidth ?? Self.assumedPhysicalAddressWidth,
+      vendor: given.vendor ?? sidecar.vendor ?? .intel)
     if let mode = sidecar.mode, given.mode == nil, given.efer == nil, mode != registers.mode {
       notes.append(
         "the sidecar says \(mode.rawValue), the registers \(registers.mode.rawValue):"

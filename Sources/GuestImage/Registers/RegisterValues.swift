@@ -17,6 +17,8 @@ public struct RegisterValues: Hashable, Sendable {
   public var efer: UInt64?
   /// MAXPHYADDR. **Units** bits, 32...52.
   public var physicalAddressWidth: Int?
+  /// Who made the processor.
+  public var vendor: X86Features.Vendor?
 
   /// Nothing said.
   public init() {}
@@ -24,7 +26,7 @@ public struct RegisterValues: Hashable, Sendable {
 
 extension RegisterValues: Decodable {
   private enum CodingKeys: String, CodingKey {
-    case mode, cr0, cr3, cr4, efer, maxphyaddr
+    case mode, cr0, cr3, cr4, efer, maxphyaddr, vendor
   }
 
   /// Decodes a sidecar: numbers are hex strings or integers, other keys are passed over.
@@ -38,6 +40,14 @@ extension RegisterValues: Decodable {
             + " (none, legacy32, pae, long4 or long5)")
       }
       self.mode = mode
+    }
+    if let name = try container.decodeIfPresent(String.self, forKey: .vendor) {
+      guard let vendor = X86Features.Vendor(name) else {
+        throw DecodingError.dataCorruptedError(
+          forKey: .vendor, in: container,
+          debugDescription: "'\(name.prefix(40))' is not a vendor (intel or amd)")
+      }
+      self.vendor = vendor
     }
     cr0 = try container.integerIfPresent(.cr0)
     cr3 = try container.integerIfPresent(.cr3)

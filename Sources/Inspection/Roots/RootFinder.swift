@@ -1,5 +1,6 @@
 public import GuestImage
 import Paging
+import Synchronization
 import X86
 
 /// Finds page-table roots from memory alone: no registers, no symbols.
@@ -19,8 +20,10 @@ public struct RootFinder: Sendable {
   }
 
   /// The roots, best first.
-  public func find() -> [RootCandidate] {
-    let sieved = sieve()
+  ///
+  /// - Parameter progress: told the share that is done, 0...1, from any thread.
+  public func find(progress: (@Sendable (Double) -> Void)? = nil) -> [RootCandidate] {
+    let sieved = sieve(progress)
     var judge = TableJudge(image, pages)
     var found: [FoundRoot] = []
     for (number, sieve) in sieved {
@@ -45,13 +48,19 @@ public struct RootFinder: Sendable {
     return RootRanking(found, judge).ranked()
   }
 
-  private func sieve() -> [(Int, PageSieve)] {
-    let slices = Parallel.ranges(pages.count, pieces: pages.count < 2048 ? 1 : Parallel.width * 8)
+  private func sieve(_ progress: (@Sendable (Double) -> Void)?) -> [(Int, PageSieve)] {
+    // Pieces of at most 64 MiB, so that a bar moves.
+    let pieces = max(Parallel.width * 8, pages.count / 16_384)
+    let slices = Parallel.ranges(pages.count, pieces: pages.count < 2048 ? 1 : pieces)
+    let done = Atomic(0)
     return Parallel.map(slices.count) { slice in
-      slices[slice].compactMap { number in
+      let found = slices[slice].compactMap { number -> (Int, PageSieve)? in
         let sieve = PageSieve(pages.address(of: number), image, pages)
         return sieve.isEmpty ? nil : (number, sieve)
       }
+      let finished = done.add(1, ordering: .relaxed).newValue
+      progress?(Double(finished) / Double(slices.count))
+      return found
     }.flatMap(\.self)
   }
 }

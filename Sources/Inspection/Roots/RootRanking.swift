@@ -1,4 +1,5 @@
 import Paging
+import Report
 import X86
 
 /// Weighs roots against each other: families that share an upper part first, then what no better
@@ -79,14 +80,16 @@ struct RootRanking {
 
   private func candidate(_ root: FoundRoot, sharing: Int) -> RootCandidate {
     var score = 0.4
-    var reasons = ["its tables lead to \(root.mappings) pages"]
+    var reasons = ["its tables lead to \(counted(root.mappings, "page"))"]
     if root.upperCount > 0 {
       score += 0.2
       reasons.append("maps the upper part of the address space")
     }
     if sharing > 1 {
       score += 0.3 * (1 - 1 / Double(sharing))
-      reasons.append("\(sharing - 1) other roots map the upper part alike")
+      reasons.append(
+        "\(counted(sharing - 1, "other root")) \(sharing == 2 ? "maps" : "map") the upper part alike"
+      )
     }
     score += 0.1 * min(Double(root.mappings) / 256, 1)
     if root.lowerCount == 0 { reasons.append("has no entry below it") }

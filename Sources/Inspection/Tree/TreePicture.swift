@@ -1,14 +1,20 @@
 public import Paging
+public import Report
 
 /// A tree drawn in text, each table once, links to tables drawn before marked.
 public struct TreePicture: Sendable {
   private let tree: TableTree
   private let mostChildren: Int
   private let mostLines: Int
+  private let style: TextStyler
 
   /// A drawing of at most `mostLines` tables, and of `mostChildren` of one table.
-  public init(_ tree: TableTree, mostChildren: Int = 24, mostLines: Int = 4096) {
+  public init(
+    _ tree: TableTree, mostChildren: Int = 24, mostLines: Int = 4096,
+    styled style: TextStyler = .plain
+  ) {
     self.tree = tree
+    self.style = style
     self.mostChildren = mostChildren
     self.mostLines = mostLines
   }
@@ -27,17 +33,17 @@ public struct TreePicture: Sendable {
   ) {
     guard lines.count < mostLines else { return }
     let node = tree.nodes[place]
-    var line = "\(first)\(label)\(node.name) \(node.address)"
+    var line = style("\(first)\(label)", .faint) + style("\(node.name) \(node.address)", .heading)
     guard drawn.insert(place).inserted else {
-      lines.append(line + "  (drawn above)")
+      lines.append(line + style("  (drawn above)", .faint))
       return
     }
     line += "  from \(node.start)  \(node.bar)"
-    if node.tables > 0 { line += "  \(node.tables) tables" }
-    if node.pages > 0 { line += "  \(node.pages) pages of \(node.pageSize)" }
+    if node.tables > 0 { line += "  " + counted(node.tables, "table") }
+    if node.pages > 0 { line += "  \(counted(node.pages, "page")) of \(node.pageSize)" }
     if node.links > 1 { line += "  linked \(node.links) times" }
-    if node.malformed > 0 { line += "  \(node.malformed) malformed" }
-    if node.isUnreadable { line += "  not wholly in the image" }
+    if node.malformed > 0 { line += style("  \(node.malformed) malformed", .bad) }
+    if node.isUnreadable { line += style("  not wholly in the image", .bad) }
     lines.append(line)
     let shown = node.children.prefix(mostChildren)
     for (number, child) in shown.enumerated() {
@@ -47,7 +53,8 @@ public struct TreePicture: Sendable {
         "[\(child.index)] ", &drawn, &lines)
     }
     if shown.count < node.children.count {
-      lines.append("\(rest)└─ … \(node.children.count - shown.count) tables more")
+      lines.append(
+        style("\(rest)└─ … \(counted(node.children.count - shown.count, "table")) more", .faint))
     }
   }
 }

@@ -38,6 +38,7 @@ public final class DirtyLog: Sendable {
   public var wordCount: Int { marks.wordCount }
 
   /// Marks frames of the slot, counted from its first; those past the end are ignored.
+  @usableFromInline
   func mark(_ first: UInt64, count: UInt64 = 1) { marks.set(first, count: count) }
 
   /// Takes marks away.

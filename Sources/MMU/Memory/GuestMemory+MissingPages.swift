@@ -1,9 +1,10 @@
-import Paging
+public import Paging
 
 extension GuestMemory {
   /// Brings a frame's page if it is not there yet.
   ///
   /// - Returns: why it is not there now, or `nil` where it is, or where no slot lacks it.
+  @usableFromInline
   func fetchMissing(_ gfn: GFN, of slot: Memslot) -> FaultError? {
     guard let missing = slot.missing, missing.lacks(gfn.rawValue &- slot.base.rawValue) else {
       return nil

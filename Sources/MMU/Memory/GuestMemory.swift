@@ -153,6 +153,7 @@ extension GuestMemory {
   }
 
   /// A view whose writes nobody hears of: for the tracker itself.
+  @usableFromInline
   var untrackedView: GuestView { GuestView(slots: slots, host: host.view, tracker: nil) }
 
   /// A view of what is there: pages that are missing are holes, and nobody is asked for them.

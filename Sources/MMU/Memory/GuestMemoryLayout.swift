@@ -24,6 +24,7 @@ public struct GuestMemoryLayout: Sendable, Hashable {
     /// - Parameters:
     ///   - gpa: the first byte; a multiple of 4096.
     ///   - byteCount: **Units** bytes; a multiple of 4096.
+    ///   - backing: the largest page that backs it.
     public static func ram(
       at gpa: UInt64 = 0, byteCount: UInt64, backing: PageSize = .size2MiB
     ) -> Slot {
@@ -52,8 +53,10 @@ public struct GuestMemoryLayout: Sendable, Hashable {
 
   /// A layout.
   ///
-  /// - Parameter tablePages: the most table pages in use at once; 16,384 map at least 32 GiB of 4 KiB
-  ///   pages. Negative counts as 0.
+  /// - Parameters:
+  ///   - tablePages: the most table pages in use at once; 16,384 map at least 32 GiB of 4 KiB
+  ///     pages. Negative counts as 0.
+  ///   - slots: what the guest has, in any order.
   public init(tablePages: Int = 16_384, _ slots: Slot...) {
     self.tablePages = max(tablePages, 0)
     self.slots = slots

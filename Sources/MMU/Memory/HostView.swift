@@ -138,7 +138,15 @@ public struct HostView: EntryMemory, @unchecked Sendable {
 
   /// Up to 16 bytes as a little-endian number, or `nil` unless the range lies inside. An aligned
   /// power of two up to 8 is read at once.
+  @inlinable
+  @inline(__always)  // PERF: tlb.hit
   public func readValue(_ address: HPA, size: Int) -> UInt128? {
+    if isPiece(address, size: size) { return UInt128(loadPiece(address, size: size)) }
+    return readPieces(address, size: size)
+  }
+
+  @usableFromInline
+  func readPieces(_ address: HPA, size: Int) -> UInt128? {
     guard (1...16).contains(size), contains(address, count: size) else { return nil }
     var value: UInt128 = 0
     var done = 0
@@ -153,7 +161,18 @@ public struct HostView: EntryMemory, @unchecked Sendable {
 
   /// Stores the low bytes of a number, little-endian; nothing unless the range lies inside. An aligned
   /// power of two up to 8 is stored at once.
+  @inlinable
+  @inline(__always)  // PERF: tlb.hit
   public func writeValue(_ value: UInt128, size: Int, at address: HPA) -> Bool {
+    if isPiece(address, size: size) {
+      storePiece(UInt64(truncatingIfNeeded: value), address, size: size)
+      return true
+    }
+    return writePieces(value, size: size, at: address)
+  }
+
+  @usableFromInline
+  func writePieces(_ value: UInt128, size: Int, at address: HPA) -> Bool {
     guard (1...16).contains(size), contains(address, count: size) else { return false }
     var done = 0
     while done < size {
@@ -165,6 +184,15 @@ public struct HostView: EntryMemory, @unchecked Sendable {
     return true
   }
 
+  /// Whether a range is one aligned piece inside.
+  @inlinable
+  @inline(__always)
+  func isPiece(_ address: HPA, size: Int) -> Bool {
+    // The byte count is a multiple of 4096, so an aligned piece that begins inside ends there.
+    size == 8 || size == 4 || size == 2 || size == 1
+      ? address.rawValue & UInt64(size &- 1) == 0 && address.rawValue < byteCount : false
+  }
+
   /// The largest aligned power of two up to 8 at an address.
   private static func pieceSize(at address: HPA, atMost limit: Int) -> Int {
     var size = 8
@@ -174,8 +202,10 @@ public struct HostView: EntryMemory, @unchecked Sendable {
 
   // SAFETY: callers have checked the range and aligned the piece. Guest data may race, as on
   // hardware, so it is accessed through atomics without order.
-  private func loadPiece(_ address: HPA, size: Int) -> UInt64 {
-    let place = unsafe base + Int(address.rawValue)
+  @inlinable
+  @inline(__always)
+  func loadPiece(_ address: HPA, size: Int) -> UInt64 {
+    let place = unsafe base + Int(truncatingIfNeeded: address.rawValue)
     switch size {
     case 8:
       return UInt64(
@@ -198,8 +228,10 @@ public struct HostView: EntryMemory, @unchecked Sendable {
   }
 
   // SAFETY: as for `loadPiece`.
-  private func storePiece(_ value: UInt64, _ address: HPA, size: Int) {
-    let place = unsafe base + Int(address.rawValue)
+  @inlinable
+  @inline(__always)
+  func storePiece(_ value: UInt64, _ address: HPA, size: Int) {
+    let place = unsafe base + Int(truncatingIfNeeded: address.rawValue)
     switch size {
     case 8:
       unsafe place.assumingMemoryBound(to: Atomic<UInt64>.self).pointee

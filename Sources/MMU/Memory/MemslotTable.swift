@@ -74,7 +74,9 @@ public final class MemslotTable: Sendable {
 
   /// The slot that holds a frame.
   ///
-  /// - Parameter hint: the index found last, tried first; updated.
+  /// - Parameters:
+  ///   - gfn: the guest frame.
+  ///   - hint: the index found last, tried first; updated.
   /// - Complexity: O(1) where the hint holds, else O(log n).
   public func slot(for gfn: GFN, hint: inout Int) -> Memslot? {
     if hint < slots.count, slots[hint].contains(gfn) { return slots[hint] }

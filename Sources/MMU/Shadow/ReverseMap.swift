@@ -1,61 +1,115 @@
-import Paging
+public import Paging
 
 /// Every leaf of a frame, from the frame (SPEC F13).
-struct ReverseMap {
-  /// Where a leaf is.
-  struct Leaf {
-    let page: ShadowPage
-    let index: Int
+///
+/// A hash of frame and level names a list of leaves, linked through the pages that hold them, so that
+/// a leaf comes and goes in constant time and without an allocation.
+@usableFromInline
+final class ReverseMap {
+  /// The leaves beside one in its list.
+  @usableFromInline
+  struct Links {
+    /// 1 + the leaf's number; 0 for none.
+    fileprivate var next, previous: UInt32
+    /// Whether the leaf is in a list at all.
+    fileprivate var isLinked = false
+
+    @usableFromInline
+    init() { (next, previous) = (0, 0) }
   }
 
-  private struct Key: Hashable {
-    let gfn: GFN
-    let level: Level
-  }
-
-  private var leaves: [Key: [Leaf]] = [:]
+  private let pages: ShadowPageRegistry
+  /// The first leaf of each list, as in `Links`; a power of two of them.
+  private var heads: [UInt32] = Array(repeating: 0, count: 1024)
   /// All leaves.
   private(set) var count = 0
 
-  /// Notes a leaf. **Requires** the first frame of the leaf's page.
-  mutating func insert(_ gfn: GFN, _ page: ShadowPage, _ index: Int) {
-    leaves[Key(gfn: gfn, level: page.role.level), default: []].append(
-      Leaf(page: page, index: index))
+  init(of pages: ShadowPageRegistry) { self.pages = pages }
+
+  /// Notes a leaf. **Requires** the first frame of the leaf's page, noted in `page` already.
+  @usableFromInline
+  func insert(_ gfn: GFN, _ page: ShadowPage, _ index: Int) {
+    if count >= 2 * heads.count { grow() }
+    link(gfn, page, index)
     count += 1
   }
 
   /// Forgets a leaf.
   ///
   /// - Returns: whether it was known.
+  @usableFromInline
   @discardableResult
-  mutating func remove(_ gfn: GFN, _ page: ShadowPage, _ index: Int) -> Bool {
-    let key = Key(gfn: gfn, level: page.role.level)
-    guard
-      let position = leaves[key]?.firstIndex(where: { $0.page === page && $0.index == index })
-    else { return false }
-    count -= 1
-    if leaves[key]?.count == 1 {
-      leaves[key] = nil
+  func remove(_ gfn: GFN, _ page: ShadowPage, _ index: Int) -> Bool {
+    guard contains(page, index) else { return false }
+    let links = page.records[index].links
+    page.records[index].links = Links()
+    if let (next, place) = leaf(links.next) { next.records[place].links.previous = links.previous }
+    if let (previous, place) = leaf(links.previous) {
+      previous.records[place].links.next = links.next
     } else {
-      leaves[key]?.remove(at: position)
+      heads[bucket(gfn, page.role.level)] = links.next
     }
+    count -= 1
     return true
   }
 
-  /// The leaves whose page holds a frame, of every size.
-  func leaves(of gfn: GFN) -> [Leaf] {
-    var result: [Leaf] = []
-    for level in [Level.pageTable, .directory, .directoryPointer] {
-      let first = gfn.roundedDown(to: PageSize(shift: 3 + 9 * level.rawValue))
-      if let found = leaves[Key(gfn: first, level: level)] { result += found }
+  /// Calls for each leaf whose page holds a frame, of every size; the call may remove that leaf, and
+  /// no other.
+  func forEachLeaf(of gfn: GFN, _ body: (ShadowPage, Int) -> Void) {
+    forEachLeaf(of: gfn, at: .pageTable, body)
+    forEachLeaf(of: gfn, at: .directory, body)
+    forEachLeaf(of: gfn, at: .directoryPointer, body)
+  }
+
+  /// Calls for each leaf of a level whose page holds a frame; the call may remove that leaf, and no
+  /// other.
+  func forEachLeaf(of gfn: GFN, at level: Level, _ body: (ShadowPage, Int) -> Void) {
+    let first = gfn.roundedDown(to: PageSize(shift: 3 + 9 * level.rawValue))
+    var link = heads[bucket(first, level)]
+    while let (page, index) = leaf(link) {
+      link = page.records[index].links.next
+      if page.role.level == level, page.frame(of: index) == first { body(page, index) }
     }
-    return result
   }
 
   /// Whether a leaf is known.
-  func contains(_ gfn: GFN, _ page: ShadowPage, _ index: Int) -> Bool {
-    leaves[Key(gfn: gfn, level: page.role.level)]?.contains {
-      $0.page === page && $0.index == index
-    } ?? false
+  @usableFromInline
+  func contains(_ page: ShadowPage, _ index: Int) -> Bool {
+    index < page.records.count && page.records[index].links.isLinked
+  }
+
+  private func link(_ gfn: GFN, _ page: ShadowPage, _ index: Int) {
+    let bucket = bucket(gfn, page.role.level)
+    let this = UInt32(page.number << 9 | index) + 1
+    let head = heads[bucket]
+    page.records[index].links.next = head
+    page.records[index].links.previous = 0
+    page.records[index].links.isLinked = true
+    if let (next, place) = leaf(head) { next.records[place].links.previous = this }
+    heads[bucket] = this
+  }
+
+  private func leaf(_ link: UInt32) -> (page: ShadowPage, index: Int)? {
+    if link == 0 { return nil }
+    return (pages[number: Int((link - 1) >> 9)], Int((link - 1) & 511))
+  }
+
+  private func bucket(_ gfn: GFN, _ level: Level) -> Int {
+    let key = gfn.rawValue ^ UInt64(level.rawValue) << 56
+    let hash = (key &* 0x9E37_79B9_7F4A_7C15) >> 32
+    return Int(truncatingIfNeeded: hash) & (heads.count - 1)
+  }
+
+  /// Doubles the lists and spreads the leaves anew.
+  private func grow() {
+    let old = heads
+    heads = Array(repeating: 0, count: old.count * 2)
+    for head in old {
+      var next = head
+      while let (page, index) = leaf(next) {
+        next = page.records[index].links.next
+        link(page.frame(of: index), page, index)
+      }
+    }
   }
 }

@@ -5,39 +5,53 @@ public struct ShadowContext<Guest: ShadowedGuest>: Sendable {
   /// The vCPU's number.
   public let index: Int
   /// What the vCPU's faults amounted to.
-  public internal(set) var counters = MMUCounters()
+  @inlinable public var counters: MMUCounters { counts }
+  @usableFromInline var counts = MMUCounters()
   /// The root in use, `nil` before the first walk or where no page was left for one.
-  var current: ShadowRoot?
+  @usableFromInline var current: ShadowRoot?
   /// The last three roots, youngest first (SPEC F14).
-  var previous: [ShadowRoot] = []
-  var guest: Guest?
+  @usableFromInline var previous: [ShadowRoot] = []
+  @usableFromInline var guest: Guest?
   /// The processor's own view of the root in use.
-  var hardware: Guest.Hardware?
-  var rules = ShadowRules(
+  @usableFromInline var hardware: Guest.Hardware?
+  @usableFromInline var rules = ShadowRules(
     writeProtect: true, smep: false, smap: false, protectionKeys: false, executeDisable: false)
   /// The invalidations that the vCPU's TLB has seen.
-  var epoch: UInt64 = 0
-  var needsFlush = false
+  @usableFromInline var epoch: UInt64 = 0
+  @usableFromInline var needsFlush = false
   /// The last MMIO page, answered first (SPEC F2).
-  var lastMMIO: LastMMIO?
-  var flood = FloodState()
+  @usableFromInline var lastMMIO: LastMMIO?
+  @usableFromInline var flood = FloodState()
 
   /// The most roots kept besides the one in use.
   static var previousRoots: Int { 3 }
 
+  @usableFromInline
   struct LastMMIO: Sendable {
-    var page: UInt64
-    var gfn: GFN
-    var permissions: Permissions
-    var generation: UInt64
+    @usableFromInline var page: UInt64
+    @usableFromInline var gfn: GFN
+    @usableFromInline var permissions: Permissions
+    @usableFromInline var generation: UInt64
+
+    @usableFromInline
+    init(page: UInt64, gfn: GFN, permissions: Permissions, generation: UInt64) {
+      self.page = page
+      self.gfn = gfn
+      self.permissions = permissions
+      self.generation = generation
+    }
   }
 
   /// The vCPU's last writes to tables (SPEC F8, the policy of 2008).
+  @usableFromInline
   struct FloodState: Sendable {
     var gfn: GFN?
     var count = 0
     /// The entry that the last write updated, looked at for its accessed bit.
     var lastUpdated: HPA?
+
+    @usableFromInline
+    init() {}
   }
 
   init(index: Int) { self.index = index }

@@ -11,6 +11,14 @@ public struct ShadowExit<Access: MemoryAccess>: MMUExit {
   /// Whether an entry had a reserved bit: the sign of an MMIO entry.
   public let isMalformed: Bool
 
+  @usableFromInline
+  init(gva: GVA, access: Access, errorCode: UInt32, isMalformed: Bool) {
+    self.gva = gva
+    self.access = access
+    self.errorCode = errorCode
+    self.isMalformed = isMalformed
+  }
+
   /// `shadow-page-fault`.
   public var cause: ExitCause { .shadowPageFault }
 

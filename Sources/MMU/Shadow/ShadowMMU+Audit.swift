@@ -32,8 +32,7 @@ extension ShadowMMU: AuditableMMU {
         }
         if page.isInvalid {
           if page.rootCount == 0 { complain(nil, "invalid, unused and not freed") }
-        } else if page.shadowsTable, !registry.tables(at: page.gfn).contains(where: { $0 === page })
-        {
+        } else if page.shadowsTable, registry.find(page.gfn, page.role) !== page {
           complain(nil, "its frame is not tracked")
         }
         if page.isUnsync != unsyncPages.contains(where: { $0 === page }) {
@@ -55,12 +54,15 @@ extension ShadowMMU: AuditableMMU {
   private func breach(_ page: ShadowPage, _ index: Int, _ spte: SPTE) -> String? {
     let masks = encoder.layout.masks
     if spte == encoder.layout.nonPresent { return nil }
+    if spte == encoder.layout.noTrap {
+      return isGuestsOwn(page, index) ? nil : "left to the guest, which has an entry"
+    }
     if page.isInvalid { return "a zapped page has an entry" }
     if encoder.isMMIO(spte) { return mmioBreach(page, index, spte) }
     guard encoder.isPresent(spte) else { return "neither present, MMIO nor empty" }
     if !encoder.isLeaf(spte, at: page.role.level) { return tableBreach(page, index, spte) }
     let gfn = page.frame(of: index)
-    if !reverseMap.contains(gfn, page, index) { return "not in the reverse map" }
+    if !reverseMap.contains(page, index) { return "not in the reverse map" }
     let writability = spte.rawValue & (masks.hostWritable | masks.mmuWritable | masks.writable)
     let legal = [
       masks.hostWritable | masks.mmuWritable | masks.writable,

@@ -2,25 +2,45 @@ public import Paging
 
 extension ShadowMMU {
   /// What is to be mapped, once guest and memslots have been asked.
+  @usableFromInline
   struct Mapping {
-    var gva: GVA
-    var gfn: GFN
     /// The slot; `nil` for MMIO.
-    var slot: Memslot?
+    @usableFromInline var slot: Memslot?
     /// The level at which the leaf goes.
-    var level: Level
+    @usableFromInline var level: Level
     /// The level of the guest's leaf; above all others where the guest has no tables.
-    var guestLevel: Level
-    var walk: GuestWalk
+    @usableFromInline var guestLevel: Level
+    @usableFromInline var walk: GuestWalk
     /// What the guest's entries grant together, as the shadow may show it.
-    var permissions: Permissions
-    var protectionKey: UInt8
-    var isWrite: Bool
+    @usableFromInline var permissions: Permissions
+    @usableFromInline var protectionKey: UInt8
+    /// The fault as policies see it.
+    @usableFromInline var fault: FaultInfo
+    @usableFromInline var gva: GVA
+
+    @inlinable var gfn: GFN { fault.gpa.frame }
+    @inlinable var isWrite: Bool { fault.kind == .write }
+
+    @inlinable
+    init(
+      _ fault: FaultInfo, _ gva: GVA, slot: Memslot?, guestLevel: Level, _ walk: GuestWalk,
+      _ permissions: Permissions, protectionKey: UInt8
+    ) {
+      self.fault = fault
+      self.gva = gva
+      self.slot = slot
+      level = .pageTable
+      self.guestLevel = guestLevel
+      self.walk = walk
+      self.permissions = permissions
+      self.protectionKey = protectionKey
+    }
   }
 
   /// Handles one exit, in the order of SPEC F1: a malformed entry is looked up as MMIO; the guest's
   /// tables are walked and may refuse; a write to a tracked table is done by software; then the frame
   /// is resolved through the memslots and mapped.
+  @inlinable
   public func handle(
     _ exit: Exit, on cpu: inout CPU, _ observer: borrowing some MMUObserver
   ) -> FaultOutcome {
@@ -37,8 +57,10 @@ extension ShadowMMU {
     }
   }
 
-  private func resolve(_ exit: Exit, on cpu: inout CPU) -> FaultOutcome {
+  @inlinable
+  func resolve(_ exit: Exit, on cpu: inout CPU) -> FaultOutcome {
     refreshSlots()
+    faultCount &+= 1
     guard let guest = cpu.guest else { return .retry }
     if cpu.current == nil || cpu.current?.key.isDummy == true { adopt(guest, on: &cpu) }
     guard let root = cpu.current.flatMap({ registry.page(at: $0.page) }) else {
@@ -65,14 +87,16 @@ extension ShadowMMU {
     }
   }
 
-  private func inject(_ fault: Guest.Fault, on cpu: inout CPU) -> FaultOutcome {
+  @inlinable
+  func inject(_ fault: Guest.Fault, on cpu: inout CPU) -> FaultOutcome {
     cpu.flood = CPU.FloodState()
     let exception = Guest.exception(of: fault)
     return .inject(vector: exception.vector, errorCode: exception.errorCode)
   }
 
   /// The guest's tables grant the access to `gpa`: what becomes of it.
-  private func resolve(
+  @inlinable
+  func resolve(
     _ exit: Exit, _ gpa: GPA, _ guestLevel: Level, _ granted: Permissions, _ leaf: UInt64,
     _ walk: GuestWalk, _ root: ShadowPage, on cpu: inout CPU
   ) -> FaultOutcome {
@@ -101,20 +125,19 @@ extension ShadowMMU {
     case .deny: return .failed(.denied(gpa))
     case .exit: return .failed(.stopped(gpa))
     }
-    let tables = registry.tables(at: gfn)
-    if isWrite, slot != nil, tables.contains(where: { $0.role.level > .pageTable }) {
-      return .perform(gpa)
+    if let table = registry.firstTable(at: gfn) {
+      if isWrite, slot != nil, isUsedAboveLeaves(table) { return .perform(gpa) }
+    } else {
+      cpu.flood = CPU.FloodState()
     }
-    if tables.isEmpty { cpu.flood = CPU.FloodState() }
     var mapping = Mapping(
-      gva: exit.gva, gfn: gfn, slot: slot, level: .pageTable,
-      guestLevel: hasTables ? guestLevel : Level(6), walk: walk, permissions: granted,
-      protectionKey: entry?.protectionKey ?? 0, isWrite: isWrite)
+      info, exit.gva, slot: slot, guestLevel: hasTables ? guestLevel : Level(6), walk, granted,
+      protectionKey: entry?.protectionKey ?? 0)
     if let slot {
       if isWrite, slot.flags.contains(.readOnly) { return .emulate(gpa) }
       guard slot.host != nil else { return .failed(.unbacked(gfn)) }
       if let error = memory.fetchMissing(gfn, of: slot) { return .failed(error) }
-      if activeNotifiers.contains(where: { $0.contains(gfn) }) { return .retry }
+      if isBeingUnmapped(gfn) { return .retry }
       // A leaf that nobody can mark as written keeps its write for software.
       if isWrite, entry?.isDirty == false { return .perform(gpa) }
       if !adjust(&mapping, isUser: exit.access.isUser, isDirty: entry?.isDirty ?? true, cpu.rules) {
@@ -135,7 +158,8 @@ extension ShadowMMU {
   ///
   /// - Returns: false where no entry can say it and software must do the access: with SMAP or
   ///   protection keys a user page that poses as a kernel page would not be judged as what it is.
-  private func adjust(
+  @inlinable
+  func adjust(
     _ mapping: inout Mapping, isUser: Bool, isDirty: Bool, _ rules: ShadowRules
   ) -> Bool {
     if !isDirty { mapping.permissions.remove(.write) }
@@ -150,10 +174,22 @@ extension ShadowMMU {
     return true
   }
 
+  /// Whether the host is changing what is behind a frame just now.
+  @inlinable
+  func isBeingUnmapped(_ gfn: GFN) -> Bool {
+    !activeNotifiers.isEmpty && activeNotifiers.contains { $0.contains(gfn) }
+  }
+
   /// Takes the memslots of this moment; MMIO entries do not outlive the wrap of generations.
+  @inlinable
   func refreshSlots() {
     let now = memory.generation
     if now == generation, now & GuestMemory.updateInProgress == 0 { return }
+    takeSlots(of: now)
+  }
+
+  @usableFromInline
+  func takeSlots(of now: UInt64) {
     generation = now
     slots = memory.slots
     slotHint = 0

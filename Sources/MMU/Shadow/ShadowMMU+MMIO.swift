@@ -1,7 +1,8 @@
-import Paging
+public import Paging
 
 extension ShadowMMU {
   /// The vCPU's last MMIO page, if the exit is for it and what it grants is enough (SPEC F2).
+  @inlinable
   func lastMMIO(_ exit: Exit, on cpu: CPU) -> GPA? {
     guard let last = cpu.lastMMIO, last.page == exit.gva.rawValue >> 12,
       last.generation == generation, !isUpdating, grants(last.permissions, exit.access, cpu)
@@ -9,7 +10,8 @@ extension ShadowMMU {
     return last.gfn.baseAddress.wrappingAdd(exit.gva.offset(in: .size4KiB))
   }
 
-  private func grants(
+  @inlinable
+  func grants(
     _ permissions: Permissions, _ access: Guest.Access, _ cpu: CPU
   ) -> Bool {
     if access.kind == .fetch { return false }
@@ -21,15 +23,18 @@ extension ShadowMMU {
   ///
   /// - Returns: what becomes of the exit, or `nil` where the generation is stale and the fault goes
   ///   on in full.
+  @inlinable
   func lookUpMMIO(_ exit: Exit, _ root: ShadowPage, on cpu: inout CPU) -> FaultOutcome? {
     guard let (page, index) = lastEntry(for: exit.gva, below: root.pfn) else { return .retry }
     let spte = load(page.place(of: index))
     guard let mmio = encoder.layout.mmio, mmio.matches(spte) else {
-      let isSound =
-        !encoder.isPresent(spte)
-        || encoder.format.kind(of: spte.rawValue, at: page.role.level) != .reserved
+      let isMapped =
+        encoder.isPresent(spte)
+        && encoder.format.kind(of: spte.rawValue, at: page.role.level) != .reserved
+      // An empty entry that traps looks like any other malformed one.
+      if spte == encoder.layout.nonPresent, encoder.layout.noTrap != nil { return nil }
       // Zapped or mapped meanwhile: the processor faults again, if at all.
-      if isSound { return .retry }
+      if isMapped || encoder.isZapped(spte) { return .retry }
       let step = WalkStep(
         level: page.role.level, entryAddress: page.place(of: index).rawValue,
         entry: spte.rawValue, kind: .reserved)
@@ -55,6 +60,7 @@ extension ShadowMMU {
   }
 
   /// Makes the next access to a frame without a slot exit as a malformed entry (SPEC F3).
+  @inlinable
   func cacheMMIO(
     _ mapping: Mapping, _ gpa: GPA, _ root: ShadowPage, on cpu: inout CPU
   ) -> FaultOutcome {
@@ -79,17 +85,20 @@ extension ShadowMMU {
   }
 
   /// The MMIO entry of a frame, or `nil` where it cannot be cached.
+  @inlinable
   func mmio(_ gfn: GFN, _ permissions: Permissions) -> SPTE? {
     isUpdating
       ? nil : encoder.mmio(gfn: gfn, permissions: permissions, generation: generation)
   }
 
-  private func remember(
+  @inlinable
+  func remember(
     _ gva: GVA, _ gfn: GFN, _ permissions: Permissions, on cpu: inout CPU
   ) {
     cpu.lastMMIO = CPU.LastMMIO(
       page: gva.rawValue >> 12, gfn: gfn, permissions: permissions, generation: generation)
   }
 
-  private var isUpdating: Bool { generation & GuestMemory.updateInProgress != 0 }
+  @inlinable
+  var isUpdating: Bool { generation & GuestMemory.updateInProgress != 0 }
 }

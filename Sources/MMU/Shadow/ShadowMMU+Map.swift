@@ -1,7 +1,8 @@
-import Paging
+public import Paging
 
 extension ShadowMMU {
   /// Where a descent through the shadow ended.
+  @usableFromInline
   enum Descent {
     /// The page whose entry is wanted.
     case arrived(ShadowPage)
@@ -15,6 +16,7 @@ extension ShadowMMU {
   ///
   /// Each of the guest's entries is read again once its table is tracked, before anything is linked
   /// below it (SPEC F10).
+  @inlinable
   func descend(_ mapping: Mapping, to target: Level, from root: ShadowPage) -> Descent {
     let format = formats[root.role.format]
     var page = root
@@ -32,6 +34,7 @@ extension ShadowMMU {
         let child = registry.page(at: encoder.pfn(of: old)), child.gfn == gfn, child.role == role
       {
         child.writeCount = 0
+        child.lastFault = faultCount
         page = child
         guard isUnchanged(mapping.walk, at: level.below, format) else { return .changed }
         continue
@@ -43,13 +46,15 @@ extension ShadowMMU {
       guard isUnchanged(mapping.walk, at: level.below, format) else { return .changed }
       link(child, under: page, index)
       child.writeCount = 0
+      child.lastFault = faultCount
       page = child
     }
     return .arrived(page)
   }
 
   /// Frame and role of the page that belongs below an entry.
-  private func child(
+  @inlinable
+  func child(
     of page: ShadowPage, _ mapping: Mapping, _ access: Permissions, _ format: Guest.Entries
   ) -> (GFN, ShadowRole) {
     let level = page.role.level
@@ -71,13 +76,15 @@ extension ShadowMMU {
   }
 
   /// Whether the guest's entry of a level is what the walk found, marks apart.
-  private func isUnchanged(_ walk: GuestWalk, at level: Level, _ format: Guest.Entries) -> Bool {
+  @inlinable
+  func isUnchanged(_ walk: GuestWalk, at level: Level, _ format: Guest.Entries) -> Bool {
     guard let step = walk[level] else { return true }
     guard let now = guestEntry(at: GPA(step.entryAddress), format) else { return false }
     return (now ^ step.entry) & ~format.markBits == 0
   }
 
   /// Reads an entry of the guest's tables.
+  @inlinable
   func guestEntry(at gpa: GPA, _ format: Guest.Entries) -> UInt64? {
     guard let slot = slots.slot(for: gpa.frame, hint: &slotHint),
       let pfn = slot.pfn(of: gpa.frame)
@@ -92,6 +99,7 @@ extension ShadowMMU {
   }
 
   /// Maps the page that holds a frame.
+  @inlinable
   func map(
     _ mapping: Mapping, _ exit: Exit, _ gpa: GPA, _ root: ShadowPage, on cpu: inout CPU
   ) -> FaultOutcome {
@@ -135,6 +143,7 @@ extension ShadowMMU {
   /// Makes the leaf of a page.
   ///
   /// - Returns: `nil` where no host memory is behind it.
+  @inlinable
   func leaf(
     _ first: GFN, at level: Level, _ slot: Memslot, _ permissions: Permissions, _ key: UInt8,
     isTracked: Bool, isWrite: Bool, isPrefetch: Bool = false
@@ -155,6 +164,7 @@ extension ShadowMMU {
   /// Puts a leaf in an entry, in place of whatever it holds.
   ///
   /// - Returns: whether anything changed besides the hardware's marks.
+  @inlinable
   @discardableResult
   func set(_ page: ShadowPage, _ index: Int, to new: SPTE, _ first: GFN) -> Bool {
     let place = page.place(of: index)
@@ -179,7 +189,8 @@ extension ShadowMMU {
 
   /// Whether a TLB may hold more than a new leaf grants: W, U or execution is lost, or U appears, which
   /// SMAP and SMEP judge otherwise, or the key differs.
-  private func takesRights(from old: SPTE, to new: SPTE) -> Bool {
+  @inlinable
+  func takesRights(from old: SPTE, to new: SPTE) -> Bool {
     let masks = encoder.layout.masks
     let lost = old.rawValue & ~new.rawValue & (masks.writable | masks.mmuWritable)
     let judged = (old.rawValue ^ new.rawValue) & (masks.user | masks.protectionKey)
@@ -188,19 +199,23 @@ extension ShadowMMU {
 
   /// Maps neighbours of an entry that was just mapped, as far as the guest has used them already
   /// (SPEC F9).
-  private func prefetch(
+  @inlinable
+  func prefetch(
     around index: Int, of page: ShadowPage, _ mapping: Mapping, _ slot: Memslot
   ) {
-    let window = options.prefetchWindow
+    let standard = options.prefetchWindow
+    let window = max(1, min(policy.prefetchWindow(for: mapping.fault, standard: standard), 512))
+    if window == 1 { return }
     let first = index / window * window
     for neighbour in first..<min(first + window, 512) where neighbour != index {
-      if load(page.place(of: neighbour)) != encoder.layout.nonPresent { continue }
+      if !encoder.isVacant(load(page.place(of: neighbour))) { continue }
       guard prefetch(page, neighbour, mapping) else { return }
     }
   }
 
   /// - Returns: false where the entry cannot be used, so that the run ends.
-  private func prefetch(_ page: ShadowPage, _ index: Int, _ mapping: Mapping) -> Bool {
+  @inlinable
+  func prefetch(_ page: ShadowPage, _ index: Int, _ mapping: Mapping) -> Bool {
     if page.role.isDirect {
       let gfn = page.frame(of: index)
       return install(
@@ -216,12 +231,13 @@ extension ShadowMMU {
   /// Maps an entry that nobody has asked for.
   ///
   /// - Returns: whether it could be.
+  @inlinable
   @discardableResult
   func install(
     _ page: ShadowPage, _ index: Int, _ gfn: GFN, _ permissions: Permissions, _ key: UInt8
   ) -> Bool {
     guard let slot = slots.slot(for: gfn, hint: &slotHint), slot.host != nil,
-      !activeNotifiers.contains(where: { $0.contains(gfn) })
+      !isBeingUnmapped(gfn)
     else { return false }
     let withheld = policy.withheldPermissions(gfn: gfn)
     guard !withheld.contains(.read),

@@ -1,13 +1,18 @@
-import Paging
+public import Paging
 
 extension ShadowMMU {
   /// The page of a frame and role, in step with the guest; made if there is none (SPEC F4).
   ///
   /// - Returns: `nil` where no page of memory is left.
+  @inlinable
   func page(_ gfn: GFN, _ role: ShadowRole) -> ShadowPage? {
     if role.level > .pageTable, !role.isDirect {
       // A table that is used at a higher level too may not go on being written unseen.
-      for other in registry.tables(at: gfn) where other.isUnsync { zap(other, .conflict) }
+      var next = registry.firstTable(at: gfn)
+      while let other = next {
+        next = registry.nextTable(after: other)
+        if other.isUnsync { zap(other, .conflict) }
+      }
     }
     if let page = registry.find(gfn, role) {
       if page.isUnsync { sync(page) }
@@ -17,25 +22,70 @@ extension ShadowMMU {
   }
 
   /// A new page without entries.
+  @inlinable
   func makePage(_ gfn: GFN, _ role: ShadowRole) -> ShadowPage? {
     guard let pfn = pool.take() else { return nil }
     host.fill(page: pfn, with: encoder.layout.nonPresent.rawValue)
-    let page = ShadowPage(pfn: pfn, gfn: gfn, role: role)
-    registry.insert(page)
+    let page = registry.make(pfn, gfn, role)
+    page.lastFault = faultCount
     if page.shadowsTable {
       tally.cacheMisses += 1
       notify(.tableShadowed(level: role.level, gfn: gfn))
       writeProtect(gfn)
+      leaveToGuest(page)
     }
     return page
   }
 
-  /// Makes room before a fault changes anything, oldest page first (SPEC F4, F17).
+  /// What an entry holds that maps nothing: where the layout has a value for it, the guest's own fault
+  /// is left to it as long as its entry is not present and the MMU hears of writes to it (SPEC E19).
+  @inlinable
+  func vacancy(of page: ShadowPage, _ index: Int) -> SPTE {
+    guard let noTrap = encoder.layout.noTrap, isGuestsOwn(page, index) else {
+      return encoder.layout.nonPresent
+    }
+    return noTrap
+  }
+
+  @usableFromInline
+  func isGuestsOwn(_ page: ShadowPage, _ index: Int) -> Bool {
+    guard page.shadowsTable, !page.isInvalid, !page.isUnsync else { return false }
+    let format = formats[page.role.format]
+    guard format.canFaultByItself else { return false }
+    let offset = page.guestOffset(of: index, entrySize: format.entrySize)
+    return guestEntry(at: page.gfn.baseAddress.wrappingAdd(offset), format).map {
+      format.decode($0, at: page.role.level).kind == .notPresent
+    } ?? false
+  }
+
+  /// Leaves the faults of a new page to the guest where its entries are not present.
+  @inlinable
+  func leaveToGuest(_ page: ShadowPage) {
+    if encoder.layout.noTrap == nil { return }
+    for index in 0..<512 { drop(page, index) }
+  }
+
+  /// Makes every empty entry of a page exit, before the guest writes its table unseen.
+  @inlinable
+  func takeFromGuest(_ page: ShadowPage) {
+    guard let noTrap = encoder.layout.noTrap else { return }
+    for index in 0..<512 where load(page.place(of: index)) == noTrap {
+      store(page.place(of: index), encoder.layout.nonPresent)
+    }
+  }
+
+  /// Makes room before a fault changes anything (SPEC F4, F17).
   ///
   /// - Returns: false where even then not enough pages are left.
+  @inlinable
   func makePagesAvailable(_ count: Int, on cpu: inout CPU) -> Bool {
+    pool.limit - pool.inUse >= count || recycle(for: count, on: &cpu)
+  }
+
+  @usableFromInline
+  func recycle(for count: Int, on cpu: inout CPU) -> Bool {
     while pool.limit - pool.inUse < count {
-      if let page = registry.oldest(where: { $0.rootCount == 0 }) {
+      if let page = pageToRecycle() {
         tally.recycled += 1
         zap(page, .recycled)
       } else if let root = cpu.previous.popLast() {
@@ -47,7 +97,39 @@ extension ShadowMMU {
     return true
   }
 
+  /// How many of the oldest pages a policy may choose from.
+  private static var mostZapCandidates: Int { 32 }
+
+  /// The page that a policy chooses, else the oldest, of those that are no vCPU's root.
+  private func pageToRecycle() -> ShadowPage? {
+    zapCandidates.removeAll(keepingCapacity: true)
+    var oldest: ShadowPage?
+    var next = registry.oldestPage
+    while let page = next, zapCandidates.count < Self.mostZapCandidates {
+      next = registry.page(after: page)
+      if page.rootCount > 0 { continue }
+      oldest = oldest ?? page
+      zapCandidates.append(
+        ZapCandidate(
+          gfn: page.gfn, level: page.role.level, age: faultCount &- page.lastFault))
+    }
+    guard let choice = policy.zapChoice(among: zapCandidates), choice > 0,
+      choice < zapCandidates.count
+    else { return oldest }
+    var left = choice
+    next = oldest
+    while let page = next {
+      if page.rootCount == 0 {
+        if left == 0 { return page }
+        left -= 1
+      }
+      next = registry.page(after: page)
+    }
+    return oldest
+  }
+
   /// Links a table below an entry that maps nothing.
+  @inlinable
   func link(_ child: ShadowPage, under parent: ShadowPage, _ index: Int) {
     let spte = encoder.table(child.pfn.baseAddress)
     store(parent.place(of: index), spte)
@@ -57,11 +139,13 @@ extension ShadowMMU {
   }
 
   /// Empties an entry, whatever it holds: leaf, table or MMIO.
+  @inlinable
   func drop(_ page: ShadowPage, _ index: Int) {
     let place = page.place(of: index)
     let old = load(place)
-    if old == encoder.layout.nonPresent { return }
-    store(place, encoder.layout.nonPresent)
+    let vacant = vacancy(of: page, index)
+    if old == vacant { return }
+    store(place, vacant)
     guard encoder.isPresent(old) else { return }
     needsFlush = true
     if encoder.isLeaf(old, at: page.role.level) {
@@ -74,6 +158,7 @@ extension ShadowMMU {
   }
 
   /// Gives a page up: its entries, those that point to it, and its place in the hash.
+  @usableFromInline
   func zap(_ page: ShadowPage, _ reason: ZapReason) {
     if page.isInvalid || page.isFreed { return }
     page.isInvalid = true
@@ -81,14 +166,11 @@ extension ShadowMMU {
     notify(.pageZapped(level: page.role.level, gfn: page.gfn, reason))
     for index in 0..<512 { drop(page, index) }
     for parent in page.parents {
-      store(parent.page.place(of: parent.index), encoder.layout.nonPresent)
+      store(parent.page.place(of: parent.index), vacancy(of: parent.page, parent.index))
     }
-    page.parents = []
+    page.parents.removeAll(keepingCapacity: true)
     registry.retire(page)
-    if page.isUnsync {
-      page.isUnsync = false
-      unsyncPages.removeAll { $0 === page }
-    }
+    markInStep(page)
     if page.role.isTop { topRoots = topRoots.filter { $0.value !== page } }
     needsFlush = true
     if page.rootCount == 0 { free(page) }
@@ -107,12 +189,13 @@ extension ShadowMMU {
   }
 
   /// Takes W from every leaf of a frame, so that writes are seen.
+  @usableFromInline
   func writeProtect(_ gfn: GFN) {
     let writable = encoder.layout.masks.writable | encoder.layout.masks.mmuWritable
-    for leaf in reverseMap.leaves(of: gfn) {
-      let place = leaf.page.place(of: leaf.index)
+    reverseMap.forEachLeaf(of: gfn) { page, index in
+      let place = page.place(of: index)
       let old = load(place)
-      if old.rawValue & writable == 0 { continue }
+      if old.rawValue & writable == 0 { return }
       store(place, SPTE(old.rawValue & ~(writable | encoder.layout.masks.dirty)))
       needsFlush = true
     }

@@ -1,5 +1,5 @@
 public import Paging
-import Synchronization
+public import Synchronization
 
 extension ShadowMMU {
   /// Takes the guest's new state: the root that belongs to it, and tables brought in step where the
@@ -20,9 +20,16 @@ extension ShadowMMU {
   }
 
   /// Brings the vCPU's roots up to date; true where its TLB must be emptied.
+  @inlinable
   public func enter(_ cpu: inout CPU) -> Bool {
     let now = epoch.load(ordering: .acquiring)
     if now == cpu.epoch, !cpu.needsFlush { return false }
+    follow(now, on: &cpu)
+    return true
+  }
+
+  @usableFromInline
+  func follow(_ now: UInt64, on cpu: inout CPU) {
     cpu.epoch = now
     locked(&cpu, NoObserver()) { cpu in
       if let root = cpu.current, registry.page(at: root.page)?.isInvalid != false {
@@ -30,13 +37,21 @@ extension ShadowMMU {
         release(root)
         if let guest = cpu.guest { adopt(guest, on: &cpu) }
       }
-      for root in cpu.previous where registry.page(at: root.page)?.isInvalid != false {
+      var index = cpu.previous.count
+      while index > 0 {
+        index -= 1
+        let root = cpu.previous[index]
+        if registry.page(at: root.page)?.isInvalid == false { continue }
+        cpu.previous.remove(at: index)
         release(root)
       }
-      cpu.previous.removeAll { registry.page(at: $0.page)?.isInvalid != false }
     }
     cpu.needsFlush = false
-    return true
+  }
+
+  /// Whether the vCPU has seen all invalidations.
+  public func isCurrent(_ cpu: CPU) -> Bool {
+    epoch.load(ordering: .acquiring) == cpu.epoch && !cpu.needsFlush
   }
 
   /// Gives up the vCPU's roots.
@@ -52,12 +67,16 @@ extension ShadowMMU {
 
   /// Moves the vCPU to the root of the guest's state: the one in use, one of the last three, or
   /// another.
+  @usableFromInline
   func adopt(_ guest: Guest, on cpu: inout CPU) {
     let key = rootKey(of: guest)
     cpu.guest = guest
     cpu.rules = guest.shadowRules
     defer {
-      cpu.hardware = cpu.current.map { guest.hardware(root: $0.page.baseAddress) }
+      cpu.hardware = cpu.current.map {
+        guest.hardware(
+          root: $0.page.baseAddress, encryptionMask: encoder.layout.masks.encryption)
+      }
     }
     if let current = cpu.current {
       if current.key == key { return }

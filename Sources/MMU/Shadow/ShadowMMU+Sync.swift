@@ -3,6 +3,7 @@ public import Paging
 extension ShadowMMU {
   /// The guest's leaf behind an entry of a leaf table, if the processor could have used it: present,
   /// not malformed, marked as accessed.
+  @inlinable
   func usableLeaf(_ page: ShadowPage, _ index: Int) -> (entry: GuestEntry, gfn: GFN)? {
     let format = formats[page.role.format]
     let offset = page.guestOffset(of: index, entrySize: format.entrySize)
@@ -15,37 +16,68 @@ extension ShadowMMU {
   }
 
   /// Whether leaves of a frame may be writable: it is no table, or a table out of step anyway.
+  @inlinable
   func mayWrite(_ gfn: GFN, at level: Level) -> Bool {
     guard level == .pageTable else { return !registry.hasTables(around: gfn, at: level) }
-    return registry.tables(at: gfn).allSatisfy(\.isUnsync)
+    var next = registry.firstTable(at: gfn)
+    while let page = next {
+      if !page.isUnsync { return false }
+      next = registry.nextTable(after: page)
+    }
+    return true
+  }
+
+  /// Whether a page, or another that shadows the same table, is above the leaf tables.
+  @usableFromInline
+  func isUsedAboveLeaves(_ first: ShadowPage) -> Bool {
+    var next: ShadowPage? = first
+    while let page = next {
+      if page.role.level > .pageTable { return true }
+      next = registry.nextTable(after: page)
+    }
+    return false
   }
 
   /// Lets the leaf tables in a frame go out of step, where that is allowed (SPEC F6).
+  @inlinable
   func unsyncTables(at gfn: GFN) {
-    let tables = registry.tables(at: gfn)
-    guard options.allowsUnsync, tables.allSatisfy({ $0.role.level == .pageTable }) else { return }
-    for page in tables where !page.isUnsync {
-      page.isUnsync = true
+    guard let first = registry.firstTable(at: gfn), options.allowsUnsync,
+      !isUsedAboveLeaves(first)
+    else { return }
+    var next: ShadowPage? = first
+    while let page = next {
+      next = registry.nextTable(after: page)
+      if page.isUnsync { continue }
+      page.unsyncPosition = unsyncPages.count
       unsyncPages.append(page)
+      takeFromGuest(page)
       tally.unsynced += 1
       notify(.tableUnsynced(gfn: gfn))
     }
+  }
+
+  /// Takes a page off the list of those that are out of step.
+  func markInStep(_ page: ShadowPage) {
+    guard let position = page.unsyncPosition, let last = unsyncPages.popLast() else { return }
+    page.unsyncPosition = nil
+    if last === page { return }
+    unsyncPages[position] = last
+    last.unsyncPosition = position
   }
 
   /// Brings every table in step: what a flush of the guest's TLB asks for.
   ///
   /// All of them, not only those below one root: the guest cannot tell, and they are few.
   func syncAll() {
-    for page in unsyncPages { sync(page) }
+    while let page = unsyncPages.last { sync(page) }
   }
 
   /// Brings one leaf table in step, and tracks its writes again.
+  @usableFromInline
   func sync(_ page: ShadowPage) {
-    guard page.isUnsync, !page.isInvalid else { return }
     // Protected first: a write that comes later is seen.
     writeProtect(page.gfn)
-    page.isUnsync = false
-    unsyncPages.removeAll { $0 === page }
+    markInStep(page)
     var changed = 0
     for index in 0..<512 where refresh(page, index) { changed += 1 }
     tally.synced += 1
@@ -58,7 +90,10 @@ extension ShadowMMU {
   /// - Returns: whether it changed.
   func refresh(_ page: ShadowPage, _ index: Int) -> Bool {
     let old = load(page.place(of: index))
-    if old == encoder.layout.nonPresent { return false }
+    if encoder.isVacant(old) {
+      drop(page, index)
+      return false
+    }
     guard let (entry, gfn) = usableLeaf(page, index), page.frame(of: index) == gfn else {
       drop(page, index)
       return true
@@ -107,7 +142,7 @@ extension ShadowMMU {
           drop(page, index)
           continue
         }
-        guard page.isUnsync, old != encoder.layout.nonPresent else { continue }
+        guard page.isUnsync, !encoder.isVacant(old) else { continue }
         drop(page, index)
         guard let (entry, gfn) = usableLeaf(page, index) else { continue }
         var permissions = page.role.access.intersection(entry.permissions)
@@ -118,6 +153,7 @@ extension ShadowMMU {
   }
 
   /// The entry that ends the shadow's walk for an address: leaf, MMIO or empty.
+  @inlinable
   func lastEntry(for gva: GVA, below root: PFN) -> (page: ShadowPage, index: Int)? {
     guard var page = registry.page(at: root) else { return nil }
     while true {

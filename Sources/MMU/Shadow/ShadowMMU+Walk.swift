@@ -4,6 +4,7 @@ extension ShadowMMU {
   /// The hardware's walk of the shadow.
   ///
   /// The guest is the one that the MMU was composed for: a machine has guests of one kind.
+  @inlinable
   public func walk<Other: TranslationRegime>(
     _ gva: GVA, for access: Other.Access, by guest: Other, on cpu: inout CPU
   ) -> Result<HardwareTranslation<Other.Rights>, HardwareFailure<Other.Fault, Exit>>
@@ -19,9 +20,11 @@ extension ShadowMMU {
     return answer
   }
 
+  @inlinable
   static var wrongGuest: String { "the machine's guest is not the one the MMU was composed for" }
 
-  private func walk(
+  @inlinable
+  func walk(
     _ gva: GVA, for access: Guest.Access, on cpu: inout CPU
   ) -> Result<HardwareTranslation<Guest.Rights>, HardwareFailure<Guest.Fault, Exit>> {
     locked(&cpu, NoObserver()) { cpu in
@@ -43,7 +46,9 @@ extension ShadowMMU {
             isDirty: access.kind == .write, guestPageSize: found.pageSize))
       case .failure(.fault(let fault)):
         let exception = Guest.exception(of: fault)
-        guard exception.isPageFault else { return .failure(.guest(fault)) }
+        // An entry that does not trap: the guest has its fault, and the host learns nothing of it.
+        let isGuestsOwn = last.kind == .notPresent && encoder.layout.noTrap != nil
+        if isGuestsOwn || !exception.isPageFault { return .failure(.guest(fault)) }
         return .failure(
           .exit(
             ShadowExit(
@@ -57,7 +62,8 @@ extension ShadowMMU {
   }
 
   /// The guest physical address behind a leaf: a courtesy to reports, which the processor never learns.
-  private func gpa(of gva: GVA, by leaf: HPA) -> GPA? {
+  @inlinable
+  func gpa(of gva: GVA, by leaf: HPA) -> GPA? {
     guard let page = registry.page(at: leaf.frame) else { return nil }
     let index = Int(leaf.offset(in: .size4KiB) / 8)
     let size = PageSize(shift: 3 + 9 * page.role.level.rawValue)
@@ -66,25 +72,41 @@ extension ShadowMMU {
 }
 
 /// The processor's walk, with the place of its last entry kept.
-private struct LastEntry: WalkStrategy {
-  static var judges: Bool { true }
-  static var marks: Bool { true }
-  var address = HPA(0)
+@usableFromInline
+struct LastEntry: WalkStrategy {
+  @inlinable static var judges: Bool { true }
+  @inlinable static var marks: Bool { true }
+  @usableFromInline var address = HPA(0)
+  @usableFromInline var kind = EntryKind.table
 
-  mutating func read(_ step: WalkStep) { address = HPA(step.entryAddress) }
+  @inlinable
+  init() {}
+
+  @inlinable
+  mutating func read(_ step: WalkStep) {
+    address = HPA(step.entryAddress)
+    kind = step.kind
+  }
 }
 
 /// The guest's walk as the MMU makes it: as the processor would, and with every entry kept.
+@usableFromInline
 struct GuestWalk: WalkStrategy {
-  static var judges: Bool { true }
-  static var marks: Bool { true }
+  @inlinable static var judges: Bool { true }
+  @inlinable static var marks: Bool { true }
   /// The entries by level, from 1; those that were read are not `nil`.
-  private var steps = InlineArray<6, WalkStep?>(repeating: nil)
+  @usableFromInline var steps = InlineArray<6, WalkStep?>(repeating: nil)
 
+  @inlinable
+  init() {}
+
+  @inlinable
   mutating func read(_ step: WalkStep) { self[step.level] = step }
 
+  @inlinable
   mutating func restart() { steps = InlineArray(repeating: nil) }
 
+  @inlinable
   subscript(level: Level) -> WalkStep? {
     get { steps.indices.contains(level.rawValue) ? steps[level.rawValue] : nil }
     set { if steps.indices.contains(level.rawValue) { steps[level.rawValue] = newValue } }

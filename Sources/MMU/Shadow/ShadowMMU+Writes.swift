@@ -1,5 +1,5 @@
 public import Paging
-import Synchronization
+public import Synchronization
 
 extension ShadowMMU {
   /// Hears of a write that software made for a vCPU.
@@ -22,7 +22,10 @@ extension ShadowMMU {
   ///
   /// Whoever holds the lock now, be it this thread in a policy that writes guest memory, sees to it.
   func memoryWritten(_ gpa: GPA, byteCount: Int) {
-    outsideWrites.withLock { $0.append((gpa, byteCount)) }
+    outsideWrites.withLock {
+      $0.append((gpa, byteCount))
+      hasOutsideWrites.store(true, ordering: .releasing)
+    }
     lock.withLockIfAvailable { _ in
       followOutsideWrites()
       announceFlush()
@@ -30,12 +33,18 @@ extension ShadowMMU {
   }
 
   /// Lets the tables follow what was written from outside.
+  @inlinable
   func followOutsideWrites() {
+    if hasOutsideWrites.load(ordering: .acquiring) { takeOutsideWrites() }
+  }
+
+  @usableFromInline
+  func takeOutsideWrites() {
     let writes = outsideWrites.withLock { writes in
-      defer { if !writes.isEmpty { writes = [] } }
+      hasOutsideWrites.store(false, ordering: .releasing)
+      defer { writes = [] }
       return writes
     }
-    if writes.isEmpty { return }
     refreshSlots()
     for write in writes {
       forEachFrame(write.gpa, write.byteCount) {
@@ -59,17 +68,21 @@ extension ShadowMMU {
 
   /// The guest's table was written: entries follow, or the page is given up (SPEC F6, F8).
   private func written(_ gpa: GPA, _ byteCount: Int, _ flood: inout CPU.FloodState) {
-    let tables = registry.tables(at: gpa.frame)
-    if tables.isEmpty { return }
+    guard let first = registry.firstTable(at: gpa.frame) else { return }
     tally.tableWrites += 1
     notify(.tableWritten(gpa, byteCount: byteCount))
-    let floods = options.floodPolicy == .perVCPU && countFlood(gpa.frame, &flood)
     let offset = gpa.offset(in: .size4KiB)
-    for page in tables where !page.isInvalid {
+    let threshold = max(
+      policy.floodThreshold(gfn: gpa.frame, standard: ShadowOptions.floodThreshold), 1)
+    let floods =
+      options.floodPolicy == .perVCPU && countFlood(gpa.frame, &flood, threshold: threshold)
+    var next: ShadowPage? = first
+    while let page = next {
+      next = registry.nextTable(after: page)
       let size = formats[page.role.format].entrySize
       if isMisaligned(offset, byteCount, entrySize: size) {
         zap(page, .misaligned)
-      } else if floods || countFlood(page) {
+      } else if floods || countFlood(page, threshold: threshold) {
         tally.flooded += 1
         zap(page, .flooded)
       } else {
@@ -84,9 +97,9 @@ extension ShadowMMU {
   private func update(_ page: ShadowPage, _ index: Int, _ flood: inout CPU.FloodState) {
     let place = page.place(of: index)
     let old = load(place)
-    if old == encoder.layout.nonPresent { return }
+    if encoder.isVacant(old) { return drop(page, index) }
     guard page.role.level == .pageTable, encoder.isPresent(old) else { return drop(page, index) }
-    if refresh(page, index), load(place) == encoder.layout.nonPresent,
+    if refresh(page, index), encoder.isVacant(load(place)),
       let (entry, gfn) = usableLeaf(page, index)
     {
       var permissions = page.role.access.intersection(entry.permissions)
@@ -107,14 +120,16 @@ extension ShadowMMU {
 
   /// Counts a write to a page's table since a fault last walked through the page; leaf tables are let
   /// go out of step instead.
-  private func countFlood(_ page: ShadowPage) -> Bool {
+  private func countFlood(_ page: ShadowPage, threshold: Int) -> Bool {
     guard options.floodPolicy == .perPage, page.role.level > .pageTable else { return false }
     page.writeCount += 1
-    return page.writeCount >= ShadowOptions.floodThreshold
+    return page.writeCount >= threshold
   }
 
   /// Counts a vCPU's writes to one frame between which no entry it updated was used.
-  private func countFlood(_ gfn: GFN, _ flood: inout CPU.FloodState) -> Bool {
+  private func countFlood(
+    _ gfn: GFN, _ flood: inout CPU.FloodState, threshold: Int
+  ) -> Bool {
     let wasUsed = flood.lastUpdated.map {
       load($0).rawValue & encoder.layout.masks.accessed != 0 && encoder.isPresent(load($0))
     }
@@ -125,6 +140,6 @@ extension ShadowMMU {
       return false
     }
     flood.count += 1
-    return flood.count >= ShadowOptions.floodThreshold
+    return flood.count >= threshold
   }
 }

@@ -1,5 +1,5 @@
 public import Paging
-import Synchronization
+public import Synchronization
 
 /// Shadow paging: the guest's tables are never walked by hardware; ours, which follow them, are.
 ///
@@ -34,33 +34,39 @@ public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy:
   public let memory: GuestMemory
   /// What the composer chose.
   public let options: ShadowOptions
-  let pool: TablePool
-  let host: HostView
-  let lock = Mutex(())
+  @usableFromInline let pool: TablePool
+  @usableFromInline let host: HostView
+  @usableFromInline let lock = Mutex(())
   /// Counts invalidations, so that a vCPU sees one without the lock.
-  let epoch = Atomic<UInt64>(0)
+  @usableFromInline let epoch = Atomic<UInt64>(0)
 
-  var registry: ShadowPageRegistry
-  var reverseMap = ReverseMap()
-  var formats: [Guest.Entries] = []
-  var unsyncPages: [ShadowPage] = []
+  @usableFromInline let registry: ShadowPageRegistry
+  @usableFromInline let reverseMap: ReverseMap
+  @usableFromInline var formats: [Guest.Entries] = []
+  @usableFromInline var unsyncPages: [ShadowPage] = []
   /// The pages above guests' highest tables, which no frame and role name.
   var topRoots: [ShadowRootKey: ShadowPage] = [:]
-  var slots: MemslotTable
-  var slotHint = 0
-  var generation = GuestMemory.updateInProgress
+  @usableFromInline var slots: MemslotTable
+  @usableFromInline var slotHint = 0
+  @usableFromInline var generation = GuestMemory.updateInProgress
   /// How often the generations that MMIO entries can hold have wrapped.
   var era: UInt64 = 0
   /// Frames that the host is taking away just now (SPEC F10).
-  var activeNotifiers: [Range<GFN>] = []
+  @usableFromInline var activeNotifiers: [Range<GFN>] = []
   var notifierSequence: UInt64 = 0
   /// Counts of the call under way; those of no vCPU wait for the next.
-  var tally = MMUCounters()
-  var needsFlush = false
+  @usableFromInline var tally = MMUCounters()
+  @usableFromInline var needsFlush = false
+  /// Counts faults, which is the age of pages. **Units** faults.
+  @usableFromInline var faultCount: UInt64 = 0
+  /// What a policy was last shown when the pool was short; kept for its room.
+  var zapCandidates: [ZapCandidate] = []
   /// What was written from outside and nobody has looked at yet.
   let outsideWrites = Mutex<[(gpa: GPA, byteCount: Int)]>([])
-  private var isListening = false
-  private var events: [MMUEvent] = []
+  /// Whether there may be some of them, so that nobody takes their lock for nothing.
+  @usableFromInline let hasOutsideWrites = Atomic(false)
+  @usableFromInline var isListening = false
+  @usableFromInline var events: [MMUEvent] = []
 
   /// An MMU without any table.
   public init(
@@ -74,6 +80,7 @@ public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy:
     self.options = options
     host = memory.host.view
     registry = ShadowPageRegistry(first: pool.first)
+    reverseMap = ReverseMap(of: registry)
     slots = memory.slots
     memory.track(by: OutsideWrites { [weak self] in self?.memoryWritten($0, byteCount: $1) })
   }
@@ -91,6 +98,7 @@ public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy:
   public func counters(of cpu: ShadowContext<Guest>) -> MMUCounters { cpu.counters }
 
   /// Runs under the lock; what was counted goes to the vCPU, what happened to the observer.
+  @inlinable
   func locked<Outcome>(
     _ cpu: inout CPU, _ observer: borrowing some MMUObserver, _ body: (inout CPU) -> Outcome
   ) -> Outcome {
@@ -103,8 +111,10 @@ public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy:
       outcome = body(&cpu)
       followOutsideWrites()
       announceFlush()
-      cpu.counters += tally
-      tally = MMUCounters()
+      if tally != Self.noCounts {
+        cpu.counts += tally
+        tally = Self.noCounts
+      }
       if isListening {
         happened = events
         events = []
@@ -116,6 +126,8 @@ public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy:
     return outcome
   }
 
+  @inlinable static var noCounts: MMUCounters { MMUCounters() }
+
   /// Runs under the lock for nobody in particular.
   func locked(_ body: () -> Void) {
     lock.withLock { _ in
@@ -126,6 +138,7 @@ public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy:
   }
 
   /// Makes every vCPU empty its TLB before it goes on.
+  @inlinable
   func announceFlush() {
     guard needsFlush else { return }
     needsFlush = false
@@ -134,10 +147,12 @@ public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy:
     epoch.add(1, ordering: .acquiringAndReleasing)
   }
 
+  @inlinable
   func notify(_ event: @autoclosure () -> MMUEvent) {
     if isListening { events.append(event()) }
   }
 
+  @inlinable
   func load(_ place: HPA) -> SPTE {
     guard case .success(let raw) = host.load(place, as: UInt64.self) else {
       return encoder.layout.nonPresent
@@ -148,6 +163,7 @@ public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy:
   /// Replaces an entry; hardware may set A and D in it meanwhile.
   ///
   /// - Returns: what it held.
+  @inlinable
   @discardableResult
   func store(_ place: HPA, _ spte: SPTE) -> SPTE {
     guard case .success(let old) = host.swap(place, to: spte.rawValue) else { return spte }

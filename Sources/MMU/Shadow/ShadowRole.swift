@@ -1,28 +1,36 @@
-import Paging
+public import Paging
 
 /// What a shadow page was made for, besides its frame: pages of equal role and frame are one page
 /// (SPEC F4).
+@usableFromInline
 struct ShadowRole: Hashable, Sendable {
   /// The level of its entries in the shadow.
-  var level: Level
+  @usableFromInline var level: Level
   /// The number of the guest's entry format: entry size, mode, execute-disable, large pages.
-  var format: Int
+  @usableFromInline var format: Int
   /// Whether it maps a run of frames and shadows no table.
-  var isDirect = false
+  @usableFromInline var isDirect = false
   /// Whether it stands above the guest's highest table in memory, for registers or nothing at all.
-  var isTop = false
+  @usableFromInline var isTop = false
   /// What the guest's entries above it grant; for a direct page, what the large page's entry grants.
-  var access: Permissions = .all
+  @usableFromInline var access: Permissions = .all
   /// Which part of a guest's table of 4-byte entries it shadows (SPEC F5).
-  var quadrant: UInt64 = 0
+  @usableFromInline var quadrant: UInt64 = 0
   /// CR0.WP.
-  var writeProtect = true
+  @usableFromInline var writeProtect = true
   /// SMEP without CR0.WP.
-  var smepWithoutWP = false
+  @usableFromInline var smepWithoutWP = false
   /// SMAP without CR0.WP.
-  var smapWithoutWP = false
+  @usableFromInline var smapWithoutWP = false
+
+  @usableFromInline
+  init(level: Level, format: Int) {
+    self.level = level
+    self.format = format
+  }
 
   /// The same guest state on another level.
+  @usableFromInline
   func at(_ level: Level) -> ShadowRole {
     var role = self
     role.level = level
@@ -32,17 +40,19 @@ struct ShadowRole: Hashable, Sendable {
 }
 
 /// Which root a vCPU needs: CR3, or PAE's registers, and the guest state that all roles share.
+@usableFromInline
 struct ShadowRootKey: Hashable, Sendable {
   var root: GuestTableRoot
   var role: ShadowRole
   /// The PCID: equal tables under another one are another root to go back to (SPEC F14).
   var tag: UInt16
   /// Whether no memslot holds the table, so that every access faults (SPEC F14).
-  var isDummy: Bool
+  @usableFromInline var isDummy: Bool
 }
 
 /// A root that a vCPU holds.
+@usableFromInline
 struct ShadowRoot: Sendable {
-  var key: ShadowRootKey
-  var page: PFN
+  @usableFromInline var key: ShadowRootKey
+  @usableFromInline var page: PFN
 }

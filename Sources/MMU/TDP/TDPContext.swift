@@ -24,7 +24,8 @@ public struct TDPContext: Sendable {
   @usableFromInline let place: TDPWalkers.Place
   /// The epoch of the last entry; a later one means that the TLB is stale.
   @usableFromInline var epoch: UInt64 = 0
-  @usableFromInline var isInside = false
+  /// That epoch while the vCPU is inside, 0 while it is outside.
+  @usableFromInline var insideEpoch: UInt64 = 0
   @usableFromInline var needsFlush = false
   /// The last MMIO frame, answered first while its generation lasts (SPEC F2).
   @usableFromInline var lastMMIO: (gfn: GFN, generation: UInt64)?

@@ -11,6 +11,8 @@ public enum DirtyLogError: Error, Sendable, Hashable {
   case notRunning(slot: Int)
   /// The entries have no D that hardware sets.
   case needsDirtyBit(DirtyMethod)
+  /// Shadow tables have D bits, which are not the host's to read.
+  case needsSecondLevel(DirtyMethod)
   /// The MMU has no rings.
   case noRings
   /// More than a log can cover. **Units** frames.
@@ -25,6 +27,8 @@ extension DirtyLogError: CustomStringConvertible {
     case .running(let slot): "memslot \(slot) is logged already"
     case .notRunning(let slot): "memslot \(slot) is not logged"
     case .needsDirtyBit(let method): "method \(method.rawValue) needs D bits that hardware sets"
+    case .needsSecondLevel(let method):
+      "method \(method.rawValue) needs a second level (shadow tables: write-protect)"
     case .noRings: "the machine was composed without dirty rings"
     case .tooLarge(let frames):
       "a log of \(frames) frames (allowed: \(DirtyLog.largestFrameCount))"
@@ -36,6 +40,8 @@ extension TDPMMU {
   /// Begins to record which pages of a slot are written (SPEC T3).
   ///
   /// - Parameters:
+  ///   - id: the memslot's number.
+  ///   - method: how writes are found.
   ///   - isInitiallySet: all pages count as written and nothing is protected until they are cleared.
   ///   - usesRings: marks go to the writing vCPU's ring.
   ///   - splitBudget: large pages are split at once, for at most so many table pages; the others when

@@ -8,7 +8,7 @@ extension TDPMMU {
   public func handle(
     _ exit: Exit, on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
   ) -> FaultOutcome {
-    let wasInside = cpu.isInside
+    let wasInside = cpu.insideEpoch != 0
     if !wasInside { announce(&cpu) }
     defer { if !wasInside { self.exit(&cpu) } }
     if modificationLogUsers.load(ordering: .relaxed) > 0 { drainModificationLog(&cpu) }

@@ -23,11 +23,10 @@ extension TDPMMU {
         continue
       }
       guard let mmio = encoder.layout.mmio, mmio.matches(spte) else {
-        let isZapped = spte == encoder.layout.nonPresent || spte == encoder.layout.frozen
         // A present leaf: somebody mapped the page between the exit and here.
         let isMapped =
           encoder.isPresent(spte) && encoder.format.kind(of: spte.rawValue, at: level) == .leaf
-        return isZapped || isMapped
+        return encoder.isZapped(spte) || isMapped
           ? .retry : .failed(.malformedEntry(gpa, steps(to: gfn, on: cpu)))
       }
       let generation = mmio.generation(of: spte)

@@ -104,10 +104,19 @@ where
     }
   }
 
+  /// Two loads. A vCPU with a dirty ring enters each time, because the ring may be full by now.
+  @inlinable
+  @inline(__always)  // PERF: tlb.hit
+  public func isCurrent(_ cpu: TDPContext) -> Bool {
+    // What the vCPU announced is what it goes on with: whoever opened a new epoch waits for it.
+    walkers.epoch.load(ordering: .acquiring) == cpu.insideEpoch
+      && roots.epoch.load(ordering: .acquiring) == cpu.rootEpoch && cpu.dirtyRing == nil
+  }
+
   /// Announces that the vCPU is outside.
   @inlinable
   public func exit(_ cpu: inout TDPContext) {
-    cpu.isInside = false
+    cpu.insideEpoch = 0
     walkers.exit(cpu.place)
   }
 
@@ -116,7 +125,7 @@ where
     let epoch = walkers.enter(cpu.place)
     if epoch != cpu.epoch { cpu.needsFlush = true }
     cpu.epoch = epoch
-    cpu.isInside = true
+    cpu.insideEpoch = epoch
   }
 
   /// Gives the vCPU's root back.

@@ -14,7 +14,8 @@ import Darwin
 ///
 /// Each vCPU announces in a word of its own that it is inside (in the guest, or handling an exit) and
 /// the epoch at which it came. A change opens a new epoch and waits for those who came before it; who
-/// comes later drops its TLB first. A vCPU never waits for a change while it is inside.
+/// comes later drops its TLB first. A vCPU that stays inside compares the epoch before each access and
+/// announces itself again when there is a new one. It never waits for a change while it is inside.
 @usableFromInline
 final class TDPWalkers: Sendable {
   /// One vCPU's word: 0 outside, else the epoch of its entry.
@@ -23,7 +24,8 @@ final class TDPWalkers: Sendable {
     @usableFromInline let word = Atomic<UInt64>(0)
   }
 
-  private let epoch = Atomic<UInt64>(1)
+  /// The epoch now, never 0.
+  @usableFromInline let epoch = Atomic<UInt64>(1)
   private let places = Guarded<[ObjectIdentifier: Place]>([:])
 
   /// A new vCPU's word.
@@ -42,7 +44,7 @@ final class TDPWalkers: Sendable {
   /// Announces that the vCPU is inside.
   ///
   /// - Returns: the epoch; where it is another than at the last entry, the TLB is stale.
-  @usableFromInline
+  @inlinable
   func enter(_ place: borrowing Place) -> UInt64 {
     var now = epoch.load(ordering: .acquiring)
     while true {
@@ -56,7 +58,7 @@ final class TDPWalkers: Sendable {
   }
 
   /// Announces that the vCPU is outside.
-  @usableFromInline
+  @inlinable
   func exit(_ place: borrowing Place) { place.word.store(0, ordering: .releasing) }
 
   /// Waits until everybody who was inside has been outside. **Requires** that the caller is outside.

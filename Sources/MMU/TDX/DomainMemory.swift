@@ -56,15 +56,3 @@ where Second.Fault: SecondLevelExit, Second.Root == TableRoot {
     }
   }
 }
-
-extension HardwareFailure where GuestFault == Never {
-  /// The same failure where the guest's tables could have failed too.
-  func widened<Fault: Error>() -> HardwareFailure<Fault, Exit> {
-    switch self {
-    case .exit(let exit): .exit(exit)
-    case .outside(let hpa): .outside(hpa)
-    case .modificationLogFull: .modificationLogFull
-    case .contended: .contended
-    }
-  }
-}

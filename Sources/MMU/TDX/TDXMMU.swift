@@ -61,6 +61,8 @@ where
     module.enter(vcpu: cpu.index)
     return isStale
   }
+  /// As the shared half.
+  public func isCurrent(_ cpu: TDPContext) -> Bool { shared.isCurrent(cpu) }
   /// The vCPU leaves the domain.
   public func exit(_ cpu: inout TDPContext) {
     module.exit(vcpu: cpu.index)

@@ -32,7 +32,7 @@ struct Audit: ParsableCommand {
 
   func run() throws {
     let own = try options.openAddressSpace()
-    let found = roots.searches ? RootFinder(own.image).find() : []
+    let found = roots.searches ? RootFinder(own.image).findShowingProgress() : []
     let spaces = try roots.spaces(from: own, found, named: options.image)
     let audit = ImageAudit(
       of: spaces, kernelStart: kernelStart.map { GVA($0.value) } ?? ImageAudit.usualKernelStart)

@@ -85,7 +85,7 @@ struct AuditLines {
   var textHead: [String] {
     var lines: [String] = []
     if !found.isEmpty {
-      lines.append("Root candidates, best first")
+      lines.append(Terminal.style("Root candidates, best first", .heading))
       for root in found {
         lines.append(
           "  \(root.root)  \(root.mode.rawValue)  score \(root.score)"
@@ -95,7 +95,7 @@ struct AuditLines {
     for kind in AuditFinding.Kind.allCases {
       let count = audit.counts[kind] ?? 0
       if count == 0 { continue }
-      lines.append("\(Self.title(kind)): \(count)")
+      lines.append(Terminal.style("\(Self.title(kind)): \(count)", .bad))
       let findings = audit.findings.filter { $0.kind == kind }
       lines += findings.map { "  " + text($0) }
       if count > findings.count { lines.append("  … and \(count - findings.count) more") }
@@ -128,12 +128,15 @@ struct AuditLines {
 
   /// The totals.
   var textSummary: [String] {
-    let tables = levels.map { "\($0.1) of level \($0.0)" }.joined(separator: ", ")
+    let list = levels.map { "\($0.1) of level \($0.0)" }.joined(separator: ", ")
+    let tables = list.isEmpty ? "no tables" : "tables: " + list
     var lines = [
-      "\(spaces.count) roots looked through: \(tables.isEmpty ? "no tables" : "tables: " + tables);"
-        + " \(audit.pages) pages"
+      "\(counted(spaces.count, "root")) looked through: \(tables);"
+        + " \(counted(audit.pages, "page"))"
     ]
-    if audit.counts.values.allSatisfy({ $0 == 0 }) { lines.append("no findings") }
+    if audit.counts.values.allSatisfy({ $0 == 0 }) {
+      lines.append(Terminal.style("no findings", .good))
+    }
     if audit.isExhausted {
       lines.append("note: the tables map more than can be visited: findings may be missing")
     }

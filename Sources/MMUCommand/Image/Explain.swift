@@ -45,7 +45,7 @@ struct ExplainAccess: ParsableCommand {
         try write(told.json, told.text, to: &output)
       } else {
         let told = Explainer(space.image).explain(situation)
-        try write(told.json, told.text, to: &output)
+        try write(told.json, told.text(styled: Terminal.style), to: &output)
       }
     }
     try output.flush()

@@ -22,12 +22,14 @@ struct InnerExplanation {
     let page = memory.page(
       of: translation.address, for: situation.access.kind, isUser: translation.rights.isUser)
     second = SecondLevelReport(answer: page)
-    guard case .success(let final) = page, let caching = final.caching else {
+    guard case .success(let final) = page else {
       guest = told
       return
     }
     var situation = situation
-    situation.caching.range = .ept(caching.type, ignoresPAT: caching.ignoresPAT)
+    situation.caching.secondLevel =
+      final.caching.map { .ept($0.type, ignoresPAT: $0.ignoresPAT) }
+      ?? .mtrr(situation.caching.ranges.type(of: GPA(final.address.rawValue)))
     guest = explainer.explain(situation)
   }
 
@@ -38,6 +40,8 @@ struct InnerExplanation {
   }
 
   var text: [String] {
-    guest.text + (second.map { ["Second level: \($0.text)"] } ?? [])
+    let style = Terminal.style
+    return guest.text(styled: style)
+      + (second.map { [style("Second level: \($0.text)", $0.isReached ? .good : .bad)] } ?? [])
   }
 }

@@ -13,7 +13,7 @@ extension MappedRun {
   }
 
   var text: String {
-    "\(start)-\(rangeEnd(start, size))  \(permissions)  \(sizeText(size))"
+    "\(start)-\(rangeEnd(start, size))  \(permissions.styled)  \(sizeText(size))"
   }
 }
 
@@ -30,7 +30,7 @@ extension MappedPage {
 
   var text: String {
     let flags = TranslationLine.leafFlags.filter { leaf & $0.bit != 0 }.map(\.name)
-    return (["\(start) -> \(gpa)  \(size)  \(permissions)"] + flags).joined(separator: " ")
+    return (["\(start) -> \(gpa)  \(size)  \(permissions.styled)"] + flags).joined(separator: " ")
   }
 }
 
@@ -49,6 +49,13 @@ extension MapDifference {
   var text: String {
     let rights = [before, after].map { $0?.description ?? "none" }.joined(separator: " -> ")
     return "\(change.rawValue)  \(start)-\(rangeEnd(start, size))  \(rights)  \(sizeText(size))"
+  }
+}
+
+extension Permissions {
+  /// The four characters; what may be written and executed stands out.
+  fileprivate var styled: String {
+    Terminal.style(description, isSuperset(of: [.write, .execute]) ? .bad : nil)
   }
 }
 

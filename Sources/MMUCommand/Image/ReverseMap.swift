@@ -29,7 +29,7 @@ struct ReverseMap: ParsableCommand {
 
   func run() throws {
     let own = try options.openAddressSpace()
-    let found = roots.searches ? RootFinder(own.image).find() : []
+    let found = roots.searches ? RootFinder(own.image).findShowingProgress() : []
     let spaces = try roots.spaces(from: own, found, named: options.image)
     let targets = addresses.map { GPA($0.value) }
     var uses: [FrameUse] = []

@@ -24,7 +24,7 @@ struct Roots: ParsableCommand {
   var json = false
 
   func run() throws {
-    let roots = RootFinder(try options.openImage()).find()
+    let roots = RootFinder(try options.openImage()).findShowingProgress()
     var output = StandardOutput()
     for root in roots {
       guard json else {

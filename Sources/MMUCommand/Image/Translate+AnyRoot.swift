@@ -11,7 +11,7 @@ extension Translate {
   func runAnyRoot() throws {
     let image = try options.openImage()
     var spaces: [(root: RootCandidate, space: ImageAddressSpace)] = []
-    for root in RootFinder(image).find() {
+    for root in RootFinder(image).findShowingProgress() {
       if let mode = options.mode?.mode, mode != root.mode { continue }
       guard let space = try? root.addressSpace(in: image, isStrict: options.strict) else {
         continue

@@ -73,17 +73,17 @@ struct Tree: ParsableCommand {
       try output.write(line)
       return
     }
-    try output.write(title)
+    try output.write(Terminal.style(title, .heading))
     for row in rows {
-      var words = ["\(TableTree.name(of: row.level)): \(row.tables) tables"]
+      var words = ["\(TableTree.name(of: row.level)): \(counted(row.tables, "table"))"]
       if row.shared > 0 { words.append("\(row.shared) shared (up to \(row.mostLinks) links)") }
-      if row.links > 0 { words.append("\(row.links) links to tables") }
-      if row.pages > 0 { words.append("\(row.pages) pages of \(row.pageSize)") }
+      if row.links > 0 { words.append("\(counted(row.links, "link")) to tables") }
+      if row.pages > 0 { words.append("\(counted(row.pages, "page")) of \(row.pageSize)") }
       if row.malformed > 0 { words.append("\(row.malformed) malformed entries") }
       if row.unreadable > 0 { words.append("\(row.unreadable) not wholly in the image") }
       try output.write("  " + words.joined(separator: ", "))
     }
-    for line in TreePicture(tree).lines { try output.write(line) }
+    for line in TreePicture(tree, styled: Terminal.style).lines { try output.write(line) }
   }
 
   private static func line(_ row: TreeSummary.Row) -> JSONLine {

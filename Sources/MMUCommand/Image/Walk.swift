@@ -45,7 +45,8 @@ struct Walk: ParsableCommand {
     var output = StandardOutput()
     if !json {
       try output.write(
-        "\(gva) in \(space.registers.mode.rawValue), CR3 \(space.registers.cr3.hex)")
+        Terminal.style(
+          "\(gva) in \(space.registers.mode.rawValue), CR3 \(space.registers.cr3.hex)", .heading))
     }
     if let regime = space.regime {
       if let pointer = space.directoryPointer(for: gva) {
@@ -60,7 +61,8 @@ struct Walk: ParsableCommand {
       }
     }
     let result = TranslationLine(gva, in: space, access.judged, outcome: outcome)
-    try output.write(json ? result.json.line : result.text)
+    try output.write(
+      json ? result.json.line : Terminal.style(result.text, result.isMapped ? .good : .bad))
     try output.flush()
   }
 
@@ -71,7 +73,8 @@ struct Walk: ParsableCommand {
     let report = EntryReport(entry, fields: regime.fields(of: entry, at: level))
     guard json else {
       let place = isRegister ? "register, loaded from GPA \(gpa)" : "at GPA \(gpa)"
-      return "level \(level)  \(name) \(place) is \(entry.hex)\n    \(report.words)"
+      return "level \(level)  \(name) \(place) is \(entry.hex)\n"
+        + Terminal.style("    \(report.words)", .faint)
     }
     var line = JSONLine()
     line.add("level", level.rawValue)

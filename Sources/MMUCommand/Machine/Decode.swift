@@ -2,7 +2,6 @@ import ArgumentParser
 import Paging
 import Report
 import X86
-import X86EPT
 import X86Guest
 
 /// `mmu decode FORMAT VALUE`: one entry of any format, field by field.
@@ -11,15 +10,16 @@ struct Decode: ParsableCommand {
     abstract: "Decodes a table entry, field by field.",
     discussion: """
       With --json one object: {"format","value","level","name","kind","fields":[{"name","bits",\
-      "value","meaning"}]}; kind is not-present, reserved, table or page, and with ept also mmio \
-      (then "gfn", "access" and "generation" follow) or frozen.
+      "value","meaning"}]}; kind is not-present, reserved, table or page, and with ept, npt, shadow and \
+      tdx also mmio (then "gfn", "access" and "generation" follow), frozen or guest-not-present.
 
       Examples:
         mmu decode long4 0x9e2d025 --level 1
         mmu decode ept 0x8000000000000006
+        mmu decode shadow 0x7fffc000fee00001 --layout 2011 --maxphyaddr 46
       """)
 
-  @Argument(help: "legacy32, pae, long4, long5 or ept.")
+  @Argument(help: "legacy32, pae, long4, long5, ept, npt, shadow or tdx.")
   var format: EntryFormat
 
   @Argument(help: "The entry.")
@@ -27,6 +27,9 @@ struct Decode: ParsableCommand {
 
   @Option(help: "The level of the entry's table, 1 for one of 4 KiB pages.")
   var level = 1
+
+  @Option(help: NamedLayout.help)
+  var layout: NamedLayout = .standard
 
   @Option(help: "MAXPHYADDR, 32 to 52 bits.")
   var maxphyaddr = 52
@@ -42,6 +45,9 @@ struct Decode: ParsableCommand {
     }
     guard (32...52).contains(maxphyaddr) else {
       throw ValidationError("--maxphyaddr is \(maxphyaddr) (32...52)")
+    }
+    if format.encoder == nil, layout != .standard {
+      throw ValidationError("\(format.rawValue) has no layout '\(layout.rawValue)'")
     }
     if format == .legacy32, value.value >> 32 != 0 {
       throw ValidationError("\(value.value.hex) does not fit an entry of legacy32 (32 bits)")
@@ -67,8 +73,8 @@ struct Decode: ParsableCommand {
       let encoder = try makeEncoder()
       let told = SPTEReport(SPTE(entry), at: level, encoder)
       report = told.report
-      text = "\(encoder.format.entryName(at: level)) \(entry.hex): \(told.kind)"
-      line.add("name", encoder.format.entryName(at: level))
+      text = "\(told.name) \(entry.hex): \(told.kind)"
+      line.add("name", told.name)
       line.add("kind", told.kind)
       if let mmio = told.mmio {
         line.add("gfn", hex: mmio.gfn.rawValue)
@@ -88,13 +94,13 @@ struct Decode: ParsableCommand {
     try output.flush()
   }
 
-  private func makeEncoder() throws -> EPTEncoder {
+  private func makeEncoder() throws -> any SPTEEncoder {
+    guard let name = format.encoder else {
+      throw ValidationError("\(format.rawValue) has no encoder")
+    }
     do {
-      guard let encoder = try format.encoder(physicalAddressWidth: maxphyaddr) else {
-        throw ValidationError("\(format.rawValue) has no encoder")
-      }
-      return encoder
-    } catch let error as LayoutError {
+      return try name.encoder(layout, width: maxphyaddr)
+    } catch {
       throw ValidationError("\(error)")
     }
   }

@@ -1,20 +1,18 @@
 import ArgumentParser
-import Paging
 import X86
-import X86EPT
 import X86Guest
 
 /// The entry formats that `mmu decode` knows.
 enum EntryFormat: String, ExpressibleByArgument, CaseIterable {
-  case legacy32, pae, long4, long5, ept
+  case legacy32, pae, long4, long5, ept, npt, shadow, tdx
 
   /// The levels at which the format has entries, from 1.
   var levels: ClosedRange<Int> {
     switch self {
     case .legacy32: 1...2
     case .pae: 1...3
-    case .long4, .ept: 1...4
-    case .long5: 1...5
+    case .long4, .ept, .npt, .tdx: 1...4
+    case .long5, .shadow: 1...5
     }
   }
 
@@ -23,7 +21,7 @@ enum EntryFormat: String, ExpressibleByArgument, CaseIterable {
     var registers = X86Registers(
       cr0: [.protectionEnable, .paging, .writeProtect], cr4: [.pageSizeExtensions])
     switch self {
-    case .ept: return nil
+    case .ept, .npt, .shadow, .tdx: return nil
     case .legacy32: break
     case .pae: registers.cr4.insert(.physicalAddressExtension)
     case .long4, .long5:
@@ -35,9 +33,6 @@ enum EntryFormat: String, ExpressibleByArgument, CaseIterable {
     return X86Regime(registers, X86Features(physicalAddressWidth: physicalAddressWidth))
   }
 
-  /// The encoder of second-level entries.
-  func encoder(physicalAddressWidth: Int) throws(LayoutError) -> EPTEncoder? {
-    guard self == .ept else { return nil }
-    return try EPTEncoder(EPTCapabilities(physicalAddressWidth: physicalAddressWidth))
-  }
+  /// The encoder of our own entries; `nil` for guests'.
+  var encoder: EncoderName? { EncoderName(rawValue: rawValue) }
 }

@@ -1,30 +1,32 @@
 import ArgumentParser
 import Paging
 import Report
-import X86EPT
 
-/// `mmu layout ENCODER`: the table of fields an encoder's entries are made by.
+/// `mmu layout [ENCODER]`: the table of fields an encoder's entries are made by; all layouts that can be
+/// chosen by name.
 struct Layout: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Prints the field table of an entry format.",
+    abstract: "Prints the field table of an entry format, or all named layouts.",
     discussion: """
       With --json one object a field, ascending: {"name","bits","role","forms","meaning","source",\
-      "free"}; free says why a software field's bits are not hardware's.
+      "free"}; free says why a software field's bits are not hardware's. Without an encoder one object \
+      a layout: {"encoder","layout","nonPresent","frozen"} with "noTrap", "encryption" and the MMIO \
+      mask's "value", "mask", "access" where the layout has them, or "refused".
 
       Examples:
+        mmu layout
         mmu layout ept
+        mmu layout shadow --layout 2008 --maxphyaddr 46
       """)
 
-  /// The encoders.
-  enum Encoder: String, ExpressibleByArgument, CaseIterable {
-    case ept
-  }
+  @Argument(help: "ept, npt, shadow or tdx; without one all layouts are listed.")
+  var encoder: EncoderName?
 
-  @Argument(help: "ept.")
-  var encoder: Encoder
+  @Option(help: NamedLayout.help)
+  var layout: NamedLayout = .standard
 
-  @Option(help: "MAXPHYADDR, 32 to 52 bits.")
-  var maxphyaddr = 52
+  @Option(help: "MAXPHYADDR, 32 to 52 bits (default: 52, in the list 46).")
+  var maxphyaddr: Int?
 
   @Flag(help: "Print JSON Lines.")
   var json = false
@@ -33,19 +35,25 @@ struct Layout: ParsableCommand {
   var markdown = false
 
   func validate() throws {
-    guard (32...52).contains(maxphyaddr) else {
+    if let maxphyaddr, !(32...52).contains(maxphyaddr) {
       throw ValidationError("--maxphyaddr is \(maxphyaddr) (32...52)")
     }
   }
 
   func run() throws {
+    var output = StandardOutput()
+    guard let encoder else {
+      for line in LayoutList(width: maxphyaddr ?? 46).lines(json: json, markdown: markdown) {
+        try output.write(line)
+      }
+      return try output.flush()
+    }
     let layout: SPTELayout
     do {
-      layout = try EPTEncoder(EPTCapabilities(physicalAddressWidth: maxphyaddr)).layout
+      layout = try encoder.encoder(self.layout, width: maxphyaddr ?? 52).layout
     } catch {
       throw ValidationError("\(error)")
     }
-    var output = StandardOutput()
     if markdown {
       for line in Self.markdown(layout) { try output.write(line) }
       return try output.flush()
@@ -59,8 +67,8 @@ struct Layout: ParsableCommand {
       guard json else {
         let free = field.field.whyFree.isEmpty ? "" : "; \(field.field.whyFree)"
         try output.write(
-          "\(Self.padded(field.field.bitsDescription, 6)) \(Self.padded(field.field.name, 22))"
-            + " \(Self.padded(forms.joined(separator: "+"), 11)) \(field.field.meaning)"
+          field.field.bitsDescription.padded(to: 7) + field.field.name.padded(to: 23)
+            + forms.joined(separator: "+").padded(to: 12) + field.field.meaning
             + " (\(field.field.source)\(free))")
         continue
       }
@@ -93,9 +101,5 @@ struct Layout: ParsableCommand {
   private static func names(of forms: SPTEField.Forms) -> [String] {
     [("leaf", .leaf), ("table", .table), ("mmio", .mmio)].filter { forms.contains($0.1) }
       .map { (name: String, _: SPTEField.Forms) in name }
-  }
-
-  private static func padded(_ text: String, _ width: Int) -> String {
-    text + String(repeating: " ", count: max(width - text.count, 0))
   }
 }

@@ -75,6 +75,18 @@ enum ImageFormatArgument: String, ExpressibleByArgument, CaseIterable {
   case elf, lime, avml, kdump, raw
 }
 
+/// The vendors that `--vendor` takes.
+enum VendorArgument: String, ExpressibleByArgument, CaseIterable {
+  case intel, amd
+
+  var vendor: X86Features.Vendor {
+    switch self {
+    case .intel: .intel
+    case .amd: .amd
+    }
+  }
+}
+
 /// The accesses that `--access` takes.
 enum AccessArgument: String, ExpressibleByArgument, CaseIterable {
   case read, write, fetch

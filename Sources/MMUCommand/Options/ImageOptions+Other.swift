@@ -4,7 +4,7 @@ import X86
 
 extension ImageOptions {
   /// The address space of another image: its own registers and sidecar, and of the flags only
-  /// --mode, --maxphyaddr, --strict and those of a guest inside the guest.
+  /// --mode, --maxphyaddr, --vendor, --strict and those of a guest inside the guest.
   func openAddressSpace(beside path: String, cr3: UInt64?) throws -> ImageAddressSpace {
     let space = try naming(path) { () throws(ImageError) in
       let image = try innermost(of: GuestImage(contentsOf: FilePath(path)))
@@ -16,6 +16,7 @@ extension ImageOptions {
       values.cr3 = cr3
       values.mode = given.mode
       values.physicalAddressWidth = given.physicalAddressWidth
+      values.vendor = given.vendor
       let resolved = try ImageRegisters(of: image, given: values, sidecar: beside)
       return try ImageAddressSpace(image, resolved, isStrict: strict)
     }

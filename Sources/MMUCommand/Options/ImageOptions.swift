@@ -34,6 +34,10 @@ struct ImageOptions: ParsableArguments {
   @Option(help: "MAXPHYADDR, 32 to 52 bits (default: the sidecar's, else 52).")
   var maxphyaddr: Number?
 
+  @Option(
+    help: "Who made the processor: reserved bits differ (default: the sidecar's, else intel).")
+  var vendor: VendorArgument?
+
   @Option(help: "The paging mode, whatever the registers say.")
   var mode: ModeArgument?
 
@@ -109,6 +113,7 @@ struct ImageOptions: ParsableArguments {
     values.cr4 = cr4?.value
     values.efer = efer?.value
     values.physicalAddressWidth = maxphyaddr.map { Int($0.value) }
+    values.vendor = vendor?.vendor
     return values
   }
 

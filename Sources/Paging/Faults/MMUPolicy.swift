@@ -76,13 +76,17 @@ public protocol MMUPolicy: Sendable {
   func memoryType(gfn: GFN) -> (type: MemoryType, ignoresPAT: Bool)?
   /// How many neighbours to map with the page of a fault, for an MMU that prefetches (SPEC F9).
   ///
-  /// - Parameter standard: what counts without a policy. **Units** entries, the fault's included.
+  /// - Parameters:
+  ///   - fault: what was asked, and where.
+  ///   - standard: what counts without a policy. **Units** entries, the fault's included.
   func prefetchWindow(for fault: FaultInfo, standard: Int) -> Int
   /// After how many writes in a row the shadow of a guest's table goes, for a shadow MMU (F8).
   func floodThreshold(gfn: GFN, standard: Int) -> Int
   /// How many pages that were split for execution are made large again in one period (T6).
   ///
-  /// - Parameter splitCount: how many there are; answers above it are lowered to it.
+  /// - Parameters:
+  ///   - splitCount: how many there are; answers above it are lowered to it.
+  ///   - standard: what counts without a policy.
   func nxRecovery(splitCount: Int, standard: Int) -> Int
   /// Which table goes when the pool is short (T9): an index of `candidates`, or `nil` for the
   /// MMU's own choice.
@@ -161,38 +165,62 @@ public struct PolicyStack: MMUPolicy {
     return result
   }
 
+  // PERF: fault.shadow; loops, since arrays of answers would be on the heap once a fault.
+
   /// The smallest.
   public func mappingLevel(for fault: FaultInfo) -> Level {
-    policies.map { $0.mappingLevel(for: fault) }.min() ?? fault.largestLevel
+    var least: Level?
+    for policy in policies {
+      let level = policy.mappingLevel(for: fault)
+      least = min(least ?? level, level)
+    }
+    return least ?? fault.largestLevel
   }
 
   /// All that any policy withholds.
   public func withheldPermissions(gfn: GFN) -> Permissions {
-    policies.reduce(into: []) { $0.formUnion($1.withheldPermissions(gfn: gfn)) }
+    var withheld: Permissions = []
+    for policy in policies { withheld.formUnion(policy.withheldPermissions(gfn: gfn)) }
+    return withheld
   }
 
   /// The last answer.
   public func memoryType(gfn: GFN) -> (type: MemoryType, ignoresPAT: Bool)? {
-    policies.reversed().lazy.compactMap { $0.memoryType(gfn: gfn) }.first
+    for policy in policies.reversed() {
+      if let answer = policy.memoryType(gfn: gfn) { return answer }
+    }
+    return nil
   }
 
   /// The smallest.
   public func prefetchWindow(for fault: FaultInfo, standard: Int) -> Int {
-    policies.map { $0.prefetchWindow(for: fault, standard: standard) }.min() ?? standard
+    least(standard) { $0.prefetchWindow(for: fault, standard: standard) }
   }
 
   /// The smallest.
   public func floodThreshold(gfn: GFN, standard: Int) -> Int {
-    policies.map { $0.floodThreshold(gfn: gfn, standard: standard) }.min() ?? standard
+    least(standard) { $0.floodThreshold(gfn: gfn, standard: standard) }
   }
 
   /// The smallest.
   public func nxRecovery(splitCount: Int, standard: Int) -> Int {
-    policies.map { $0.nxRecovery(splitCount: splitCount, standard: standard) }.min() ?? standard
+    least(standard) { $0.nxRecovery(splitCount: splitCount, standard: standard) }
   }
 
   /// The last answer.
   public func zapChoice(among candidates: [ZapCandidate]) -> Int? {
-    policies.reversed().lazy.compactMap { $0.zapChoice(among: candidates) }.first
+    for policy in policies.reversed() {
+      if let choice = policy.zapChoice(among: candidates) { return choice }
+    }
+    return nil
+  }
+
+  private func least(_ standard: Int, _ ask: (any MMUPolicy) -> Int) -> Int {
+    var least: Int?
+    for policy in policies {
+      let answer = ask(policy)
+      least = min(least ?? answer, answer)
+    }
+    return least ?? standard
   }
 }

@@ -21,7 +21,9 @@ where Input == GuestVirtual, Access: MemoryAccess {
   /// The address as the processor translates it: without tags, wrapped in 32-bit modes.
   func linear(_ gva: GVA, for access: Access) -> GVA
   /// The processor's view of a shadow table as its root.
-  func hardware(root: HPA) -> Hardware
+  ///
+  /// - Parameter encryptionMask: the address bits that say how the host's memory is encrypted.
+  func hardware(root: HPA, encryptionMask: UInt64) -> Hardware
   /// A fault as the processor reports it.
   static func exception(of fault: Fault) -> GuestException
 }
@@ -38,8 +40,17 @@ public protocol GuestEntryFormat: Hashable, Sendable {
   var shadowLevels: Level { get }
   /// The bits of an entry in which the processor marks accesses and writes.
   var markBits: UInt64 { get }
+  /// Whether a fault that the processor takes on a shadow entry that is not present is the guest's own
+  /// to the last bit, where the guest's entry is not present either (SPEC E19).
+  var canFaultByItself: Bool { get }
   /// Reads an entry.
   func decode(_ entry: UInt64, at level: Level) -> GuestEntry
+}
+
+extension GuestEntryFormat {
+  /// Not as far as is known.
+  @inlinable
+  public var canFaultByItself: Bool { false }
 }
 
 /// An entry of a guest's table, read.

@@ -124,8 +124,12 @@ public protocol EntryLegality {
 }
 
 extension MMIOEncoding {
-  /// The only bits that value and mask may use: 63, 51:12, 2:0.
-  static var room: UInt64 { 1 << 63 | 0x000F_FFFF_FFFF_F000 | 7 }
+  /// The only bits that value and mask may use: 63, 51:12, 2:0; without a generation also the bits
+  /// that it would take.
+  var room: UInt64 {
+    let room: UInt64 = 1 << 63 | 0x000F_FFFF_FFFF_F000 | 7
+    return generationLow | generationHigh == 0 ? room | 0x7FF0_0000_0000_07F8 : room
+  }
 
   /// SPEC E6, rule by rule.
   func check(
@@ -139,8 +143,8 @@ extension MMIOEncoding {
     if mask.mask == 0 {
       try refuse("an empty MMIO mask matches every entry")
     }
-    if both & ~Self.room != 0 {
-      let bits = both & ~Self.room
+    if both & ~room != 0 {
+      let bits = both & ~room
       let owner = fields.first(where: { $0.field.mask & bits != 0 }).map(\.field.name) ?? ""
       try refuse("the MMIO value or mask leaves bits 63, 51:12 and 2:0", bits, owner)
     }
@@ -157,6 +161,12 @@ extension MMIOEncoding {
     if both & forcedMask != 0 {
       try refuse(
         "the MMIO value or mask overlaps L1TF bits", both & forcedMask, "L1TF address bits")
+    }
+    let encryption = fields.first { $0.role == .encryption }?.field.mask ?? 0
+    if (both | mask.accessMask | forcedMask) & encryption != 0 {
+      try refuse(
+        "an MMIO entry would hold memory-encryption bits",
+        (both | mask.accessMask | forcedMask) & encryption, "C")
     }
     let moved = (forcedMask & gfnMask) << relocationShift
     if both & moved != 0 {

@@ -89,7 +89,7 @@ extension SPTEEncoder {
     let masks = layout.masks
     let raw = spte.rawValue
     guard isPresent(spte) else {
-      if spte == layout.nonPresent || isMMIO(spte) { return nil }
+      if isVacant(spte) || isMMIO(spte) { return nil }
       return "an entry that is neither present, MMIO nor the non-present value"
     }
     guard isLeaf(spte, at: level) else {

@@ -92,6 +92,12 @@ extension SPTEEncoder {
   @inlinable
   public func isPresent(_ spte: SPTE) -> Bool { spte.rawValue & layout.masks.mmuPresent != 0 }
 
+  /// Whether the entry maps nothing and stands for nothing.
+  @inlinable
+  public func isVacant(_ spte: SPTE) -> Bool {
+    spte == layout.nonPresent || spte == layout.noTrap
+  }
+
   /// Whether the entry caches "no memslot here".
   @inlinable
   public func isMMIO(_ spte: SPTE) -> Bool { layout.mmio?.matches(spte) ?? false }
@@ -167,6 +173,18 @@ extension SPTEEncoder {
     let access =
       (permissions.contains(.write) ? 2 : 0 as UInt64) | (permissions.contains(.user) ? 4 : 0)
     return mmio.encode(gfn: gfn, access: access, generation: generation)
+  }
+
+  /// Whether an entry that a malformed-entry exit leads to has been taken away meanwhile (SPEC F2): it
+  /// holds the non-present or the frozen value, or is an MMIO entry of which a 32-bit host has cleared
+  /// the low word and not yet the high one.
+  @inlinable
+  public func isZapped(_ spte: SPTE) -> Bool {
+    if spte == layout.nonPresent || spte == layout.frozen { return true }
+    guard let mask = layout.mmio?.mask, layout.isWrittenByHalves else { return false }
+    let high = ~0 as UInt64 &<< 32
+    return spte.rawValue & ~high == 0 && spte.rawValue & mask.mask & high == mask.value & high
+      && mask.mask & high != 0
   }
 
   /// A small leaf of a large one that is split (SPEC E18).

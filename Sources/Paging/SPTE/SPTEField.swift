@@ -43,6 +43,8 @@ public struct SPTEField: Sendable, Hashable {
     case suppressVE
     /// The protection key of a leaf (legacy shadow).
     case protectionKey
+    /// How the memory that the entry leads to is encrypted.
+    case encryption
     /// The low part of an MMIO entry's generation.
     case mmioGenerationLow
     /// The high part of an MMIO entry's generation.
@@ -79,5 +81,12 @@ public struct SPTEField: Sendable, Hashable {
     self.role = role
     self.forms = forms
     self.field = field
+  }
+}
+
+extension [SPTEField] {
+  /// The fields of a layout whose MMIO entries hold no generation (SPEC E7).
+  public var withoutGeneration: [SPTEField] {
+    filter { $0.role != .mmioGenerationLow && $0.role != .mmioGenerationHigh }
   }
 }

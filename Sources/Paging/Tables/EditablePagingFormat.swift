@@ -6,6 +6,8 @@ public protocol EditablePagingFormat: PagingFormat {
   ///
   /// - Parameters:
   ///   - page: the first byte; a multiple of the level's page size.
+  ///   - level: the level of the entry.
+  ///   - permissions: what the mapping grants.
   func leafEntry(_ page: UInt64, at level: Level, _ permissions: Permissions) -> Entry
   /// A table entry that grants at least `permissions` besides what it granted.
   func widened(_ entry: Entry, by permissions: Permissions) -> Entry

@@ -16,7 +16,11 @@ extension PageTableEditor where Format: BuildablePagingFormat {
   /// Builds tables that map a memory layout to itself, by the largest pages that fit (SPEC P7).
   ///
   /// - Parameters:
+  ///   - format: how entries are laid out.
   ///   - layout: runs of whole 4 KiB pages.
+  ///   - permissions: what the mapping grants.
+  ///   - access: what is asked.
+  ///   - memory: where the tables are.
   ///   - takeTable: the next page for a table, which holds zeros; or `nil`.
   ///   - giveTable: takes a page back, zeroed, where the build fails.
   /// - Returns: the editor of the new tables.

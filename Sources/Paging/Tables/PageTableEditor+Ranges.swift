@@ -2,7 +2,12 @@ extension PageTableEditor {
   /// Unmaps a range; larger pages that lie in it in part are split. Tables stay linked.
   ///
   /// - Parameters:
+  ///   - address: the first address.
   ///   - length: **Units** bytes; a multiple of 4 KiB.
+  ///   - access: what is asked.
+  ///   - memory: where the tables are.
+  ///   - takeTable: gives a zeroed page for a table, or `nil` where there is none.
+  ///   - giveTable: takes back a table that is not used any more.
   /// - Returns: how many entries were cleared.
   /// - Throws: `TableEditError`; nothing is changed.
   @discardableResult
@@ -20,7 +25,13 @@ extension PageTableEditor {
   /// split. What is not mapped stays so.
   ///
   /// - Parameters:
+  ///   - address: the first address.
   ///   - length: **Units** bytes; a multiple of 4 KiB.
+  ///   - permissions: what the mapping grants.
+  ///   - access: what is asked.
+  ///   - memory: where the tables are.
+  ///   - takeTable: gives a zeroed page for a table, or `nil` where there is none.
+  ///   - giveTable: takes back a table that is not used any more.
   /// - Returns: how many pages were changed.
   /// - Throws: `TableEditError`; nothing is changed.
   @discardableResult
@@ -38,7 +49,13 @@ extension PageTableEditor {
   /// Splits the larger pages that a range touches into pages of a size; each maps what it mapped.
   ///
   /// - Parameters:
+  ///   - address: the first address.
   ///   - length: **Units** bytes; a multiple of 4 KiB.
+  ///   - pageSize: the size of the pages.
+  ///   - access: what is asked.
+  ///   - memory: where the tables are.
+  ///   - takeTable: gives a zeroed page for a table, or `nil` where there is none.
+  ///   - giveTable: takes back a table that is not used any more.
   /// - Throws: `TableEditError`; nothing is changed.
   public func split<Memory: EntryMemory & ~Copyable>(
     _ address: Address<Format.Input>, length: UInt64, to pageSize: PageSize,

@@ -17,8 +17,13 @@ public struct PageTableEditor<Format: EditablePagingFormat>: Sendable {
   /// Maps a range, page by page, linking the tables that are missing.
   ///
   /// - Parameters:
+  ///   - address: the first address.
+  ///   - page: the physical page.
   ///   - length: **Units** bytes; a multiple of the page size.
+  ///   - pageSize: the size of the pages.
+  ///   - permissions: what the mapping grants.
   ///   - access: the access the walk is started with, where the format asks.
+  ///   - memory: where the tables are.
   ///   - takeTable: the next page for a table, which holds zeros; or `nil`.
   ///   - giveTable: takes back a page that was taken and is not needed; it holds zeros.
   /// - Throws: `TableEditError`; nothing is changed.

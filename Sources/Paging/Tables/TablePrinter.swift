@@ -25,8 +25,11 @@ public struct TablePrinter<Format: EnumerablePagingFormat>: Sendable {
 
   /// Every entry in use of every table below a root, indented by depth.
   ///
-  /// - Parameter budget: the most tables and pages that are printed; a last line says where more
-  ///   are left.
+  /// - Parameters:
+  ///   - root: where the highest table is.
+  ///   - memory: where the tables are.
+  ///   - budget: the most tables and pages that are printed; a last line says where more
+  ///     are left.
   public func tables<Memory: EntryMemory & ~Copyable>(
     root: Format.Root, in memory: borrowing Memory,
     budget: VisitBudget = VisitBudget(tables: 4096, pages: 65_536)

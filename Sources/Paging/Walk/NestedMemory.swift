@@ -10,7 +10,9 @@ public protocol SecondLevelFormat: PagingFormat where Input == GuestPhysical {
   /// The access to the page that a guest's walk arrived at.
   ///
   /// - Parameters:
+  ///   - kind: how the tables are accessed.
   ///   - isUser: whether the guest's page is a user page, for formats that tell those apart.
+  ///   - gva: the address whose walk reads through this memory.
   func finalAccess(_ kind: AccessKind, isUser: Bool, for gva: GVA) -> Access
 }
 

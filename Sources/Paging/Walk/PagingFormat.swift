@@ -13,7 +13,7 @@ public protocol PagingFormat: Sendable {
   /// What is asked of an address.
   associatedtype Access: Sendable
   /// What the entries read so far grant together.
-  associatedtype Rights: Sendable
+  associatedtype Rights: Sendable, BitwiseCopyable
   /// What the hardware reports when it refuses.
   associatedtype Fault: Error, Sendable
 
@@ -57,6 +57,10 @@ public protocol PagingFormat: Sendable {
   /// would for this access; the entry unchanged where nothing is to be set.
   func marked(_ entry: Entry, at level: Level, isLeaf: Bool, by access: Access) -> Entry
 
+  /// Whether an entry of a walk may still lack a bit that `marked` sets; asked once, of a walk that is
+  /// granted. A wrong yes costs a second look at each entry, a wrong no loses the bit.
+  func mayBeUnmarked(_ rights: Rights, leaf: Entry, by access: Access) -> Bool
+
   /// What hardware reports for a walk that ended badly.
   ///
   /// - Parameters:
@@ -83,6 +87,10 @@ extension PagingFormat {
   @inlinable
   @inline(__always)
   public func untagged(_ address: Address<Input>, for access: Access) -> Address<Input> { address }
+
+  /// Not known.
+  @inlinable
+  public func mayBeUnmarked(_ rights: Rights, leaf: Entry, by access: Access) -> Bool { true }
 }
 
 /// The first step of a walk.

@@ -59,6 +59,12 @@ struct ResumedFormat<Base: PagingFormat>: PagingFormat {
   ) -> Base.Entry { base.marked(entry, at: level, isLeaf: isLeaf, by: access) }
 
   @inlinable
+  @inline(__always)
+  func mayBeUnmarked(_ rights: Base.Rights, leaf: Base.Entry, by access: Base.Access) -> Bool {
+    base.mayBeUnmarked(rights, leaf: leaf, by: access)
+  }
+
+  @inlinable
   func fault(
     _ cause: FaultCause, at level: Level, _ address: Address<Base.Input>, for access: Base.Access,
     rights: Base.Rights, entry: Base.Entry

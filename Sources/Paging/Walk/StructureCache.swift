@@ -10,6 +10,11 @@
 /// **Source** Intel SDM Vol. 3A, "Paging-Structure Caches" and "Invalidation of TLBs and
 /// Paging-Structure Caches"; AMD APM Vol. 2, "Translation-Lookaside Buffer (TLB)".
 ///
+/// It pays where reading an entry is dear and addresses follow each other, as in a guest's sequential
+/// walk through a second level; over tables in plain memory a look-up costs more than the loads that
+/// it saves (`walk.cached.*`, `walk.2d.cached.*` of `make bench`). A machine, whose TLB answers what is
+/// near already, has none.
+///
 /// Direct-mapped, allocated once. Invariant: the slots of a level are its row, and none is elsewhere.
 @safe
 public struct StructureCache<Rights: Sendable>: ~Copyable {

@@ -9,7 +9,7 @@ public protocol TranslationRegime: Sendable {
   /// What is asked of an address.
   associatedtype Access: Sendable
   /// What entries grant.
-  associatedtype Rights: Sendable
+  associatedtype Rights: Sendable, BitwiseCopyable
   /// What the hardware reports when it refuses.
   associatedtype Fault: Error, Sendable
 

@@ -8,6 +8,10 @@ extension Walker {
   ///
   /// - Parameters:
   ///   - addresses: what to translate.
+  ///   - access: what is asked.
+  ///   - root: where the highest table is.
+  ///   - memory: where the tables are.
+  ///   - strategy: what the walk does besides finding the page.
   ///   - body: called with each index and what came of it, in order.
   /// - Complexity: besides the walk about one load a level, from lines that are near.
   @inlinable

@@ -10,6 +10,11 @@ extension Walker {
   /// Formats of more than six levels, or with tables of more than 4096 entries, are walked without.
   ///
   /// - Parameters:
+  ///   - address: the address to translate.
+  ///   - access: what is asked.
+  ///   - root: where the highest table is.
+  ///   - memory: where the tables are.
+  ///   - strategy: what the walk does besides finding the page.
   ///   - tag: the address space, such as `TranslationRegime.addressSpaceTag`.
   ///   - cache: looked up and filled; after a refusal, emptied of what covers the address.
   /// - Complexity: as of `walk`, less a load for each level that is skipped.

@@ -35,7 +35,32 @@ public struct Walker<Format: PagingFormat>: Sendable {
   ) -> Result<
     Translation<Memory.Space, Format.Rights>, WalkFailure<Format.Fault, Memory.Failure>
   > {
-    let address = format.untagged(address, for: access)
+    walk(address, for: access, at: root, in: memory, &strategy, racesLost: 0)
+  }
+
+  /// Walks from the root after a race was lost.
+  @inlinable
+  @inline(never)  // PERF: walk.checked.sequential; a loop around the walk spills its parts.
+  func walkAgain<Memory: EntryMemory & ~Copyable, Strategy: WalkStrategy>(
+    _ address: Address<Format.Input>, for access: Format.Access, at root: Format.Root,
+    in memory: borrowing Memory, _ strategy: inout Strategy, racesLost: Int
+  ) -> Result<
+    Translation<Memory.Space, Format.Rights>, WalkFailure<Format.Fault, Memory.Failure>
+  > {
+    if racesLost > Self.restartBudget { return .failure(.contended) }
+    strategy.restart()
+    return walk(address, for: access, at: root, in: memory, &strategy, racesLost: racesLost)
+  }
+
+  @inlinable
+  @inline(__always)
+  func walk<Memory: EntryMemory & ~Copyable, Strategy: WalkStrategy>(
+    _ given: Address<Format.Input>, for access: Format.Access, at root: Format.Root,
+    in memory: borrowing Memory, _ strategy: inout Strategy, racesLost: Int
+  ) -> Result<
+    Translation<Memory.Space, Format.Rights>, WalkFailure<Format.Fault, Memory.Failure>
+  > {
+    let address = format.untagged(given, for: access)
     var table: UInt64
     let top: Level
     switch format.start(address, for: access, at: root) {
@@ -46,76 +71,62 @@ public struct Walker<Format: PagingFormat>: Sendable {
     }
     let rootTable = table
     var path = WalkPath<Format.Entry>()
-    var attempts = 0
-    restart: while true {
-      var level = top
-      var rights = format.unrestricted
-      var unmarked: Format.Entry = 0
-      while true {
-        let index = format.index(of: address.rawValue, at: level)
-        let entryAddress = table &+ index &* UInt64(MemoryLayout<Format.Entry>.size)
-        let entry: Format.Entry
-        switch memory.load(Address<Memory.Space>(entryAddress), as: Format.Entry.self) {
-        case .success(let value): entry = value
-        case .failure(let failure):
-          return .failure(.unreadable(failure, entry: entryAddress, level: level))
-        }
-        let kind = format.kind(of: entry, at: level)
-        strategy.read(
-          WalkStep(level: level, entryAddress: entryAddress, entry: UInt64(entry), kind: kind))
-        let tableRights = rights
-        format.narrow(&rights, by: entry, at: level)
-        if kind == .table {
-          if Strategy.marks {
-            unmarked |= entry ^ format.marked(entry, at: level, isLeaf: false, by: access)
-            path[level] = entry
-          }
-          table = format.table(in: entry, at: level)
-          level = level.below
-          continue
-        }
-        // Rights narrow even by the entry that ends the walk: the EPT qualification and `explain`
-        // report what it granted.
-        guard kind == .leaf else {
-          return .failure(
-            refusal(
-              kind == .notPresent ? .notPresent : .reservedBit, at: level, address, for: access,
-              rights: rights, entry: entry))
-        }
-        if Strategy.judges,
-          !format.permits(access, rights: rights, tables: tableRights, leaf: entry)
-        {
-          return .failure(
-            refusal(
-              .permission, at: level, address, for: access, rights: rights, entry: entry))
-        }
-        var leaf = entry
-        if Strategy.marks {
-          unmarked |= entry ^ format.marked(entry, at: level, isLeaf: true, by: access)
-          // PERF: walk.checked.random; one test for the usual walk, whose bits are set already.
-          if unmarked != 0 {
-            switch mark(
-              path, leaf: entry, at: level, from: top, rootTable, address, access, in: memory)
-            {
-            case .done(let marked): leaf = marked
-            case .lost:
-              attempts &+= 1
-              if attempts > Self.restartBudget { return .failure(.contended) }
-              strategy.restart()
-              table = rootTable
-              continue restart
-            case .unwritable(let failure, let entry, let level):
-              return .failure(.unreadable(failure, entry: entry, level: level))
-            }
-          }
-        }
-        let page = format.page(in: entry, at: level)
-        return .success(
-          Translation(
-            address: Address(page.base | (address.rawValue & page.size.offsetMask)),
-            pageSize: page.size, level: level, rights: rights, tableRights: tableRights,
-            leaf: UInt64(leaf)))
+    var level = top
+    var rights = format.unrestricted
+    while true {
+      let index = format.index(of: address.rawValue, at: level)
+      let entryAddress = table &+ index &* UInt64(MemoryLayout<Format.Entry>.size)
+      let entry: Format.Entry
+      switch memory.load(Address<Memory.Space>(entryAddress), as: Format.Entry.self) {
+      case .success(let value): entry = value
+      case .failure(let failure):
+        return .failure(.unreadable(failure, entry: entryAddress, level: level))
       }
+      let kind = format.kind(of: entry, at: level)
+      strategy.read(
+        WalkStep(level: level, entryAddress: entryAddress, entry: UInt64(entry), kind: kind))
+      let tableRights = rights
+      format.narrow(&rights, by: entry, at: level)
+      if kind == .table {
+        if Strategy.marks { path[level] = entry }
+        table = format.table(in: entry, at: level)
+        level = level.below
+        continue
+      }
+      // Rights narrow even by the entry that ends the walk: the EPT qualification and `explain`
+      // report what it granted.
+      guard kind == .leaf else {
+        return .failure(
+          refusal(
+            kind == .notPresent ? .notPresent : .reservedBit, at: level, address, for: access,
+            rights: rights, entry: entry))
+      }
+      if Strategy.judges,
+        !format.permits(access, rights: rights, tables: tableRights, leaf: entry)
+      {
+        return .failure(
+          refusal(.permission, at: level, address, for: access, rights: rights, entry: entry))
+      }
+      var leaf = entry
+      // PERF: walk.checked.random; one test for the usual walk, whose bits are set already.
+      if Strategy.marks, format.mayBeUnmarked(rights, leaf: entry, by: access) {
+        switch mark(
+          path, leaf: entry, at: level, from: top, rootTable, address, access, in: memory)
+        {
+        case .done(let marked): leaf = marked
+        case .lost:
+          return walkAgain(
+            given, for: access, at: root, in: memory, &strategy, racesLost: racesLost &+ 1)
+        case .unwritable(let failure, let entry, let level):
+          return .failure(.unreadable(failure, entry: entry, level: level))
+        }
+      }
+      let page = format.page(in: entry, at: level)
+      return .success(
+        Translation(
+          address: Address(page.base | (address.rawValue & page.size.offsetMask)),
+          pageSize: page.size, level: level, rights: rights, tableRights: tableRights,
+          leaf: UInt64(leaf)))
     }
   }
 

@@ -15,14 +15,12 @@ struct CaseProcessor: Decodable {
   init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     if let name = try container.decodeIfPresent(String.self, forKey: .vendor) {
-      switch name {
-      case "intel": said.vendor = .intel
-      case "amd": said.vendor = .amd
-      default:
+      guard let vendor = X86Features.Vendor(name) else {
         throw DecodingError.dataCorruptedError(
           forKey: .vendor, in: container,
           debugDescription: "'\(name.prefix(40))' is not a vendor (intel or amd)")
       }
+      said.vendor = vendor
     }
     for key in CodingKeys.allCases {
       guard let feature = Self.feature(key) else { continue }

@@ -1,8 +1,10 @@
 public import Paging
 
 /// What an access amounted to.
-public struct AccessReport<Fault: Error>: Sendable where Fault: Sendable {
+@frozen
+public struct AccessReport<Fault: Error & Sendable>: Sendable {
   /// How it ended.
+  @frozen
   public enum Outcome: Sendable {
     /// Done; for a read, the value read.
     case done(UInt128)
@@ -21,19 +23,12 @@ public struct AccessReport<Fault: Error>: Sendable where Fault: Sendable {
   /// The host address of the first byte; `nil` for MMIO.
   public var hpa: HPA?
   /// Whether the first page's translation came from the TLB.
-  public var isTLBHit: Bool
+  public var isTLBHit = false
   /// What answered on the MMIO bus, where the access went there.
   public var mmio: MMIOAnswer?
   /// The exits on the way.
-  public var exits: ExitCounters
+  public var exits = AccessExits()
 
   @inlinable
-  init(_ outcome: Outcome, exits: ExitCounters) {
-    self.outcome = outcome
-    gpa = nil
-    hpa = nil
-    isTLBHit = false
-    mmio = nil
-    self.exits = exits
-  }
+  init(_ outcome: Outcome) { self.outcome = outcome }
 }

@@ -1,17 +1,20 @@
 public import MMU
 public import Paging
 
-/// One virtual processor: its translation state, its TLB, and what the MMU keeps for it.
+/// One virtual processor: the owner of its state, which it lends to whoever runs it.
 ///
-/// Used by one thread at a time: a machine's callers give each vCPU a thread of its own, or none.
-public final class VCPU<Guest: TranslationRegime, MMU: VirtualMMU>: @unchecked Sendable
+/// Used by one thread at a time: a machine's callers give each vCPU a thread of its own, or none. Its
+/// registers may be read at any time; all else only while the state is not lent.
+public final class VCPU<Guest: TranslationRegime, MMU: VirtualMMU, Observer: MMUObserver>:
+  @unchecked Sendable
 where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
   /// The vCPU's number.
   public let index: Int
-  /// Registers and what follows from them.
-  public var guest: Guest { state.guest }
-  @usableFromInline var state: VCPUState<Guest, MMU>
+  @usableFromInline var state: VCPUState<Guest, MMU, Observer>
+  private let published: PublishedGuest<Guest>
 
+  /// Registers and what follows from them.
+  public var guest: Guest { published.guest }
   /// Exits so far.
   public var exits: ExitCounters { state.exits }
   /// Translations found in the TLB.
@@ -26,8 +29,9 @@ where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
   /// What the MMU keeps for the vCPU, to look at.
   public var mmuState: MMU.CPU { state.context }
 
-  init(index: Int, guest: Guest, tlb: TLBGeometry, context: MMU.CPU) {
+  init(index: Int, _ state: consuming VCPUState<Guest, MMU, Observer>) {
     self.index = index
-    state = VCPUState(guest: guest, tlb: TLB(tlb), context: context)
+    published = state.published
+    self.state = state
   }
 }

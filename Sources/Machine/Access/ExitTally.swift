@@ -1,9 +1,15 @@
 public import Paging
 
+/// Exits by cause, all of a vCPU's. **Units** exits.
+public typealias ExitCounters = ExitTally<Int>
+
+/// Exits by cause, of one access. **Units** exits; the budget of an access is far below 2^16.
+public typealias AccessExits = ExitTally<UInt16>
+
 /// Exits by cause. **Units** exits.
 @frozen
-public struct ExitCounters: Sendable {
-  @usableFromInline var counts = InlineArray<12, Int>(repeating: 0)
+public struct ExitTally<Count: FixedWidthInteger & BitwiseCopyable & Sendable>: Sendable {
+  @usableFromInline var counts = InlineArray<12, Count>(repeating: 0)
 
   /// All zero.
   @inlinable
@@ -12,14 +18,14 @@ public struct ExitCounters: Sendable {
   /// The exits of one cause.
   @inlinable
   public subscript(cause: ExitCause) -> Int {
-    get { counts[Self.index(of: cause)] }
-    set { counts[Self.index(of: cause)] = newValue }
+    get { Int(truncatingIfNeeded: counts[Self.index(of: cause)]) }
+    set { counts[Self.index(of: cause)] = Count(truncatingIfNeeded: newValue) }
   }
 
   /// All exits.
   public var total: Int {
     var sum = 0
-    for index in counts.indices { sum += counts[index] }
+    for index in counts.indices { sum += Int(truncatingIfNeeded: counts[index]) }
     return sum
   }
 
@@ -30,8 +36,10 @@ public struct ExitCounters: Sendable {
 
   /// Sums.
   @inlinable
-  public static func += (left: inout ExitCounters, right: ExitCounters) {
-    for index in left.counts.indices { left.counts[index] += right.counts[index] }
+  public static func += <Other>(left: inout ExitTally, right: ExitTally<Other>) {
+    for index in left.counts.indices {
+      left.counts[index] &+= Count(truncatingIfNeeded: right.counts[index])
+    }
   }
 
   @inlinable
