@@ -8,7 +8,7 @@ extension GuestMemory {
   package func snapshot() throws(SnapshotError) -> GuestMemorySnapshot {
     let all = allSlots.slots
     return GuestMemorySnapshot(
-      host: try host.snapshot(), slots: savedSlots,
+      host: try host.snapshot(), slots: savedSlots, privateRuns: attributes.runs,
       logs: all.compactMap { slot in slot.dirtyLog.map { ($0, $0.snapshot) } },
       missing: all.compactMap { slot in slot.missing.map { ($0, $0.snapshot) } })
   }
@@ -26,6 +26,7 @@ extension GuestMemory {
     _ snapshot: GuestMemorySnapshot, sparing tables: Range<HPA>?
   ) throws(SnapshotError) {
     let changed = try host.restore(snapshot.host, sparing: tables ?? HPA(0)..<HPA(0))
+    attributes.put(back: snapshot.privateRuns)
     put(back: snapshot.slots, withGenerations: tables == nil)
     for (pages, words) in snapshot.missing { pages.restore(words) }
     for (log, words) in snapshot.logs { log.replaceMarks(by: words) }

@@ -11,6 +11,8 @@ import Synchronization
 public final class GuestMemory: Sendable {
   /// The reservation.
   public let host: HostMemory
+  /// Which frames are private.
+  public let attributes = MemoryAttributes()
   private let normal: MemslotSpace
   private let management: MemslotSpace?
   /// The slots that system-management mode alone sees.

@@ -3,6 +3,7 @@ public struct GuestMemorySnapshot: Sendable {
   /// The bytes.
   public let host: HostSnapshot
   let slots: GuestMemory.SavedSlots
+  let privateRuns: [Range<UInt64>]
   let logs: [(log: DirtyLog, words: [UInt64])]
   let missing: [(pages: MissingPages, words: [UInt64])]
 }

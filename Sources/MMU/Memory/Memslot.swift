@@ -6,7 +6,7 @@ public import Paging
 public struct Memslot: Sendable, Hashable {
   /// What a slot allows.
   public struct Flags: OptionSet, Sendable, Hashable {
-    /// Bit 0 read-only, 1 log dirty pages, 2 D is not to be relied on.
+    /// Bit 0 read-only, 1 log dirty pages, 2 violations become #VE, 3 D is not to be relied on.
     public let rawValue: UInt8
     /// Takes the bits as they are.
     public init(rawValue: UInt8) { self.rawValue = rawValue }
@@ -14,9 +14,11 @@ public struct Memslot: Sendable, Hashable {
     public static var readOnly: Flags { Flags(rawValue: 1) }
     /// Writes are recorded.
     public static var logsDirtyPages: Flags { Flags(rawValue: 2) }
+    /// A violation of the slot's mapped pages is the guest's #VE, where the vCPU takes it (SPEC E15).
+    public static var convertsViolations: Flags { Flags(rawValue: 4) }
     /// Its writes are found by taking W away, whatever the method of its log: where hardware would log
     /// the addresses of a guest's guest (SPEC E2).
-    public static var dirtyByProtection: Flags { Flags(rawValue: 4) }
+    public static var dirtyByProtection: Flags { Flags(rawValue: 8) }
   }
 
   /// The number it is known by.
@@ -27,6 +29,8 @@ public struct Memslot: Sendable, Hashable {
   public var frameCount: UInt64
   /// Where its memory begins in the machine's reservation, or `nil` where nothing backs it.
   public var host: HPA?
+  /// Where the memory that the guest has for itself begins, or `nil` where the slot has none.
+  public var privateHost: HPA?
   /// What it allows.
   public var flags: Flags
   /// The largest page the host backs it with.
@@ -39,7 +43,8 @@ public struct Memslot: Sendable, Hashable {
   /// A slot.
   public init(
     id: Int, base: GFN, frameCount: UInt64, host: HPA?, flags: Flags = [],
-    backing: PageSize = .size1GiB, dirtyLog: DirtyLog? = nil, missing: MissingPages? = nil
+    backing: PageSize = .size1GiB, dirtyLog: DirtyLog? = nil, privateHost: HPA? = nil,
+    missing: MissingPages? = nil
   ) {
     self.id = id
     self.base = base
@@ -49,6 +54,7 @@ public struct Memslot: Sendable, Hashable {
     self.backing = backing
     self.dirtyLog = dirtyLog
     self.missing = missing
+    self.privateHost = privateHost
   }
 
   /// The log of writes, where they are recorded now.
@@ -67,6 +73,22 @@ public struct Memslot: Sendable, Hashable {
   @inlinable
   public func pfn(of gfn: GFN) -> PFN? {
     host.map { $0.frame.wrappingAdd(gfn.rawValue &- base.rawValue) }
+  }
+
+  /// The host frame of either kind behind a guest frame of the slot.
+  public func pfn(of gfn: GFN, isPrivate: Bool) -> PFN? {
+    isPrivate ? privateSide?.pfn(of: gfn) : pfn(of: gfn)
+  }
+
+  /// The slot with its private memory in the place of the shared one, whose writes nobody records;
+  /// `nil` where it has none.
+  @usableFromInline
+  var privateSide: Memslot? {
+    guard let privateHost else { return nil }
+    var slot = self
+    slot.host = privateHost
+    slot.flags.remove(.logsDirtyPages)
+    return slot
   }
 
   /// The largest level at which a frame may be mapped: the page lies inside the slot, guest and host

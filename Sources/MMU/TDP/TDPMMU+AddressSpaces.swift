@@ -10,6 +10,7 @@ extension TDPMMU {
     if space == cpu.space { return true }
     drainModificationLog(&cpu)
     exit(&cpu)
+    waitForRoots()
     roots.drop(cpu.root, emptying: freeChildren)
     cpu.space = space
     (cpu.root, cpu.rootEpoch, cpu.rootEra) = roots.take(space)

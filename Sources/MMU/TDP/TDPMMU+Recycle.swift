@@ -37,7 +37,7 @@ extension TDPMMU {
 
   private func recycleTables() -> Int {
     let vcpus = logs.withLock { $0.count }
-    let all = roots.withRoots { roots in
+    let all = withRoots { roots in
       var found: [Candidate] = []
       for root in roots { collect(root, at: encoder.rootLevel, first: 0, &found) }
       return found

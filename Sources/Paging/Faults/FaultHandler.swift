@@ -56,12 +56,22 @@ public protocol SecondLevelExit: MMUExit {
   var isMalformed: Bool { get }
   /// Whether the entry lets the exit become an exception of the guest's (#VE).
   var isConvertible: Bool { get }
+  /// The exit as the guest's own exception, and what the processor writes for it; `nil` where the host
+  /// gets the exit.
+  func converted(
+    _ state: VirtualizationExceptionState
+  ) -> (exit: Self, area: VirtualizationExceptionArea)?
 }
 
 extension SecondLevelExit {
   /// The hardware has no such exception.
   @inlinable
   public var isConvertible: Bool { false }
+
+  /// The hardware has no such exception.
+  public func converted(
+    _ state: VirtualizationExceptionState
+  ) -> (exit: Self, area: VirtualizationExceptionArea)? { nil }
 }
 
 /// What became of an exit (SPEC F1).
@@ -105,6 +115,19 @@ public enum FaultError: Error, Sendable, Hashable {
   case pageNotYet(GFN)
   /// The page will never come.
   case pageLost(GFN)
+  /// The vCPU may not enter the guest, and why.
+  case cannotRun(reason: String)
+  /// Whoever owns the tables refuses to map the page, and why.
+  case refused(GPA, reason: String)
+}
+
+extension FaultError {
+  /// Under which cause the exit to whoever runs the machine is counted.
+  @inlinable
+  public var cause: ExitCause {
+    if case .memoryFault = self { return .memoryFault }
+    return .error
+  }
 }
 
 extension FaultError: CustomStringConvertible {
@@ -123,6 +146,8 @@ extension FaultError: CustomStringConvertible {
       "a \(isPrivate ? "private" : "shared") access to \(gpa), which is of the other kind"
     case .pageNotYet(let gfn): "the page of guest frame \(gfn) has not come yet"
     case .pageLost(let gfn): "the page of guest frame \(gfn) cannot be had"
+    case .cannotRun(let reason): "the guest cannot run: \(reason)"
+    case .refused(let gpa, let reason): "\(gpa) cannot be mapped: \(reason)"
     case .livelock(let gpa): "the access to \(gpa) exits again and again"
     }
   }

@@ -25,6 +25,8 @@ public struct LeafRequest: Sendable, Hashable {
   public var protectionKey: UInt8
   /// Whether writes must be found by taking W away though hardware keeps D (SPEC E2, A/D kind 2).
   public var isDirtyByProtection: Bool
+  /// Whether a violation of the leaf is an exit and never the guest's own exception (SPEC E15).
+  public var suppressesExceptions: Bool
 
   /// A writable page's leaf, with the common choices.
   @inlinable
@@ -32,7 +34,8 @@ public struct LeafRequest: Sendable, Hashable {
     pfn: PFN, level: Level, permissions: Permissions, isHostWritable: Bool = true,
     isWriteProtected: Bool = false, isMMUWritable: Bool = true,
     memoryType: MemoryType = .writeBack, ignoresPAT: Bool = true, isPrefetch: Bool = false,
-    isWrite: Bool = false, protectionKey: UInt8 = 0, isDirtyByProtection: Bool = false
+    isWrite: Bool = false, protectionKey: UInt8 = 0, suppressesExceptions: Bool = true,
+    isDirtyByProtection: Bool = false
   ) {
     self.pfn = pfn
     self.level = level
@@ -46,6 +49,7 @@ public struct LeafRequest: Sendable, Hashable {
     self.isWrite = isWrite
     self.protectionKey = protectionKey
     self.isDirtyByProtection = isDirtyByProtection
+    self.suppressesExceptions = suppressesExceptions
   }
 }
 

@@ -1,4 +1,5 @@
 public import Paging
+public import X86TDX
 
 /// What must come of a step; what is not named may be anything.
 public struct Expectation: Sendable {
@@ -26,9 +27,13 @@ public struct Expectation: Sendable {
   public var count: Int?
   /// How many pages come from elsewhere.
   public var fetched: Int?
+  /// What the TDX module answers.
+  public var status: TDXStatus?
+  /// What the guest is told of its #VE; parts that are not named may be anything.
+  public var exception: (gpa: UInt64?, gva: UInt64?, qualification: UInt64?)?
   /// Whether the access goes to the MMIO bus.
   public var isMMIO: Bool?
 
   /// Whether the file says that the step does not get through.
-  var toleratesProblem: Bool { ok == false }
+  var toleratesProblem: Bool { ok == false || (status ?? .success) != .success }
 }

@@ -58,6 +58,8 @@ extension Action {
       try map.finish()
     case .snapshot: self = .snapshot(try body.snapshotName())
     case .restore: self = .restore(try body.snapshotName())
+    case .convert, .accept, .tdx:
+      self = .privateMemory(try PrivateMemoryAction(name, body, vcpus: vcpus))
     }
   }
 }
