@@ -38,6 +38,9 @@ public final class ScenarioRunner {
     var nextSlot: Int
   }
 
+  /// MAXPHYADDR of the machine. **Units** bits.
+  public var physicalAddressWidth: Int { machine.processor(0).features.physicalAddressWidth }
+
   /// The plugins, in the order of stacking.
   public var pluginNames: [String] { plugins.plugins.map(\.name) }
 
