@@ -108,7 +108,7 @@ where
   public func isCurrent(_ cpu: TDPContext) -> Bool {
     pacing.step(.epoch, isChange: false)
     // What the vCPU announced is what it goes on with: whoever opened a new epoch waits for it.
-    walkers.epoch.load(ordering: .acquiring) == cpu.insideEpoch
+    return walkers.epoch.load(ordering: .acquiring) == cpu.insideEpoch
       && roots.epoch.load(ordering: .acquiring) == cpu.rootEpoch && cpu.dirtyRing == nil
   }
 
