@@ -13,8 +13,15 @@ extension MachineComposer {
     let encoder = try encoder("ept", parts, standard: .ept(layout)) { mask throws(LayoutError) in
       try EPTEncoder(capabilities, mmio: mask, layout: layout)
     }
+    var areas: [HPA] = []
+    for area in spec.exceptionAreas {
+      guard let hpa = parts.memory.hpa(of: area) else {
+        throw error("no memory holds the ve-area at \(area)", line: spec.line)
+      }
+      areas.append(hpa)
+    }
     return try TDPMMU(
-      encoder: encoder, policy: parts.policy, memory: parts.memory,
-      pool: parts.pool, nxHugePages: spec.nxHugePages)
+      encoder: encoder, policy: parts.policy, memory: parts.memory, pool: parts.pool,
+      exceptionAreas: areas, nxHugePages: spec.nxHugePages)
   }
 }
