@@ -48,6 +48,7 @@ extension ShadowMMU {
     }
     tally.mmioCached += 1
     notify(.mmioHit(gfn: gfn, spte: spte, generation: entryGeneration))
+    noteMistake(gfn)
     var permissions: Permissions = .read
     if mmio.mask.accessMask == 6 {
       if mmio.access(of: spte) & 2 != 0 { permissions.insert(.write) }
@@ -74,6 +75,16 @@ extension ShadowMMU {
       else { return steps }
       page = child
     }
+  }
+
+  /// Notes where a drill lets an entry of another era answer for memory.
+  @usableFromInline
+  func noteMistake(_ gfn: GFN) {
+    guard let mmio = encoder.layout.mmio, !mmio.mask.generations.zapsAtWrap,
+      slots.slot(for: gfn, hint: &slotHint) != nil
+    else { return }
+    tally.mmioMistaken += 1
+    notify(.mmioMistaken(gfn: gfn, generation: mmio.truncated(generation)))
   }
 
   /// Makes the next access to a frame without a slot exit as a malformed entry (SPEC F3).

@@ -108,6 +108,13 @@ final class ShadowPage {
     records[index].gfn = frame
   }
 
+  /// Whether some entry of a page leads here, through tables between.
+  @usableFromInline
+  func isBelow(_ page: ShadowPage) -> Bool {
+    guard page.role.level > role.level else { return false }
+    return parents.contains { $0.page === page || $0.page.isBelow(page) }
+  }
+
   @usableFromInline
   func removeParent(_ parent: ShadowPage, _ index: Int) {
     var position = parents.count

@@ -158,7 +158,7 @@ where
   /// How often the generations that MMIO entries can hold have wrapped.
   @inlinable
   func era(of generation: UInt64) -> UInt64 {
-    (generation & ~GuestMemory.updateInProgress) / (encoder.layout.mmio?.generationCount ?? .max)
+    encoder.layout.mmio?.era(of: generation & ~GuestMemory.updateInProgress) ?? 0
   }
 
   private func replaceRoot(era: UInt64, onlyLater: Bool) {

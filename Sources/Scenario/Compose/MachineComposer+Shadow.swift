@@ -30,6 +30,7 @@ extension MachineComposer {
         format, rootLevel: Level(5), physicalAddressWidth: width, mmio: mask, layout: layout)
     }
     return ShadowMMU(
-      encoder: encoder, policy: parts.policy, memory: parts.memory, pool: parts.pool)
+      encoder: encoder, policy: parts.policy, memory: parts.memory, pool: parts.pool,
+      options: spec.shadow)
   }
 }

@@ -124,9 +124,11 @@ struct MachineComposer {
     _ encoder: String, _ parts: Parts, standard: MMIOMask?,
     check: (MMIOMask) throws(LayoutError) -> Void
   ) throws -> MMIOMask? {
-    try Plugin.mmioMask(
+    var mask = try Plugin.mmioMask(
       of: plugins.plugins, maxphyaddr: parts.width, encoder: encoder, standard: standard,
       check: check)
+    mask?.generations = spec.mmioGenerations
+    return mask
   }
 
   func error(_ message: String, line: Int) -> ScenarioError {

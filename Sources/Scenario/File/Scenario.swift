@@ -1,3 +1,4 @@
+public import MMU
 public import Machine
 public import Paging
 public import X86
@@ -125,6 +126,10 @@ public struct MachineSpec: Sendable {
   public var nxHugePages: Bool
   /// The most table pages.
   public var tablePageLimit: Int
+  /// How MMIO entries tell generations apart; anything but the default is a drill.
+  public var mmioGenerations: MMIOGenerations
+  /// How a shadow MMU goes about it.
+  public var shadow: ShadowOptions
   /// Whether snapshots keep the tables.
   public var keepsTables: Bool
 }
