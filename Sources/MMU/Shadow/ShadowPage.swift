@@ -117,11 +117,14 @@ final class ShadowPage {
 
   @usableFromInline
   func removeParent(_ parent: ShadowPage, _ index: Int) {
-    guard
-      let position = parents.firstIndex(where: { $0.page === parent && $0.index == index })
-    else { return }
-    parents.swapAt(position, parents.count - 1)
-    parents.removeLast()
+    var position = parents.count
+    while position > 0 {
+      position -= 1
+      guard parents[position].page === parent, parents[position].index == index else { continue }
+      parents.swapAt(position, parents.count - 1)
+      parents.removeLast()
+      return
+    }
   }
 }
 

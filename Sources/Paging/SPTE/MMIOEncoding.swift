@@ -190,12 +190,9 @@ extension MMIOEncoding {
     if mask.accessMask & gfnMask != 0 {
       try refuse("the MMIO access mask overlaps address bits", mask.accessMask & gfnMask, "GFN")
     }
-    if let present = fields.first(where: { $0.role == .mmuPresent })?.field,
-      mask.accessMask & present.mask != 0
-    {
-      try refuse(
-        "the MMIO access mask makes the entry present", mask.accessMask & present.mask,
-        present.name)
+    if let present = fields.first(where: { $0.role == .mmuPresent })?.field {
+      let bits = present.mask & (mask.accessMask | generation | mask.value | forcedMask)
+      if bits != 0 { try refuse("an MMIO entry would be MMU-present", bits, present.name) }
     }
     if moved & generation != 0 {
       try refuse("relocated GFN bits overlap the generation", moved & generation, "generation")

@@ -27,6 +27,14 @@ package protocol ScenarioMachine: AnyObject, Sendable {
   func audit() -> [String]?
   /// The MMU as the host's upkeep sees it; `nil` where it has none.
   var maintenance: (any MaintainableMMU)? { get }
+  /// The MMU as one that tells private memory from shared memory, or `nil`.
+  var privateMemory: (any PrivateMemoryMMU)? { get }
+  /// The MMU as a trust domain's, or `nil`.
+  var domain: (any TrustDomain)? { get }
+  /// What a vCPU's last exit was about, where it was a #VE.
+  func lastException(_ vcpu: Int) -> VirtualizationExceptionArea?
+  /// Counts exits for which no access asked.
+  func count(_ count: Int, of cause: ExitCause, on vcpu: Int)
   func processor(_ vcpu: Int) -> X86Processor
   func tlbCounts() -> (hits: Int, misses: Int)
   func exitCounts() -> ExitCounters
@@ -84,6 +92,18 @@ extension Machine: ScenarioMachine where Guest == X86Processor {
   package func audit() -> [String]? { (mmu as? any AuditableMMU)?.audit() }
 
   package var maintenance: (any MaintainableMMU)? { mmu as? any MaintainableMMU }
+
+  package var privateMemory: (any PrivateMemoryMMU)? { mmu as? any PrivateMemoryMMU }
+
+  package var domain: (any TrustDomain)? { mmu as? any TrustDomain }
+
+  package func lastException(_ vcpu: Int) -> VirtualizationExceptionArea? {
+    (vcpus[vcpu].mmuState as? TDPContext)?.lastException
+  }
+
+  package func count(_ count: Int, of cause: ExitCause, on vcpu: Int) {
+    self.vcpu(vcpu, counts: count, of: cause)
+  }
 
   package func processor(_ vcpu: Int) -> X86Processor { vcpus[vcpu].guest }
 
