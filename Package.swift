@@ -92,7 +92,7 @@ let package = Package(
       name: "Scenario",
       dependencies: [
         "GuestImage", "Machine", "MMU", "Notation", "Paging", "Report", "X86", "X86EPT",
-        "X86NPT", "X86Shadow", "X86Guest", "X86Long", "X86PAE", "PluginHost",
+        "X86NPT", "X86Shadow", "X86TDX", "X86Guest", "X86Long", "X86PAE", "PluginHost",
         .product(name: "SystemPackage", package: "swift-system"), "Yams",
       ], swiftSettings: strict),
     .target(name: "Report", dependencies: ["Paging"], swiftSettings: strict),
@@ -161,7 +161,9 @@ let package = Package(
       ], swiftSettings: strict),
     .testTarget(
       name: "DoctorTests",
-      dependencies: ["Explain", "GuestImage", "Inspection", "Paging", "X86", "X86EPT"],
+      dependencies: [
+        "Explain", "GuestImage", "Inspection", "Paging", "TestSupport", "X86", "X86EPT",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "CommandTests",
@@ -202,6 +204,16 @@ let package = Package(
         "Paging", "X86", "X86Guest", "X86EPT", "X86NPT", "X86TDX", "MMU", "Machine",
         "MachineSupport", "TestSupport",
       ], swiftSettings: strict),
+    // Random guests under shadow paging: for the tests, and optimised for `make property`.
+    .target(
+      name: "ShadowProperty",
+      dependencies: [
+        "MMU", "Machine", "Paging", "Scenario", "TestSupport", "X86", "X86Guest",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ], path: "Tests/ShadowProperty", swiftSettings: strict),
+    .executableTarget(
+      name: "PropertyRunner", dependencies: ["ShadowProperty"], path: "Tests/PropertyRunner",
+      swiftSettings: strict),
     .testTarget(
       name: "ScheduleTests",
       dependencies: ["MMU", "Machine", "Paging", "Schedules", "X86EPT"], swiftSettings: strict),
@@ -215,6 +227,7 @@ let package = Package(
     .testTarget(
       name: "ShadowTests",
       dependencies: [
+        "ShadowProperty",
         "Paging", "X86", "X86Guest", "X86Long", "X86Shadow", "MMU", "Machine", "Scenario",
         "GuestImage", "MachineSupport", "TestSupport", "SharedData",
         .product(name: "SystemPackage", package: "swift-system"),

@@ -15,6 +15,10 @@ public enum DirtyLogError: Error, Sendable, Hashable {
   case needsSecondLevel(DirtyMethod)
   /// The MMU has no rings.
   case noRings
+  /// The slot has private memory, whose writes the host cannot follow.
+  case privateMemory(slot: Int)
+  /// The processor cannot do it for this kind of machine.
+  case unsupported(DirtyMethod)
   /// More than a log can cover. **Units** frames.
   case tooLarge(frames: UInt64)
 }
@@ -27,6 +31,9 @@ extension DirtyLogError: CustomStringConvertible {
     case .running(let slot): "memslot \(slot) is logged already"
     case .notRunning(let slot): "memslot \(slot) is not logged"
     case .needsDirtyBit(let method): "method \(method.rawValue) needs D bits that hardware sets"
+    case .privateMemory(let slot):
+      "memslot \(slot) has private memory, whose writes cannot be logged"
+    case .unsupported(let method): "method \(method.rawValue) is not there for trust domains"
     case .needsSecondLevel(let method):
       "method \(method.rawValue) needs a second level (shadow tables: write-protect)"
     case .noRings: "the machine was composed without dirty rings"
@@ -52,6 +59,7 @@ extension TDPMMU {
   ) throws(DirtyLogError) {
     guard let slot = memory.slots[id: id] else { throw .memslot(.unknown(id: id)) }
     if slot.activeLog != nil { throw .running(slot: id) }
+    if slot.privateHost != nil { throw .privateMemory(slot: id) }
     let marks = encoder.layout.masks
     if method != .writeProtect, marks.dirty == 0 { throw .needsDirtyBit(method) }
     if usesRings, ringSize == nil { throw .noRings }

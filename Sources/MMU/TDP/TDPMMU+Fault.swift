@@ -9,6 +9,9 @@ extension TDPMMU {
     _ exit: Exit, on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
   ) -> FaultOutcome {
     let wasInside = cpu.insideEpoch != 0
+    if exit.cause == .virtualizationException {
+      return .inject(vector: VirtualizationExceptionArea.vector, errorCode: 0)
+    }
     if !wasInside { announce(&cpu) }
     defer { if !wasInside { self.exit(&cpu) } }
     if modificationLogUsers.load(ordering: .relaxed) > 0 { drainModificationLog(&cpu) }
@@ -32,15 +35,26 @@ extension TDPMMU {
     if let last = cpu.lastMMIO, last.gfn == gfn, last.generation == cpu.generation {
       cpu.counters.mmioCached += 1
       notify(observer, .mmioRemembered(gfn: gfn))
+      noteMistake(gfn, on: &cpu, observer)
       return .emulate(exit.gpa)
     }
     if exit.isMalformed, let outcome = lookUpMMIO(exit.gpa, on: &cpu, observer) {
       return outcome
     }
     cpu.counters.memslotSearches += 1
-    let slot = cpu.slots.slot(for: gfn, hint: &cpu.slotHint)
+    var slot = cpu.slots.slot(for: gfn, hint: &cpu.slotHint)
     notify(observer, .memslotSearch(gfn: gfn, found: slot != nil))
-    let largest = slot?.largestLevel(for: gfn, upTo: encoder.largestLeafLevel) ?? .pageTable
+    var limit = encoder.largestLeafLevel
+    if memory.attributes.areUsed, let found = slot {
+      limit = memory.attributes.largestLevel(for: gfn, upTo: limit)
+      if memory.attributes.isPrivate(gfn) {
+        slot = mapsPrivateMemory ? found.privateSide : nil
+        guard slot != nil else {
+          return .failed(.memoryFault(exit.gpa, isPrivate: mapsPrivateMemory))
+        }
+      }
+    }
+    let largest = slot?.largestLevel(for: gfn, upTo: limit) ?? .pageTable
     let info = FaultInfo(
       gpa: exit.gpa, gva: exit.gva, kind: exit.kind, isUser: exit.isUser, hasSlot: slot != nil,
       largestLevel: largest, vcpu: cpu.index)

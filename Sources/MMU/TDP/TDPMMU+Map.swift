@@ -190,7 +190,8 @@ extension TDPMMU {
       pfn: pfn, level: level, permissions: permissions,
       isHostWritable: !slot.flags.contains(.readOnly),
       isWriteProtected: slot.activeLog?.method == .writeProtect && kind != .write,
-      isWrite: kind == .write)
+      isWrite: kind == .write,
+      suppressesExceptions: !slot.flags.contains(.convertsViolations))
     if let (type, ignoresPAT) = policy.memoryType(gfn: gfn) {
       request.memoryType = type
       request.ignoresPAT = ignoresPAT

@@ -85,7 +85,7 @@ extension TDPMMU {
   @usableFromInline
   func loggingWalk<Guest: TranslationRegime>(
     _ gva: GVA, for access: Guest.Access, by guest: Guest,
-    _ second: FormatRegime<Encoder.Format>, on cpu: TDPContext
+    _ second: FormatRegime<Encoder.Format>, on cpu: inout TDPContext
   ) -> Result<HardwareTranslation<Guest.Rights>, HardwareFailure<Guest.Fault, Exit>>
   where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
     let memory = LoggingMemory(
@@ -96,11 +96,15 @@ extension TDPMMU {
     case .success(let translation): inner = translation
     case .failure(.fault(let fault)): return .failure(.guest(fault))
     case .failure(.contended): return .failure(.contended)
+    case .failure(.unreadable(.fault(let exit), _, _)):
+      return .failure(.exit(delivered(exit, to: guest, on: &cpu)))
     case .failure(.unreadable(let failure, _, _)): return .failure(outer(failure))
     }
     let isUser = guest.permissions(of: inner.rights).contains(.user)
     let final = encoder.format.finalAccess(access.kind, isUser: isUser, for: gva)
     switch memory.walk(inner.address, final) {
+    case .failure(.fault(let exit)):
+      return .failure(.exit(delivered(exit, to: guest, on: &cpu)))
     case .failure(let failure): return .failure(outer(failure))
     case .success(let found):
       return .success(

@@ -110,6 +110,8 @@ extension TDPMMU {
       if nxSplits.contains(child) { return }
       guard level <= encoder.largestLeafLevel, !notifier.blocks(GFN(gfn), frames: span(of: level)),
         let slot = slots.slot(for: GFN(gfn), hint: &hint),
+        memory.attributes.isUniform(GFN(gfn)..<GFN(gfn &+ span(of: level))),
+        let slot = memory.attributes.isPrivate(GFN(gfn)) ? slot.privateSide : slot,
         slot.largestLevel(for: GFN(gfn), upTo: level) == level,
         exchange(place, from: spte, to: encoder.layout.frozen)
       else { return }

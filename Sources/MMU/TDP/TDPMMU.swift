@@ -22,6 +22,10 @@ where
   public let policy: Policy
   /// The guest's memory.
   public let memory: GuestMemory
+  /// Whether frames may be private; else an access to one that is ends as a memory fault.
+  @usableFromInline let mapsPrivateMemory: Bool
+  /// The information areas of the vCPUs that take #VE.
+  let exceptionAreas: [HPA]
   @usableFromInline let pool: TablePool
   @usableFromInline let host: PacedHost<Policy.Pacing>
   @usableFromInline let roots: TDPRoots
@@ -43,12 +47,18 @@ where
   ///
   /// - Parameters:
   ///   - dirtyRingSize: the entries of each vCPU's dirty ring, made at least 128; `nil` for none.
+  ///   - exceptionAreas: where the processor writes what a #VE is about, for each vCPU that takes them
+  ///     (SPEC E15); none by default.
+  ///   - mapsPrivateMemory: false for the shared half of a trust domain.
   ///   - nxHugePages: whether large pages are without X (SPEC T6).
   /// - Throws: `FaultError.tablePagesExhausted` where not even the root fits.
   public init(
     encoder: Encoder, policy: Policy, memory: GuestMemory, pool: TablePool,
-    dirtyRingSize: Int? = nil, nxHugePages: Bool = false
+    dirtyRingSize: Int? = nil, exceptionAreas: [HPA] = [], mapsPrivateMemory: Bool = true,
+    nxHugePages: Bool = false
   ) throws(FaultError) {
+    self.exceptionAreas = exceptionAreas
+    self.mapsPrivateMemory = mapsPrivateMemory
     self.nxHugePages = nxHugePages
     ringSize = dirtyRingSize.map { min(max($0, 128), 1 << 20) }
     self.encoder = encoder
@@ -73,7 +83,8 @@ where
     logs.withLock { $0[index] = (ring, modifications) }
     return TDPContext(
       index: index, roots.take(), place: walkers.register(), ring: ring,
-      modificationLog: modifications)
+      modificationLog: modifications,
+      exceptionArea: exceptionAreas.indices.contains(index) ? exceptionAreas[index] : nil)
   }
 
   /// Moves the vCPU to the root in force and announces that it is inside.
@@ -147,7 +158,7 @@ where
   /// How often the generations that MMIO entries can hold have wrapped.
   @inlinable
   func era(of generation: UInt64) -> UInt64 {
-    (generation & ~GuestMemory.updateInProgress) / (encoder.layout.mmio?.generationCount ?? .max)
+    encoder.layout.mmio?.era(of: generation & ~GuestMemory.updateInProgress) ?? 0
   }
 
   private func replaceRoot(era: UInt64, onlyLater: Bool) {
@@ -169,7 +180,7 @@ where
     let second = FormatRegime(encoder.format, root: encoder.root(cpu.root.baseAddress))
     pacing.step(.memslots, isChange: false)
     if modificationLogUsers.load(ordering: .relaxed) > 0 {
-      return loggingWalk(gva, for: access, by: guest, second, on: cpu)
+      return loggingWalk(gva, for: access, by: guest, second, on: &cpu)
     }
     let nested = NestedMemory(second: second, host: host, gva: gva)
     switch nested.translate(gva, for: access, by: guest) {
@@ -181,7 +192,8 @@ where
           hostPermissions: encoder.format.permissions(of: both.host.rights),
           isDirty: access.kind == .write, guestPageSize: both.guest.pageSize))
     case .failure(.guest(let fault)): return .failure(.guest(fault))
-    case .failure(.exit(let exit)): return .failure(.exit(exit))
+    case .failure(.exit(let exit)):
+      return .failure(.exit(delivered(exit, to: guest, on: &cpu)))
     case .failure(.contended): return .failure(.contended)
     case .failure(.unreadable(.outside(let hpa))): return .failure(.outside(hpa))
     case .failure(.unreadable(.unavailable)): return .failure(.contended)

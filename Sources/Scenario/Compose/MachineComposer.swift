@@ -23,7 +23,7 @@ struct MachineComposer {
     var recorder: EventRecorder
     var bus: MMIOBus
     /// Where the memory of a slot that a step adds begins, by the region's line.
-    var spare: [Int: HPA]
+    var spare: [Int: SlotMemory]
     /// What was assumed or tolerated, for people.
     var notes: [String]
     /// One line that says what the machine is.
@@ -34,7 +34,9 @@ struct MachineComposer {
     let images = try openImages()
     var notes: [String] = []
     let resolved = try registers(images, &notes)
-    var spare: [Int: HPA] = [:]
+    try checkDomain(
+      resolved.registers.mode, width: resolved.features.physicalAddressWidth)
+    var spare: [Int: SlotMemory] = [:]
     let memory = try makeMemory(images, spare: &spare)
     let pool = TablePool(first: PFN(1), limit: spec.tablePageLimit)
     try prepareEmptyTables(resolved, in: memory)
@@ -60,9 +62,11 @@ struct MachineComposer {
         guests: Array(repeating: processor, count: spec.vcpuCount), memory: memory, pool: pool,
         bus: bus, recorder: recorder, policy: PolicyStack(plugins.policies),
         width: resolved.features.physicalAddressWidth))
+    try declarePrivate(machine)
     return Result(
       machine: machine, recorder: recorder, bus: bus, spare: spare, notes: notes,
-      summary: "\(processor.regime.mode.rawValue) guest behind \(spec.mmu.rawValue),"
+      summary: "\(processor.regime.mode.rawValue) guest behind \(spec.mmu.rawValue)"
+        + (spec.layout == .standard ? "," : ", layout \(spec.layout.rawValue),")
         + " MAXPHYADDR \(resolved.features.physicalAddressWidth),"
         + " \(spec.vcpuCount) vCPU\(spec.vcpuCount == 1 ? "" : "s")")
   }
@@ -83,6 +87,7 @@ struct MachineComposer {
     do {
       switch spec.mmu {
       case .ept: return try machine(eptMMU(parts), parts)
+      case .tdx: return try machine(tdxMMU(parts), parts)
       case .npt: return try machine(nptMMU(parts), parts)
       case .shadow: return try machine(shadowMMU(parts), parts)
       }
@@ -99,16 +104,31 @@ struct MachineComposer {
       observer: parts.recorder)
   }
 
+  /// The encoder with the MMIO mask and the software bits that plugins ask for, each asked once.
+  ///
+  /// - Parameter make: composes the encoder with a mask, or refuses it.
+  func encoder<Encoder: AdjustableEncoder>(
+    _ name: String, _ parts: Parts, standard: MMIOMask?,
+    _ make: (MMIOMask?) throws(LayoutError) -> Encoder
+  ) throws -> Encoder {
+    let mask = try mmioMask(name, parts, standard: standard) { mask throws(LayoutError) in
+      _ = try make(mask)
+    }
+    return try Plugin.adjusted(make(mask), by: plugins.plugins)
+  }
+
   /// The MMIO mask: the plugins' last answer, else the standard.
   ///
   /// - Parameter check: refuses what the encoder cannot hold.
-  func mmioMask(
+  private func mmioMask(
     _ encoder: String, _ parts: Parts, standard: MMIOMask?,
     check: (MMIOMask) throws(LayoutError) -> Void
   ) throws -> MMIOMask? {
-    try Plugin.mmioMask(
+    var mask = try Plugin.mmioMask(
       of: plugins.plugins, maxphyaddr: parts.width, encoder: encoder, standard: standard,
       check: check)
+    mask?.generations = spec.mmioGenerations
+    return mask
   }
 
   func error(_ message: String, line: Int) -> ScenarioError {

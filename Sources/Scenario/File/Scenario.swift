@@ -1,3 +1,4 @@
+public import MMU
 public import Machine
 public import Paging
 public import X86
@@ -30,6 +31,8 @@ public struct MachineSpec: Sendable {
     case ept
     /// Nested page tables.
     case npt
+    /// Extended page tables for shared memory, the TDX module's for private memory.
+    case tdx
     /// Shadow page tables.
     case shadow
   }
@@ -68,8 +71,15 @@ public struct MachineSpec: Sendable {
     public var content: Content
     /// Whether the guest's writes become MMIO.
     public var isReadOnly: Bool
+    /// Whether the guest has memory of its own behind it, private at first.
+    public var isPrivate: Bool
+    /// Whether violations of its mapped pages become #VE.
+    public var raisesExceptions: Bool
     /// The largest page that backs it.
     public var backing: PageSize
+
+    /// The frames.
+    var frames: Range<GFN> { gpa.frame..<gpa.frame.wrappingAdd(byteCount >> 12) }
   }
 
   /// The devices that need no plugin.
@@ -96,6 +106,8 @@ public struct MachineSpec: Sendable {
   public var guest: Guest
   /// What the hardware walks.
   public var mmu: MMUKind
+  /// The layout of the entries that hardware walks.
+  public var layout: NamedLayout
   /// MAXPHYADDR, or `nil` for the image's, else 40.
   public var physicalAddressWidth: Int?
   /// The features that the file lists, or `nil` for all.
@@ -106,12 +118,18 @@ public struct MachineSpec: Sendable {
   public var vcpuCount: Int
   /// The TLB's shape, or `nil` for the usual one.
   public var tlb: TLBGeometry?
+  /// Where the processor writes what a #VE is about, vCPU by vCPU; none take #VE where it is empty.
+  public var exceptionAreas: [GPA]
   /// Slots and devices.
   public var memory: [Region]
   /// Whether large pages of the second level may not be executed.
   public var nxHugePages: Bool
   /// The most table pages.
   public var tablePageLimit: Int
+  /// How MMIO entries tell generations apart; anything but the default is a drill.
+  public var mmioGenerations: MMIOGenerations
+  /// How a shadow MMU goes about it.
+  public var shadow: ShadowOptions
   /// Whether snapshots keep the tables.
   public var keepsTables: Bool
 }
