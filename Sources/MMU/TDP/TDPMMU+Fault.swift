@@ -36,6 +36,7 @@ extension TDPMMU {
     if let last = cpu.lastMMIO, last.gfn == gfn, last.generation == cpu.generation {
       cpu.counters.mmioCached += 1
       notify(observer, .mmioRemembered(gfn: gfn))
+      noteMistake(gfn, on: &cpu, observer)
       return .emulate(exit.gpa)
     }
     if exit.isMalformed, let outcome = lookUpMMIO(exit.gpa, on: &cpu, observer) {

@@ -169,7 +169,7 @@ where
   /// space are the lowest, so that they do not count.
   @inlinable
   func era(of generation: UInt64) -> UInt64 {
-    (generation & ~GuestMemory.updateInProgress) / (encoder.layout.mmio?.generationCount ?? .max)
+    encoder.layout.mmio?.era(of: generation & ~GuestMemory.updateInProgress) ?? 0
   }
 
   private func replaceRoot(of space: AddressSpace, era: UInt64, onlyLater: Bool) {

@@ -39,6 +39,9 @@ extension Expectation {
       try ve.finish()
     }
     isMMIO = try map.take("mmio")?.flag()
+    for item in try map.take("any-of")?.list() ?? [] {
+      anyOf.append(try Expectation(item))
+    }
     try map.finish()
   }
 }

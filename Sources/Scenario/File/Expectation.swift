@@ -34,6 +34,9 @@ public struct Expectation: Sendable {
   /// Whether the access goes to the MMIO bus.
   public var isMMIO: Bool?
 
+  /// Where several outcomes are allowed: all of one of these must hold, besides what else is named.
+  public var anyOf: [Expectation] = []
+
   /// Whether the file says that the step does not get through.
   var toleratesProblem: Bool { ok == false || (status ?? .success) != .success }
 }

@@ -1,3 +1,4 @@
+import MMU
 import Machine
 import Paging
 import Report
@@ -21,6 +22,7 @@ extension MachineSpec {
       "pae": .mode(.pae), "long4": .mode(.long4), "long5": .mode(.long5),
     ])
     mmu = try map.need("mmu").choice(of: MMUKind.self)
+    layout = try map.take("layout")?.choice(of: NamedLayout.self) ?? .standard
     physicalAddressWidth = try map.take("maxphyaddr")?.number(32...52).asInt
     features = nil
     if let list = try map.take("features")?.list() {
@@ -94,6 +96,18 @@ extension MachineSpec {
         try tables.take("in-snapshots")?.choice(["rebuilt": false, "kept": true]) ?? false
       try tables.finish()
     }
+    mmioGenerations = MMIOGenerations()
+    if let value = map.take("mmio-generations") {
+      var drill = try value.mapping("mmio-generations")
+      mmioGenerations.bits = try drill.need("bits").number(1...18).asInt
+      mmioGenerations.zapsAtWrap = try drill.take("zap-at-wrap")?.flag() ?? true
+      try drill.finish()
+    }
+    shadow = ShadowOptions()
+    if let value = map.take("shadow") {
+      guard mmu == .shadow else { throw value.error("'shadow' is for 'mmu: shadow'") }
+      shadow = try ShadowOptions(value)
+    }
     try map.finish()
     try checkOverlaps()
     for region in memory { try region.check(behind: mmu) }
@@ -117,6 +131,17 @@ extension MachineSpec {
         line: second.line,
         "\(second.gpa) and \(second.byteCount.hex) bytes overlap the region of line \(first.line)")
     }
+  }
+}
+
+extension ShadowOptions {
+  init(_ value: YAMLValue) throws(ScenarioError) {
+    self.init()
+    var map = try value.mapping("shadow")
+    floodPolicy = try map.take("flood")?.choice(of: FloodPolicy.self) ?? floodPolicy
+    allowsUnsync = try map.take("unsync")?.flag() ?? allowsUnsync
+    prefetchWindow = try map.take("prefetch")?.number(1...512).asInt ?? prefetchWindow
+    try map.finish()
   }
 }
 

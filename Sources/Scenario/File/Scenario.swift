@@ -1,3 +1,4 @@
+public import MMU
 public import Machine
 public import Paging
 public import X86
@@ -109,6 +110,8 @@ public struct MachineSpec: Sendable {
   public var guest: Guest
   /// What the hardware walks.
   public var mmu: MMUKind
+  /// The layout of the entries that hardware walks.
+  public var layout: NamedLayout
   /// MAXPHYADDR, or `nil` for the image's, else 40.
   public var physicalAddressWidth: Int?
   /// The features that the file lists, or `nil` for all.
@@ -129,6 +132,10 @@ public struct MachineSpec: Sendable {
   public var nxHugePages: Bool
   /// The most table pages.
   public var tablePageLimit: Int
+  /// How MMIO entries tell generations apart; anything but the default is a drill.
+  public var mmioGenerations: MMIOGenerations
+  /// How a shadow MMU goes about it.
+  public var shadow: ShadowOptions
   /// Whether snapshots keep the tables.
   public var keepsTables: Bool
 }

@@ -74,6 +74,12 @@ extension Expectation {
     if let isMMIO {
       expect((result.mmio != nil) == isMMIO, "mmio", "\(isMMIO)", "\(result.mmio != nil)")
     }
+    if !anyOf.isEmpty {
+      let reasons = anyOf.map { $0.mismatches(result).joined(separator: ", ") }
+      if reasons.allSatisfy({ !$0.isEmpty }) {
+        found.append("none of \(anyOf.count) holds: " + reasons.joined(separator: "; or "))
+      }
+    }
     return found
   }
 

@@ -1,7 +1,7 @@
 import Dispatch
 import MMU
 import Machine
-import Paging
+package import Paging
 import PluginHost
 import Report
 import Synchronization
@@ -21,7 +21,7 @@ public final class ScenarioRunner {
   /// What plugins said while the machine was composed.
   public let pluginLines: [String]
 
-  let machine: any ScenarioMachine
+  package let machine: any ScenarioMachine
   private let plugins: MachinePlugins
   private let recorder: EventRecorder
   private let traces: [String: [TraceRecord]]
@@ -71,6 +71,30 @@ public final class ScenarioRunner {
     self.plugins = plugins
     plugins.services.serve(composed.machine)
     pluginLines = plugins.services.takeLines()
+  }
+
+  /// Runs a scenario on a machine that was composed elsewhere, by the file's description or nearly so.
+  ///
+  /// - Parameter spare: where the memory of slots that steps add is.
+  package init(_ scenario: Scenario, on machine: any ScenarioMachine, spare: HPA) {
+    self.scenario = scenario
+    self.machine = machine
+    traces = [:]
+    self.spare = Dictionary(
+      scenario.steps.compactMap { step in
+        if case .memslot(.add(let region)) = step.action {
+          (region.line, MachineComposer.SlotMemory(shared: spare))
+        } else {
+          nil
+        }
+      }, uniquingKeysWith: { first, _ in first })
+    player = AccessPlayer(machine: machine)
+    layout = Layout(nextSlot: (machine.memory.slots.slots.map(\.id).max() ?? -1) + 1)
+    recorder = EventRecorder()
+    notes = []
+    machineSummary = ""
+    plugins = MachinePlugins()
+    pluginLines = []
   }
 
   /// Runs all steps.

@@ -165,6 +165,8 @@ extension MMUEvent {
       "MMIO SPTE \(spte) says GFN \(gfn) is MMIO: no memslot search"
     case .mmioStale(let gfn, let old, let now):
       "MMIO SPTE of GFN \(gfn) is stale: generation \(old), now \(now)"
+    case .mmioMistaken(let gfn, let generation):
+      "STALE: generation \(generation) has come round again, GFN \(gfn) has a memslot by now"
     case .verdict(let verdict, let gpa): "for GPA \(gpa): \(verdict.inWords)"
     case .raceLost(let level, let gfn): "another vCPU changed GFN \(gfn) at level \(level) first"
     case .tableShadowed(let level, let gfn):
