@@ -98,6 +98,14 @@ public protocol VirtualMMU: FaultHandler {
   /// vCPU that is inside.
   func synchronize()
 
+  /// The space whose memslots a vCPU sees.
+  func addressSpace(of cpu: CPU) -> AddressSpace
+
+  /// Moves a vCPU, which is outside, to another space; its TLB is to be emptied after.
+  ///
+  /// - Returns: false where the machine has no such space.
+  func move(_ cpu: inout CPU, to space: AddressSpace) -> Bool
+
   /// Where the table pages lie; `nil` where the MMU keeps state that a snapshot of memory and vCPUs
   /// would miss.
   var tableRange: Range<HPA>? { get }
@@ -131,8 +139,10 @@ extension GuestMemoryHole: GuestMemoryFailure {
 }
 
 extension VirtualMMU where View == GuestView {
-  /// The memslots.
-  public func view(for cpu: CPU, marking: Bool, gva: GVA?) -> GuestView { memory.view }
+  /// The memslots of the vCPU's address space.
+  public func view(for cpu: CPU, marking: Bool, gva: GVA?) -> GuestView {
+    memory.view(of: addressSpace(of: cpu))
+  }
 
   /// The address itself.
   public func slotAddress(
@@ -175,6 +185,12 @@ extension VirtualMMU {
   /// Nobody is waited for.
   public func synchronize() {}
 
+  /// There is one alone.
+  public func addressSpace(of cpu: CPU) -> AddressSpace { .normal }
+
+  /// There is one alone.
+  public func move(_ cpu: inout CPU, to space: AddressSpace) -> Bool { space == .normal }
+
   /// There is such state.
   public var tableRange: Range<HPA>? { nil }
 
@@ -193,6 +209,9 @@ extension VirtualMMU {
     guard let slot, let pfn = slot.pfn(of: gpa.frame),
       kind != .write || !slot.flags.contains(.readOnly)
     else { return .success(nil) }
+    guard memory.fetchMissing(gpa.frame, of: slot) == nil else {
+      return .failure(.outside(pfn.baseAddress))
+    }
     return .success(pfn.baseAddress.wrappingAdd(gpa.offset(in: .size4KiB)))
   }
 }

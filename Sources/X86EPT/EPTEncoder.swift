@@ -108,6 +108,9 @@ public struct EPTEncoder: SPTEEncoder {
       raw |= masks.accessed
       if request.isWrite, raw & masks.writable != 0 { raw |= masks.dirty }
     }
+    if request.isDirtyByProtection, masks.accessed != 0 {
+      raw |= 2 &<< UInt64(masks.adKind.trailingZeroBitCount)
+    }
     return SPTE(raw)
   }
 

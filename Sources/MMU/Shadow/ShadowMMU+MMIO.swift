@@ -36,7 +36,7 @@ extension ShadowMMU {
       // Zapped or mapped meanwhile: the processor faults again, if at all.
       if isMapped || encoder.isZapped(spte) { return .retry }
       return .failed(
-        .malformedEntry(page.frame(of: index).baseAddress, steps(to: exit.gva, below: root)))
+        .malformedEntry(page.frame(of: index).baseAddress, steps(to: exit.address, below: root)))
     }
     let gfn = mmio.gfn(of: spte)
     let entryGeneration = mmio.generation(of: spte)
@@ -60,11 +60,11 @@ extension ShadowMMU {
 
   /// The entries on the way to an address, for reports.
   @usableFromInline
-  func steps(to gva: GVA, below root: ShadowPage) -> [WalkStep] {
+  func steps(to address: Address<Guest.Input>, below root: ShadowPage) -> [WalkStep] {
     var steps: [WalkStep] = []
     var page = root
     while true {
-      let place = page.place(of: page.index(of: gva))
+      let place = page.place(of: page.index(of: address))
       let spte = load(place)
       steps.append(
         WalkStep(

@@ -77,7 +77,13 @@ extension ShadowMMU {
   @usableFromInline
   func syncTables(below table: ShadowPage) {
     if table.role.level == .pageTable { return }
-    for page in unsyncPages where page.isBelow(table) { sync(page) }
+    // From the end: the place of a page that leaves the list goes to the last one, seen already.
+    var index = unsyncPages.count
+    while index > 0 {
+      index -= 1
+      let page = unsyncPages[index]
+      if page.isBelow(table) { sync(page) }
+    }
   }
 
   /// Brings one leaf table in step, and tracks its writes again.

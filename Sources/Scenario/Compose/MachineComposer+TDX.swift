@@ -10,6 +10,7 @@ extension MachineComposer {
     let capabilities = EPTCapabilities(
       physicalAddressWidth: parts.width, levels: parts.width > 48 ? 5 : 4,
       accessedDirty: spec.features?.contains("ad") ?? true)
+    try spec.layout.check(for: "tdx", among: [.standard])
     let encoder = try encoder("tdx", parts, standard: .tdx) { mask throws(LayoutError) in
       try EPTEncoder(capabilities, mmio: mask)
     }

@@ -11,6 +11,8 @@ package protocol ScenarioMachine: AnyObject, Sendable {
   ) -> AccessReport<X86Fault>
   func invalidatePage(_ vcpu: Int, _ gva: GVA)
   func setRegister(_ vcpu: Int, _ name: GuestRegister, _ value: UInt64) throws(RegisterFault)
+  /// An interrupt to system-management mode, or the end of one; false where it cannot be.
+  func setSystemManagement(_ vcpu: Int, _ enters: Bool) -> Bool
   /// Changes the memslots as one step.
   ///
   /// - Parameter dropsTranslations: whether tables may hold what is no longer so.
@@ -75,6 +77,10 @@ extension Machine: ScenarioMachine where Guest == X86Processor {
     case .pkru: self.vcpu(vcpu, moveToPKRU: UInt32(truncatingIfNeeded: value))
     case .pkrs: self.vcpu(vcpu, moveToPKRU: nil, pkrs: UInt32(truncatingIfNeeded: value))
     }
+  }
+
+  package func setSystemManagement(_ vcpu: Int, _ enters: Bool) -> Bool {
+    enters ? vcpuEntersSystemManagement(vcpu) : vcpuLeavesSystemManagement(vcpu)
   }
 
   package func changeSlots(

@@ -27,6 +27,8 @@ public struct Expectation: Sendable {
   public var tlbHit: Bool?
   /// What the step counts: written pages, or leaves.
   public var count: Int?
+  /// How many pages come from elsewhere.
+  public var fetched: Int?
   /// What the TDX module answers.
   public var status: TDXStatus?
   /// What the guest is told of its #VE; parts that are not named may be anything.

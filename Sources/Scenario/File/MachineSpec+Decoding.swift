@@ -75,7 +75,7 @@ extension MachineSpec {
     nxHugePages = false
     if let value = map.take("nx-huge-pages") {
       nxHugePages = try value.flag()
-      guard !nxHugePages || mmu != .shadow else {
+      guard !nxHugePages || mmu == .ept || mmu == .npt else {
         throw value.error("nx-huge-pages needs a second level (ept, npt)")
       }
       guard !nxHugePages || mmu != .npt || features?.contains("nx") ?? true else {
@@ -89,6 +89,9 @@ extension MachineSpec {
         throw item.error("more than \(Self.largestRegionCount) slots and devices")
       }
       memory.append(try Region(item))
+    }
+    if let region = memory.first(where: \.isSystemManagement), mmu != .ept, mmu != .npt {
+      throw ScenarioError(line: region.line, "smm needs a second level (ept, npt)")
     }
     tablePageLimit = 16_384
     keepsTables = false
@@ -120,7 +123,13 @@ extension MachineSpec {
 extension MachineSpec {
   /// Refuses slots and devices that hold one address.
   private func checkOverlaps() throws(ScenarioError) {
-    let sorted = memory.sorted { ($0.gpa, $0.line) < ($1.gpa, $1.line) }
+    // What system-management mode alone sees may hide a device, as SMRAM hides a display.
+    try checkOverlaps(among: memory.filter { !$0.isSystemManagement })
+    try checkOverlaps(among: memory.filter { !$0.content.isDevice })
+  }
+
+  private func checkOverlaps(among regions: [Region]) throws(ScenarioError) {
+    let sorted = regions.sorted { ($0.gpa, $0.line) < ($1.gpa, $1.line) }
     for (lower, upper) in zip(sorted, sorted.dropFirst())
     where upper.gpa.rawValue < lower.gpa.rawValue + lower.byteCount {
       let (first, second) = lower.line <= upper.line ? (lower, upper) : (upper, lower)
@@ -200,7 +209,18 @@ extension MachineSpec.Region {
       try map.take("hugepages")?.choice([
         "4 KiB": PageSize.size4KiB, "2 MiB": .size2MiB, "1 GiB": .size1GiB,
       ]) ?? .size4KiB
+    isSystemManagement = try map.take("smm")?.flag() ?? false
+    isPostCopy = try map.take("post-copy")?.flag() ?? false
     try map.finish()
+    guard !isSystemManagement || !content.isDevice else {
+      throw value.error("a device is no memory of system-management mode")
+    }
+    if isPostCopy {
+      guard case .image = content, !isPrivate else {
+        throw value.error("post-copy needs an image, and memory that is not private")
+      }
+      guard byteCount <= 1 << 40 else { throw value.error("post-copy of more than 1 TiB") }
+    }
     if content.isDevice || content == .none || isReadOnly, isPrivate {
       throw value.error("private memory is ram or an image that may be written")
     }

@@ -77,6 +77,10 @@ public struct MachineSpec: Sendable {
     public var raisesExceptions: Bool
     /// The largest page that backs it.
     public var backing: PageSize
+    /// Whether system-management mode alone sees it.
+    public var isSystemManagement: Bool
+    /// Whether its pages come from the image one by one, when somebody needs them.
+    public var isPostCopy: Bool
 
     /// The frames.
     var frames: Range<GFN> { gpa.frame..<gpa.frame.wrappingAdd(byteCount >> 12) }
@@ -136,6 +140,8 @@ public struct MachineSpec: Sendable {
   public var exceptionAreas: [GPA]
   /// Slots and devices.
   public var memory: [Region]
+  /// Whether the machine has system-management mode: a slot that it alone sees.
+  public var hasSystemManagement: Bool { memory.contains(where: \.isSystemManagement) }
   /// Whether large pages of the second level may not be executed.
   public var nxHugePages: Bool
   /// The most table pages.

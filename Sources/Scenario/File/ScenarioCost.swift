@@ -59,8 +59,8 @@ struct ScenarioCost {
       snapshots.insert(name)
       // Each snapshot may hold whatever has been written by then.
       keptPages += writtenPages
-    case .access, .restore, .poke, .invalidatePage, .setRegister, .memslot, .replay, .audit,
-      .maintenance, .nesting:
+    case .access, .systemManagement, .fetchPages, .restore, .poke, .invalidatePage, .setRegister,
+      .memslot, .replay, .audit, .maintenance, .nesting:
       accesses += 1
     }
   }

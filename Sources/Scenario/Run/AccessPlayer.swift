@@ -68,7 +68,8 @@ struct AccessPlayer {
       }
     case .privateMemory(let action): perform(action, &result)
     case .map, .poke, .memslot, .parallel, .replay, .audit, .maintenance, .nesting, .snapshot,
-      .restore:
+      .restore,
+      .fetchPages, .systemManagement:
       break
     }
   }

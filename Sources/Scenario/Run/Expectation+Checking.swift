@@ -79,6 +79,11 @@ extension Expectation {
     if let count {
       expect(result.count == count, "count", "\(count)", result.count.map { "\($0)" } ?? "none")
     }
+    if let fetched {
+      expect(
+        (result.fetchedPages ?? 0) == fetched, "fetched", "\(fetched)",
+        "\(result.fetchedPages ?? 0)")
+    }
     if let isMMIO {
       expect((result.mmio != nil) == isMMIO, "mmio", "\(isMMIO)", "\(result.mmio != nil)")
     }

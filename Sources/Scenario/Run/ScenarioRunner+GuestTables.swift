@@ -92,9 +92,14 @@ extension ScenarioRunner {
 
   /// The entries of the guest's tables for an address, without side effects.
   func guestWalk(_ va: GVA, vcpu: Int) -> [WalkStep] {
-    guard let view = ownView else { return machine.walk(va, vcpu: vcpu) }
+    if nesting != nil { return machine.walk(va, vcpu: vcpu) }
     var recording = Recording(Probe())
-    _ = machine.processor(vcpu).translate(va, for: .read, in: view, &recording)
+    let processor = machine.processor(vcpu)
+    if let view = ownView {
+      _ = processor.translate(va, for: .read, in: view, &recording)
+    } else {
+      _ = processor.translate(va, for: .read, in: machine.memory.presentView, &recording)
+    }
     return recording.steps
   }
 }

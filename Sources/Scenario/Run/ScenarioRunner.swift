@@ -121,12 +121,15 @@ public final class ScenarioRunner {
     for (index, step) in scenario.steps.enumerated() {
       var result = StepResult(number: index + 1, step: step)
       let before = machine.exitCounts()
+      let fetchedBefore = machine.memory.missingPages.fetched
       perform(step.action, &result)
       let after = machine.exitCounts()
       result.exits = ExitCause.allCases.compactMap { cause in
         let count = after[cause] - before[cause]
         return count > 0 ? (cause, count) : nil
       }
+      let fetched = machine.memory.missingPages.fetched - fetchedBefore
+      if fetched > 0 { result.fetchedPages = fetched }
       (result.events, result.eventsLeftOut) = recorder.take(atMost: step.action.eventsShown)
       result.pluginLines = plugins.services.takeLines()
       if let expectation = step.expectation {
@@ -150,6 +153,9 @@ public final class ScenarioRunner {
     summary.mmioCached = counters.mmioCached
     summary.mmioSearched = counters.mmioSearched
     summary.tablePages = machine.tablePages
+    if machine.memory.slots.slots.contains(where: { $0.missing != nil }) {
+      summary.missingPages = machine.memory.missingPages
+    }
     summary.pluginCounters = plugins.services.counters
     return summary
   }
@@ -187,6 +193,17 @@ public final class ScenarioRunner {
     case .parallel(let parallel): perform(parallel, &result)
     case .maintenance(let action): perform(action, &result)
     case .nesting(let action): perform(action, &result)
+    case .systemManagement(let enters, let vcpu):
+      result.isDone = machine.setSystemManagement(vcpu, enters)
+      if !result.isDone {
+        result.problem =
+          scenario.machine.hasSystemManagement
+          ? "the vCPU is \(enters ? "" : "not ")in system-management mode"
+          : "the machine has no memory of system-management mode"
+      }
+    case .fetchPages(let count):
+      result.count = machine.memory.fetchMissingPages(atMost: count)
+      result.isDone = true
     case .snapshot(let name):
       attempt(&result) { result throws(SnapshotError) in
         let kept = try machine.keep(tables: scenario.machine.keepsTables)
