@@ -241,8 +241,16 @@ struct RandomNesting<Encoder: NestedTables> {
   }
 
   /// An entry on the way to the inner guest's page tables that does not lead there.
-  private mutating func brokenEntry() -> (place: UInt64, level: Int, frame: UInt64)? {
-    let frame = 1 + UInt64(random.below(4))
+  private func brokenEntry() -> (place: UInt64, level: Int, frame: UInt64)? {
+    for frame in 1...4 as ClosedRange<UInt64> {
+      if let found = brokenEntry(of: frame) { return found }
+    }
+    return nil
+  }
+
+  private func brokenEntry(
+    of frame: UInt64
+  ) -> (place: UInt64, level: Int, frame: UInt64)? {
     var table = pointer & 0xFF_FFFF_F000
     let format = rig.mmu.encoder.format
     for level in stride(from: 4, through: 1, by: -1) {
@@ -265,6 +273,10 @@ struct RandomNesting<Encoder: NestedTables> {
 
   /// The inner guest's table changes under it, and it flushes its TLB.
   private mutating func editInnerTable() throws {
+    // Its guest's writes may have hit what is above the leaf table.
+    for level in 1...3 as ClosedRange<UInt64> {
+      rig.poke(0x20_0000 + level << 12, (level + 1) << 12 | 0x67)
+    }
     let at = 0x20_4000 + UInt64(random.below(16)) * 8
     rig.poke(at, innerEntry())
     try rig.machine.vcpu(1, moveToCR3: NestedRig<Encoder>.root)

@@ -92,11 +92,14 @@ where Encoder.Format: NestedFormat {
     tables.memoryWritten(gpa, byteCount: byteCount, on: &cpu, observer)
   }
 
-  /// Brings every table in step: a linear address may lead anywhere.
+  /// Brings every table in step, and forgets the last MMIO page: a linear address may lead anywhere.
   public func invalidatePage(
     _ gva: GVA, on cpu: inout CPU, _ observer: borrowing some MMUObserver
   ) {
-    tables.locked(&cpu, observer) { _ in tables.syncAll() }
+    tables.locked(&cpu, observer) { cpu in
+      tables.syncAll()
+      cpu.lastMMIO = nil
+    }
   }
 
   /// The hypervisor itself as a guest of the tables.

@@ -75,6 +75,7 @@ extension NestedMMU {
     tables.locked(&cpu, observer) { cpu in
       tables.refreshSlots()
       tables.syncAll()
+      cpu.lastMMIO = nil
       cpu.needsFlush = true
     }
     return true

@@ -51,7 +51,7 @@ extension Action {
       self = .maintenance(try MaintenanceAction(name, body))
     case .systemManagement:
       var map = try body.mapping("smm")
-      let vcpu = try map.vcpu(vcpus)
+      let vcpu = try map.outerVCPU(vcpus)
       self = .systemManagement(enter: try map.need("enter").flag(), vcpu: vcpu)
       try map.finish()
     case .fetchPages:
