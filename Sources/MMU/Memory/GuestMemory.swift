@@ -106,6 +106,8 @@ public struct GuestView: EntryMemory {
   let tracker: (any WriteTracker)?
 
   /// Reads one entry.
+  @_specialize(where Entry == UInt32)
+  @_specialize(where Entry == UInt64)  // PERF: access.mmio.cached
   public func load<Entry: TableEntry>(
     _ address: GPA, as type: Entry.Type
   ) -> Result<Entry, GuestMemoryHole> {
@@ -114,6 +116,8 @@ public struct GuestView: EntryMemory {
   }
 
   /// Replaces one entry; a read-only slot keeps it.
+  @_specialize(where Entry == UInt32)
+  @_specialize(where Entry == UInt64)
   public func compareExchange<Entry: TableEntry>(
     _ address: GPA, expected: Entry, desired: Entry
   ) -> Result<EntryExchange, GuestMemoryHole> {
