@@ -1,20 +1,17 @@
-package import Synchronization
+import Synchronization
 
 /// A value behind a mutex whose order ThreadSanitizer can see.
 ///
 /// The system's mutex is not instrumented, so each use would be reported as a race; an atomic beside it,
 /// loaded after locking and stored before unlocking, tells the tool what the mutex guarantees anyway.
 package struct Guarded<Value: ~Copyable>: ~Copyable, Sendable {
-  // PERF: access.mmio.cached; out of line the closure and the value are handed on by their metadata.
-  @usableFromInline package let mutex: Mutex<Value>
-  @usableFromInline package let order = Atomic<UInt8>(0)
+  private let mutex: Mutex<Value>
+  private let order = Atomic<UInt8>(0)
 
   /// Takes a value in.
-  @inlinable
   package init(_ value: consuming sending Value) { mutex = Mutex(value) }
 
   /// Lends the value to one caller at a time.
-  @inlinable
   package borrowing func withLock<Result: ~Copyable, Failure: Error>(
     _ body: (inout sending Value) throws(Failure) -> sending Result
   ) throws(Failure) -> sending Result {
