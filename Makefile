@@ -56,6 +56,10 @@ tsan: install-deps ## Run the tests of parallel faults, dirty logs and zaps unde
 	$(SWIFT) test --sanitize=thread --scratch-path .build-tsan --disable-xctest \
 	  --filter 'MigrationTests|StressTests|ConcurrencyTests'
 
+.PHONY: races
+races: release ## Run the small races of the MMU's threads in every order, to the end of each
+	$(RELEASE) races
+
 .PHONY: test-release
 # Some tests look inside their target, which release builds allow on request alone.
 test-release: install-deps plugins ## Run every test as optimised code

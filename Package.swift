@@ -61,6 +61,11 @@ let package = Package(
     // vCPUs, TLB, MMIO bus, the life of an access.
     .target(
       name: "Machine", dependencies: ["Paging", "MMU", "X86", "X86Guest"], swiftSettings: strict),
+    // Small races of the TDP MMU's threads, run in every order.
+    .target(
+      name: "Schedules",
+      dependencies: ["Machine", "MMU", "Paging", "X86", "X86EPT", "X86Guest"], swiftSettings: strict
+    ),
     // Memory images: ELF cores, LiME and raw files, read only and as untrusted.
     .systemLibrary(name: "CELF"),
     .target(name: "Notation", swiftSettings: strict),
@@ -87,7 +92,7 @@ let package = Package(
       name: "Scenario",
       dependencies: [
         "GuestImage", "Machine", "MMU", "Notation", "Paging", "Report", "X86", "X86EPT",
-        "X86NPT", "X86Shadow", "X86Guest", "X86Long", "X86PAE", "PluginHost",
+        "X86NPT", "X86Shadow", "X86TDX", "X86Guest", "X86Long", "X86PAE", "PluginHost",
         .product(name: "SystemPackage", package: "swift-system"), "Yams",
       ], swiftSettings: strict),
     .target(name: "Report", dependencies: ["Paging"], swiftSettings: strict),
@@ -102,12 +107,18 @@ let package = Package(
       dependencies: [
         "GuestImage", "Paging", "Report", "X86", "X86Guest", "X86Legacy32", "X86Long", "X86PAE",
       ], swiftSettings: strict),
+    // What a migration would cost, from an image and a trace.
+    .target(
+      name: "Forecast",
+      dependencies: ["GuestImage", "MMU", "Paging", "Report", "Scenario", "X86"],
+      swiftSettings: strict),
     .executableTarget(
       name: "MMUCommand",
       dependencies: [
         "GuestImage", "MMUBench", "Notation", "Paging", "PluginHost", "Report", "Scenario", "X86",
-        "X86EPT", "X86Guest", "X86Long", "X86NPT", "X86PAE", "X86Shadow", "X86TDX", "Inspection",
-        "Explain", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "X86EPT", "X86Guest", "X86Long", "X86NPT", "X86PAE", "X86Shadow", "X86TDX", "Explain",
+        "Forecast", "Inspection", "Schedules",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
 
@@ -150,7 +161,9 @@ let package = Package(
       ], swiftSettings: strict),
     .testTarget(
       name: "DoctorTests",
-      dependencies: ["Explain", "GuestImage", "Inspection", "Paging", "X86", "X86EPT"],
+      dependencies: [
+        "Explain", "GuestImage", "Inspection", "Paging", "TestSupport", "X86", "X86EPT",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "CommandTests",
@@ -190,6 +203,16 @@ let package = Package(
       dependencies: [
         "Paging", "X86", "X86Guest", "X86EPT", "X86NPT", "X86TDX", "MMU", "Machine",
         "MachineSupport", "TestSupport",
+      ], swiftSettings: strict),
+    .testTarget(
+      name: "ScheduleTests",
+      dependencies: ["MMU", "Machine", "Paging", "Schedules", "X86EPT"], swiftSettings: strict),
+    .testTarget(
+      name: "ForecastTests",
+      dependencies: [
+        "Forecast", "GuestImage", "MMU", "Machine", "MachineSupport", "Paging", "Report",
+        "Scenario",
+        "TestSupport", "X86", "X86EPT", "X86Guest",
       ], swiftSettings: strict),
     .testTarget(
       name: "ShadowTests",

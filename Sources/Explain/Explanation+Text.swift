@@ -116,9 +116,3 @@ extension EffectiveMemoryType {
     }
   }
 }
-
-extension String {
-  func padded(to width: Int) -> String {
-    self + String(repeating: " ", count: max(0, width - count))
-  }
-}

@@ -20,8 +20,9 @@ struct MMU: ParsableCommand {
     abstract: "Translates, inspects and checks x86 guest memory.",
     subcommands: [
       Translate.self, Walk.self, ExplainAccess.self, Map.self, Tree.self, Roots.self, Info.self,
-      Read.self, Search.self, ReverseMap.self, Audit.self, Decode.self, Layout.self, Run.self,
-      Compare.self, Cases.self, PluginCommand.self, Bench.self,
+      Read.self, Search.self, ReverseMap.self, Audit.self, ForecastCommand.self, Decode.self,
+      Layout.self, Run.self,
+      Compare.self, Cases.self, Races.self, PluginCommand.self, Bench.self,
     ])
 
   static func main() {

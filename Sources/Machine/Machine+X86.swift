@@ -31,4 +31,9 @@ extension Machine where Guest == X86Processor {
   public func vcpu(_ index: Int, moveToPKRU pkru: UInt32?, pkrs: UInt32? = nil) {
     vcpus[index].state.moveToKeys(pkru: pkru, pkrs: pkrs)
   }
+
+  /// Counts exits of a vCPU for which no access asked: calls of the guest to its host.
+  public func vcpu(_ index: Int, counts count: Int, of cause: ExitCause) {
+    vcpus[index].state.exits[cause] += count
+  }
 }

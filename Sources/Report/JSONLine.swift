@@ -85,6 +85,12 @@ public struct JSONLine: Sendable {
     append("]")
   }
 
+  /// Adds a list of counts.
+  public mutating func add(_ key: String, _ values: [Int]) {
+    begin(key)
+    append("[" + values.map(String.init).joined(separator: ",") + "]")
+  }
+
   private mutating func begin(_ key: String) {
     if bytes.count > 1 { append(",") }
     quote(key)

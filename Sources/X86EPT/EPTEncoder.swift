@@ -89,6 +89,7 @@ public struct EPTEncoder: SPTEEncoder {
     if request.level != .pageTable { raw |= masks.pageSize }
     raw |= UInt64(request.memoryType.rawValue) &<< 3
     if request.ignoresPAT { raw |= masks.ignorePAT }
+    if !request.suppressesExceptions { raw &= ~masks.suppressVE }
     if request.isHostWritable { raw |= masks.hostWritable }
     if isReadable, request.permissions.contains(.write), request.isHostWritable,
       request.isMMUWritable

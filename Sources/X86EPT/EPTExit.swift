@@ -61,12 +61,14 @@ public enum EPTExit: Error, Hashable, Sendable {
   case violation(EPTViolation)
   /// An entry is malformed (basic exit reason 49); the processor gives the GPA alone.
   case misconfiguration(EPTMisconfiguration)
+  /// A violation that the guest got as a #VE; the host learns nothing of it.
+  case virtualizationException(EPTViolation)
 
   /// The guest physical address of the access.
   @inlinable
   public var gpa: GPA {
     switch self {
-    case .violation(let violation): violation.gpa
+    case .violation(let violation), .virtualizationException(let violation): violation.gpa
     case .misconfiguration(let misconfiguration): misconfiguration.gpa
     }
   }
@@ -119,22 +121,35 @@ public struct EPTMisconfiguration: Hashable, Sendable {
 }
 
 extension EPTExit: SecondLevelExit {
-  /// `ept-violation` or `ept-misconfiguration`.
+  /// The violation, whoever learns of it.
   @inlinable
-  public var cause: ExitCause { isMalformed ? .eptMisconfiguration : .eptViolation }
+  public var violation: EPTViolation? {
+    switch self {
+    case .violation(let violation), .virtualizationException(let violation): violation
+    case .misconfiguration: nil
+    }
+  }
+
+  /// `ept-violation`, `ept-misconfiguration` or `ve`.
+  @inlinable
+  public var cause: ExitCause {
+    switch self {
+    case .violation: .eptViolation
+    case .misconfiguration: .eptMisconfiguration
+    case .virtualizationException: .virtualizationException
+    }
+  }
 
   /// The linear address of a violation, where it is valid.
   @inlinable
   public var gva: GVA? {
-    if case .violation(let violation) = self { return violation.gva }
-    return nil
+    violation?.gva
   }
 
   /// What has to be let through; a misconfiguration does not say, so the mildest is assumed.
   @inlinable
   public var kind: AccessKind {
-    if case .violation(let violation) = self { return violation.qualification.kind }
-    return .read
+    violation?.qualification.kind ?? .read
   }
 
   /// EPT does not tell.
@@ -144,8 +159,7 @@ extension EPTExit: SecondLevelExit {
   /// Whether a violation says so.
   @inlinable
   public var isTableAccess: Bool {
-    if case .violation(let violation) = self { return !violation.qualification.isFinal }
-    return false
+    violation.map { !$0.qualification.isFinal } ?? false
   }
 
   /// Whether it is a violation by an entry with bit 63 clear; a misconfiguration never is one.
@@ -169,6 +183,8 @@ extension EPTExit {
     switch self {
     case .misconfiguration(let exit):
       return "EPT misconfiguration: GPA \(exit.gpa)"
+    case .virtualizationException(let violation):
+      return "#VE in the guest: \(EPTExit.violation(violation).description)"
     case .violation(let exit):
       let what = exit.qualification
       let asked = [(what.isRead, "read"), (what.isWrite, "write"), (what.isFetch, "fetch")]

@@ -62,6 +62,9 @@ public struct X86Processor: TranslationRegime {
     addressSpaceTag = pcid
   }
 
+  /// CR0.PE.
+  public var takesSecondLevelExceptions: Bool { registers.cr0.contains(.protectionEnable) }
+
   /// Walks in the selected mode.
   @inlinable
   public func translate<Memory: EntryMemory & ~Copyable, Strategy: WalkStrategy>(

@@ -30,6 +30,14 @@ public enum SecureEntryState: String, Sendable, Hashable, CaseIterable {
     case .free, .nonLeafMapped, .nonLeafBlocked, .removed: false
     }
   }
+
+  /// Whether the entry points to a table, usable or not.
+  public var isTable: Bool { self == .nonLeafMapped || self == .nonLeafBlocked }
+
+  /// Whether no new translation uses the entry, though it maps something.
+  public var isBlocked: Bool {
+    self == .blocked || self == .pendingBlocked || self == .nonLeafBlocked
+  }
 }
 
 /// A secure EPT entry.

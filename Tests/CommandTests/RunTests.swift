@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @Suite("mmu run", .serialized)
@@ -156,6 +157,33 @@ struct CompareTests {
     """
   }
 
+  @Test("--encoders runs one scenario on several MMUs and says what the entries of each cannot say")
+  func encoders() throws {
+    let path = SharedFiles.packageRoot + "/Examples/first-access.yaml"
+    let text = try Command(["compare", path, "--encoders", "legacy,ept,npt"])
+    #expect(text.status == 0)
+    func row(_ name: String) -> [Substring] {
+      let line = text.lines.first { $0.hasPrefix(name + "  ") } ?? ""
+      return line.dropFirst(name.count).split(separator: " ")
+    }
+    #expect(text.lines.first?.split(separator: " ") == ["legacy", "ept", "npt"])
+    #expect(row("steps that differ for the guest").allSatisfy { $0 == "0" })
+    #expect(row("exits").count == 3 && row("exits")[1] == row("exits")[2])
+    // EPT alone can grant execution without reading; it alone has no user bit.
+    #expect(row("execute only") == ["no", "yes", "no"])
+    #expect(row("write only") == ["no", "no", "no"])
+    #expect(row("user apart from supervisor")[1] == "no")
+    #expect(row("user apart from supervisor")[0] == "yes")
+    #expect(row("memory type in the entry") == ["no", "yes", "yes"])
+    #expect(row("MMIO generation bits") == ["19", "19", "19"])
+    #expect(text.output.contains("ept cannot say: write only"))
+
+    let json = try Command(["compare", path, "--encoders", "ept,shadow", "--json"])
+    #expect(json.lines.count == 2)
+    #expect(json.lines[0].hasPrefix(#"{"encoder":"ept","machine":"#))
+    #expect(json.lines[1].contains(#""execute only":"no""#))
+  }
+
   @Test("two compositions are printed side by side, as text and as JSON")
   func compositions() throws {
     let small = try TemporaryFile("a.yaml", Self.scenario("4 KiB"))
@@ -191,6 +219,8 @@ struct CompareTests {
     let run = try Command(["compare", one.path, other.path])
     #expect(run.status == 2)
     #expect(run.error.hasPrefix("mmu: \(other.path):5: the step is 'read, 8 bytes at GVA 0x8"))
+    #expect(try Command(["compare", one.path, "--encoders", "ept,vax"]).status == 64)
+    #expect(try Command(["compare", one.path, other.path, "--encoders", "ept"]).status == 64)
     #expect(try Command(["compare", one.path]).status == 64)
     #expect(try Command(["compare", one.path, other.path, "--without-plugins"]).status == 64)
     let same = try Command(["compare", one.path, "--without-plugins"])

@@ -142,6 +142,20 @@ struct DecodingErrorTests {
   private func pluginFault(_ fault: Fault) throws { try check(fault) }
 
   private static let steps: [Fault] = [
+    Fault(machine: "ve-areas: [0x8001]", "multiple of 4 KiB"),
+    Fault(machine: "ve-areas: [0x8000, 0x9000]", "2 ve-areas for 1 vCPUs"),
+    Fault(
+      "scenario: 1\nmachine:\n  mmu: ept\n  guest: long4\n  features: [ve]\n"
+        + "  memory: []\nsteps: []",
+      line: 3, "needs ve-areas"),
+    Fault(region: "{gpa: 1 MiB, size: 4 KiB, device: uart, private: true}", "is ram or"),
+    Fault(region: "{gpa: 1 MiB, size: 4 KiB, image: x, private: true}", "needs mmu: tdx"),
+    Fault(region: "{gpa: 1 MiB, size: 4 KiB, device: uart, ve: true}", "a device has no pages"),
+    Fault(step: "convert: {gpa: 0x800, size: 4 KiB, to: shared}", "multiple of 4 KiB"),
+    Fault(step: "convert: {gpa: 0x0, size: 4 KiB, to: nobody}", "private, shared"),
+    Fault(step: "accept: {gpa: 0x1000, size: 2 MiB, page-size: 2 MiB}", "multiples of 2 MiB"),
+    Fault(step: "tdx: {add: {gpa: 0, size: 4 KiB}, track: {}}", "tdx is one of"),
+    Fault(step: "tdx: {resize: {}}", "unknown key 'resize'"),
     Fault(step: "{}", "a step is one of read, write, fetch, map"),
     Fault(step: "{jump: {va: 1}}", "unknown key 'jump'"),
     Fault(step: "{invlpg: {va: 1}, audit: {}}", "here are 'invlpg', 'audit'"),

@@ -13,7 +13,8 @@ struct FuzzTests {
     "0x", "-1", "18446744073709551615", "18446744073709551616", "0xffffffffffffffff", "64 TiB",
     "1 KiB", "[", "{", "}", "]", ": ", "- ", "\n", "? ", "'", "\"", "*a", "&a", "!", "|", ">", "<<",
     "---", "long5", "pae", "legacy32", "none", "read", "write", "memslot", "parallel", "vcpu: 1",
-    "cr3", "as: text", "size", "gpa", "\u{0}", "\u{85}", "\u{FEFF}", "~",
+    "cr3", "as: text", "size", "gpa", "private", "shared", "tdx", "2 MiB", "to: shared", "\u{0}",
+    "\u{85}", "\u{FEFF}", "~",
   ].map { Array($0.utf8) }
 
   private func mutate(_ bytes: [UInt8], _ random: inout SeededGenerator) -> [UInt8] {
@@ -42,6 +43,7 @@ struct FuzzTests {
       switch step.action {
       case .repeated(let repeated): cost + min(repeated.count, 1 << 20)
       case .map(let map): cost + Int(map.byteCount >> UInt64(map.pageSize.shift))
+      case .privateMemory(let action): cost + min(action.pageCount, 1 << 20)
       default: cost + 1
       }
     }

@@ -16,19 +16,20 @@ struct SchemaTests {
       guest: long4
       mmu: ept
       maxphyaddr: 40
-      features: [nx]
+      features: [nx, ve]
       registers: {cr0: 0x80010001, cr3: 0x1000, cr4: 0xa0, efer: 0xd00, pkru: 0}
       vcpus: 2
+      ve-areas: [0x8000, 0x9000]
       tlb: {entries: 64, ways: 4}
+      memory: [{gpa: 0x0, size: 1 MiB, image: x, hugepages: 2 MiB, readonly: false, private: false, ve: false}, {gpa: 1 MiB, size: 4 KiB, device: none}]
       nx-huge-pages: true
-      memory: [{gpa: 0x0, size: 1 MiB, image: x, hugepages: 2 MiB, readonly: false}, {gpa: 1 MiB, size: 4 KiB, device: none}]
       tables: {page-limit: 64, in-snapshots: kept}
     plugins:
       - {path: x.so, hooks: [fault_policy], settings: {a: b}}
       - {path: x.so, bind: {mmio_spte_mask: {symbol: s, signature: t}}}
     steps:
       - read: {va: 0, size: 8, as: text, user: true, ac: true, implicit: false, vcpu: 1}
-        expect: {ok: true, value: 1, text: a, bytes: 00, gpa: 0, exits: {ept-violation: 1, ept-misconfiguration: 1, nested-page-fault: 1, shadow-page-fault: 1, ve: 1, pml-full: 1, dirty-ring-full: 1, memory-fault: 1, invlpg: 1, cr-write: 1, tdx-exit: 1, error: 1}, exits-at-most: 1, tlb: hit, mmio: true, fault: {vector: 14, error: 1}}
+        expect: {ok: true, value: 1, text: a, bytes: 00, gpa: 0, exits: {ept-violation: 1, ept-misconfiguration: 1, nested-page-fault: 1, shadow-page-fault: 1, ve: 1, pml-full: 1, dirty-ring-full: 1, memory-fault: 1, invlpg: 1, cr-write: 1, tdx-exit: 1, error: 1}, exits-at-most: 1, tlb: hit, mmio: true, fault: {vector: 14, error: 1}, status: TDX_SUCCESS, ve: {gpa: 0, gva: 0, qualification: 0}}
       - write: {va: 0, value: 1, size: 8, user: true, ac: true, implicit: false, vcpu: 1}
       - fetch: {va: 0, size: 8, as: bytes, user: true, ac: true, implicit: false, vcpu: 1}
       - map: {va: 0, gpa: 0, size: 4 KiB, permissions: urwx, page-size: 4 KiB, tables-at: 0, vcpu: 1}
@@ -49,7 +50,7 @@ struct SchemaTests {
       - memslot: {remove: {gpa: 2 MiB}}
       - memslot: {move: {gpa: 1 MiB, to: 2 MiB}}
       - memslot: {flags: {gpa: 2 MiB, readonly: true}}
-      - parallel: [{vcpu: 0, steps: [{read: {va: 0}}, {write: {va: 0, value: 1}}, {fetch: {va: 0}}, {invlpg: {va: 0}}, {set-register: {pkru: 0}}, {repeat: {count: 1, range: [0, 64], access: {read: {}}}}]}]
+      - parallel: [{vcpu: 0, steps: [{read: {va: 0}}, {write: {va: 0, value: 1}}, {fetch: {va: 0}}, {invlpg: {va: 0}}, {set-register: {pkru: 0}}, {convert: {gpa: 0, size: 4 KiB, to: shared}}, {accept: {gpa: 0, size: 4 KiB}}, {repeat: {count: 1, range: [0, 64], access: {read: {}}}}]}]
       - replay: {trace: x}
       - audit: {}
         expect: {count: 1}
@@ -59,6 +60,21 @@ struct SchemaTests {
       - dirty-log: {stop: {gpa: 0x0}}
       - age: {gpa: 0x0, size: 4 KiB, clear: false}
       - host-unmap: {gpa: 0x0, size: 4 KiB}
+      - convert: {gpa: 0x0, size: 4 KiB, to: private, vcpu: 1}
+      - accept: {gpa: 0x0, size: 4 KiB, page-size: 4 KiB, vcpu: 1}
+      - tdx: {add: {gpa: 0x0, size: 4 KiB}}
+      - tdx: {reclaim: {gpa: 0x0, size: 4 KiB}}
+      - tdx: {augment: {gpa: 0x0, size: 4 KiB, page-size: 4 KiB}}
+      - tdx: {block: {gpa: 0x0, page-size: 4 KiB}}
+      - tdx: {unblock: {gpa: 0x0, page-size: 4 KiB}}
+      - tdx: {remove: {gpa: 0x0, page-size: 4 KiB}}
+      - tdx: {promote: {gpa: 0x0}}
+      - tdx: {demote: {gpa: 0x0}}
+      - tdx: {finalize: {}}
+      - tdx: {track: {}}
+      - tdx: {enter: {vcpu: 1}}
+      - tdx: {leave: {vcpu: 1}}
+      - tdx: {busy: {calls: 1}}
       - nx-recovery: {}
       - snapshot: a
       - restore: a

@@ -35,22 +35,28 @@ struct MigrationPlan: Sendable, CustomTestStringConvertible {
 /// Copies a running guest to another machine's memory.
 struct Migration: Sendable {
   static let vcpus = 3
-  static let pages: UInt64 = 96
+  /// The guest's data. **Units** pages.
+  let pages: UInt64
+  /// Rounds while the guest runs.
+  let rounds: Int
   let plan: MigrationPlan
   let bench: EPTBench
   let target: GuestMemory
 
-  init(_ plan: MigrationPlan) throws {
+  init(_ plan: MigrationPlan, pages: UInt64 = 96, rounds: Int = 6) throws {
     self.plan = plan
+    self.pages = pages
+    self.rounds = rounds
     bench = try EPTBench(
-      backing: plan.backing, vcpus: Self.vcpus, pages: Self.pages, ring: plan.usesRings ? 192 : nil)
+      backing: plan.backing, vcpus: Self.vcpus, pages: pages, ring: plan.usesRings ? 192 : nil)
     target = GuestMemory(host: try HostMemory(byteCount: 64 << 20))
     try target.update { table throws(MemslotError) in try table.adding(.ram) }
   }
 
   /// The frames that anybody uses: the guest's tables and its data.
-  static let frames: [UInt64] =
-    Array(0x100..<0x120) + Array((EPTBench.gpa >> 12)..<(EPTBench.gpa >> 12 + pages))
+  var frames: [UInt64] {
+    Array(0x100..<0x108) + Array((EPTBench.gpa >> 12)..<(EPTBench.gpa >> 12 + pages))
+  }
 
   struct Result {
     var lost: [UInt64] = []
@@ -78,7 +84,7 @@ struct Migration: Sendable {
         frames.insert(UInt64(index) * 64 + bit)
       }
     }
-    let used = frames.intersection(Self.frames)
+    let used = frames.intersection(self.frames)
     for frame in used { copy(frame) }
     return used.count
   }
@@ -89,8 +95,8 @@ struct Migration: Sendable {
     let failures = Atomic(0)
     let outcome = Mutex(Result())
     // Some pages are mapped and written before the log begins.
-    for page in 0..<Self.pages / 2 { bench.access(.write, page: page, value: 1) }
-    let (bench, pages) = (bench, Self.pages)
+    for page in 0..<pages / 2 { bench.access(.write, page: page, value: 1) }
+    let (bench, pages) = (bench, pages)
     runThreads(Self.vcpus + 1) { index in
       guard index < Self.vcpus else {
         do {
@@ -123,7 +129,7 @@ struct Migration: Sendable {
     result.copied += try round()
     result.rounds += 1
     result.writes = writes.load(ordering: .relaxed)
-    for frame in Self.frames {
+    for frame in frames {
       let gpa = GFN(frame).baseAddress
       if bench.rig.memory.view.read(gpa, count: 4096) != target.view.read(gpa, count: 4096) {
         result.lost.append(frame)
@@ -138,8 +144,8 @@ struct Migration: Sendable {
   ) throws {
     try bench.mmu.startDirtyLog(
       slot: 0, plan.method, isInitiallySet: plan.isInitiallySet, usesRings: plan.usesRings)
-    if !plan.isInitiallySet { for frame in Self.frames { copy(frame) } }
-    for _ in 0..<6 {
+    if !plan.isInitiallySet { for frame in frames { copy(frame) } }
+    for _ in 0..<rounds {
       // A round without a write proves nothing.
       let before = writes.load(ordering: .relaxed)
       var turns = 0
@@ -173,5 +179,26 @@ struct MigrationTests {
         "migration \(plan.testDescription), seed \(seed): \(result.rounds) rounds,"
           + " \(result.copied) pages copied, \(result.writes) writes, \(result.lost.count) lost")
     }
+  }
+
+  @Test(
+    "T3 over many seeded runs of small guests no write is lost", .timeLimit(.minutes(10)),
+    arguments: MigrationPlan.all)
+  func migrateOften(plan: MigrationPlan) throws {
+    let runs = setting("MMU_MIGRATIONS", default: 160) / MigrationPlan.all.count
+    var total = Migration.Result()
+    for seed in 0..<UInt64(runs) {
+      let result = try Migration(plan, pages: 24, rounds: 3).run(seed: 1000 + seed)
+      #expect(result.lost == [], "seed \(1000 + seed): pages differ")
+      total.lost += result.lost
+      total.rounds += result.rounds
+      total.copied += result.copied
+      total.writes += result.writes
+    }
+    #expect(total.writes > runs * 40)
+    print(
+      "migration \(plan.testDescription), \(runs) runs: \(total.rounds) rounds,"
+        + " \(total.copied) pages copied, \(total.writes) writes,"
+        + " \(total.lost.count) lost")
   }
 }

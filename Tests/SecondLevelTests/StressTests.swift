@@ -8,14 +8,15 @@ import TestSupport
 import Testing
 import X86
 import X86EPT
+import X86NPT
 
-/// vCPU threads against everything that changes tables; each 8-byte cell has one writer, whose values
-/// only grow, so that every reader can tell a lost or an old value.
+/// vCPU threads against everything that changes tables; every value is written once, so that what the
+/// guests saw of each 8-byte cell can be judged: some order of all accesses has to explain it.
 @Suite("Stress", .serialized)
 struct StressTests {
   static let vcpus = 3
   static let pages: UInt64 = 64
-  static let cells: UInt64 = 24
+  static let cells: UInt64 = 8
 
   /// What one vCPU found wrong.
   final class Findings: Sendable {
@@ -23,26 +24,51 @@ struct StressTests {
     func add(_ line: String) { lines.withLock { if $0.count < 20 { $0.append(line) } } }
   }
 
-  static func guest(
-    _ bench: EPTBench, vcpu: Int, seed: UInt64, rounds: Int, _ findings: Findings,
-    isDone: () -> Bool
+  /// The order of beginnings and ends, and what each cell was seen to do.
+  final class Histories: Sendable {
+    private let clock = Atomic<UInt64>(0)
+    private let cells = Mutex<[UInt64: RegisterHistory]>([:])
+
+    var now: UInt64 { clock.add(1, ordering: .sequentiallyConsistent).newValue }
+
+    func add(_ operations: [(cell: UInt64, operation: RegisterHistory.Operation)]) {
+      cells.withLock { cells in
+        for (cell, operation) in operations {
+          cells[cell, default: RegisterHistory()].operations.append(operation)
+        }
+      }
+    }
+
+    /// How many accesses were judged, and which cells no order explains.
+    func judge() -> (operations: Int, breaches: [String]) {
+      cells.withLock { cells in
+        let breaches = cells.sorted { $0.key < $1.key }.compactMap { cell, history in
+          history.breach().map { "page \(cell >> 16) cell \(cell & 0xFFFF): \($0)" }
+        }
+        return (cells.values.reduce(0) { $0 + $1.operations.count }, breaches)
+      }
+    }
+  }
+
+  static func guest<Encoder>(
+    _ bench: TDPBench<Encoder>, vcpu: Int, seed: UInt64, rounds: Int, _ histories: Histories,
+    _ findings: Findings, isDone: () -> Bool
   ) {
     var random = SeededGenerator(seed: seed << 8 | UInt64(vcpu))
-    var seen: [UInt64: UInt128] = [:]
-    var value: UInt128 = 0
+    var operations: [(cell: UInt64, operation: RegisterHistory.Operation)] = []
+    var value = UInt64(vcpu + 1) << 40
     for round in 0..<(rounds * 40) {
       // At least so many accesses, and until enough has changed under them.
       if round >= rounds, isDone() { break }
-      let page = random.next() % pages
-      var cell = random.next() % cells
-      let isOwn = random.flip()
-      if isOwn { cell = cell / UInt64(vcpus) * UInt64(vcpus) + UInt64(vcpu) }
-      let owner = Int(cell) % vcpus
-      let gva = EPTBench.base + page << 12 + cell * 8
-      let key = page << 16 | cell
-      let isWrite = owner == vcpu && random.flip()
+      // Few cells are hot, so that vCPUs meet in them.
+      let page = random.flip() ? random.next() % 4 : random.next() % pages
+      let cell = random.next() % cells
+      let gva = TDPBench<Encoder>.base + page << 12 + cell * 8
+      let isWrite = random.flip()
       if isWrite { value += 1 }
-      var report = bench.rig.access(isWrite ? .write : .read, gva, value: value, vcpu: vcpu)
+      let start = histories.now
+      let kind: AccessKind = isWrite ? .write : .read
+      var report = bench.rig.access(kind, gva, value: UInt128(value), vcpu: vcpu)
       var tries = 0
       while case .failed(let error) = report.outcome, tries < 1000 {
         // The host holds the page, or the ring is full: the vCPU comes back.
@@ -51,31 +77,26 @@ struct StressTests {
         default: tries = 1000
         }
         tries += 1
-        report = bench.rig.access(isWrite ? .write : .read, gva, value: value, vcpu: vcpu)
+        report = bench.rig.access(kind, gva, value: UInt128(value), vcpu: vcpu)
       }
       guard let found = report.value else {
         findings.add("seed \(seed) vCPU \(vcpu) page \(page) cell \(cell): \(report.outcome)")
         continue
       }
-      if isWrite {
-        seen[key] = value
-      } else if owner == vcpu, found != seen[key, default: 0] {
-        findings.add(
-          "seed \(seed) vCPU \(vcpu) page \(page) cell \(cell): own value \(found),"
-            + " written \(seen[key, default: 0])")
-      } else if found < seen[key, default: 0] {
-        findings.add(
-          "seed \(seed) vCPU \(vcpu) page \(page) cell \(cell): \(found) after"
-            + " \(seen[key, default: 0])")
-      } else {
-        seen[key] = found
-      }
+      operations.append(
+        (
+          page << 16 | cell,
+          RegisterHistory.Operation(
+            isWrite: isWrite, value: UInt64(truncatingIfNeeded: found), start: start,
+            end: histories.now)
+        ))
     }
+    histories.add(operations)
   }
 
   /// One change of the tables, chosen at random.
-  static func disturb(
-    _ bench: EPTBench, _ random: inout SeededGenerator, _ isLogging: inout Bool,
+  static func disturb<Encoder>(
+    _ bench: TDPBench<Encoder>, _ random: inout SeededGenerator, _ isLogging: inout Bool,
     _ findings: Findings
   ) throws {
     let mmu = bench.mmu
@@ -128,56 +149,73 @@ struct StressTests {
   }
 
   struct Shape: Sendable, CustomTestStringConvertible {
-    var accessedDirty: Bool
+    /// `nil` for NPT.
+    var accessedDirty: Bool?
     var backing: PageSize
-    var testDescription: String { "A/D \(accessedDirty ? "on" : "off"), \(backing)" }
+    var testDescription: String {
+      (accessedDirty.map { "EPT, A/D \($0 ? "on" : "off")" } ?? "NPT") + ", \(backing)"
+    }
   }
 
   @Test(
-    "T1 T3 T4 T5 T8 vCPUs see every write in order while tables change under them",
+    "T1 T3 T4 T5 T8 an order explains what vCPUs see while tables change under them",
     .timeLimit(.minutes(5)),
-    arguments: [
-      Shape(accessedDirty: true, backing: .size4KiB),
-      Shape(accessedDirty: true, backing: .size2MiB),
-      Shape(accessedDirty: false, backing: .size4KiB),
-      Shape(accessedDirty: false, backing: .size2MiB),
-    ])
+    arguments: [true, false, nil].flatMap { accessedDirty in
+      [PageSize.size4KiB, .size2MiB].map { Shape(accessedDirty: accessedDirty, backing: $0) }
+    })
   func stress(shape: Shape) throws {
     let first = UInt64(setting("MMU_FIRST_SEED", default: 1))
     let count = UInt64(setting("MMU_SEEDS", default: 2))
-    let rounds = setting("MMU_STRESS_ROUNDS", default: 1500)
     for seed in first..<(first + count) {
-      let bench = try EPTBench(
-        accessedDirty: shape.accessedDirty, backing: shape.backing, vcpus: Self.vcpus)
-      let findings = Findings()
-      let running = Atomic(Self.vcpus)
-      let changes = Atomic(0)
-      runThreads(Self.vcpus + 1) { index in
-        if index < Self.vcpus {
-          Self.guest(bench, vcpu: index, seed: seed, rounds: rounds, findings) {
-            changes.load(ordering: .relaxed) >= 200
-          }
-          running.subtract(1, ordering: .acquiringAndReleasing)
-          return
+      if let accessedDirty = shape.accessedDirty {
+        let bench = try EPTBench(
+          accessedDirty: accessedDirty, backing: shape.backing, vcpus: Self.vcpus,
+          pages: Self.pages)
+        try Self.stress(bench, shape, seed: seed)
+      } else {
+        let encoder = try NPTEncoder(NPTCapabilities(physicalAddressWidth: 44))
+        let rig = try TDPRig(encoder, backing: shape.backing, vcpus: Self.vcpus)
+        try Self.stress(TDPBench(rig, pages: Self.pages), shape, seed: seed)
+      }
+    }
+  }
+
+  static func stress<Encoder>(
+    _ bench: TDPBench<Encoder>, _ shape: Shape, seed: UInt64
+  ) throws {
+    let rounds = setting("MMU_STRESS_ROUNDS", default: 1500)
+    let findings = Findings()
+    let histories = Histories()
+    let running = Atomic(vcpus)
+    let changes = Atomic(0)
+    runThreads(vcpus + 1) { index in
+      if index < vcpus {
+        guest(bench, vcpu: index, seed: seed, rounds: rounds, histories, findings) {
+          changes.load(ordering: .relaxed) >= 200
         }
-        var random = SeededGenerator(seed: seed << 8 | 0xFF)
-        var isLogging = false
-        while running.load(ordering: .acquiring) > 0 {
-          do {
-            try Self.disturb(bench, &random, &isLogging, findings)
-            changes.add(1, ordering: .relaxed)
-          } catch {
-            findings.add("seed \(seed): \(error)")
-          }
+        running.subtract(1, ordering: .acquiringAndReleasing)
+        return
+      }
+      var random = SeededGenerator(seed: seed << 8 | 0xFF)
+      var isLogging = false
+      while running.load(ordering: .acquiring) > 0 {
+        do {
+          try disturb(bench, &random, &isLogging, findings)
+          changes.add(1, ordering: .relaxed)
+        } catch {
+          findings.add("seed \(seed): \(error)")
         }
       }
-      #expect(findings.lines.withLock { $0 } == [])
-      #expect(bench.mmu.audit() == [], "seed \(seed)")
-      let made = changes.load(ordering: .relaxed)
-      #expect(made > 0, "seed \(seed): nothing was disturbed")
-      print(
-        "stress \(shape.testDescription), seed \(seed): \(made) changes, exits"
-          + " \(bench.rig.machine.vcpus.map { $0.exits.total })")
     }
+    #expect(findings.lines.withLock { $0 } == [])
+    #expect(bench.mmu.audit() == [], "seed \(seed)")
+    let (operations, breaches) = histories.judge()
+    #expect(breaches == [], "seed \(seed)")
+    #expect(operations >= vcpus * rounds, "seed \(seed)")
+    let made = changes.load(ordering: .relaxed)
+    #expect(made > 0, "seed \(seed): nothing was disturbed")
+    print(
+      "stress \(shape.testDescription), seed \(seed): \(operations) accesses, \(made) changes,"
+        + " exits \(bench.rig.machine.vcpus.map { $0.exits.total })")
   }
 }

@@ -20,6 +20,7 @@ struct ImportTests {
     table["MMU"] = core.union(["CPageFile", "CPrefetch"])
     table["Machine"] = core.union(["MMU"])
     // Around the core: what users touch.
+    table["Schedules"] = core.union(["MMU", "Machine"])
     table["Notation"] = []
     table["PluginHost"] = core.union(["MMU", "CELF", "CFFI", "CMMUPlugin", "CWorker"])
     table["GuestImage"] = core.union(["Notation", "CELF"])
@@ -28,6 +29,7 @@ struct ImportTests {
     table["Inspection"] = core.union(["Notation", "GuestImage", "Report"])
     let composing = core.union(["Notation", "MMU", "Machine", "GuestImage", "PluginHost"])
     table["Scenario"] = composing.union(["Report"])
+    table["Forecast"] = core.union(["MMU", "GuestImage", "Report", "Scenario"])
     table["CEmbedding"] = composing
     table["MMUBench"] = composing.union([
       "Scenario", "Report", "Inspection", "CBenchTwin", "CPrefetch",

@@ -46,7 +46,7 @@ extension InnerFailure: CustomStringConvertible {
   /// Words that follow "the page".
   public var description: String {
     switch self {
-    case .ept(.violation(let violation)):
+    case .ept(.violation(let violation)), .ept(.virtualizationException(let violation)):
       "is refused by EPT: a violation, GPA \(violation.gpa), level \(violation.level),"
         + " qualification 0x\(String(violation.qualification.rawValue, radix: 16))"
     case .ept(.misconfiguration(let exit)):

@@ -69,7 +69,8 @@ public struct TreeDrawing: Sendable {
       <style>.level{font-size:15px;font-weight:bold;fill:#222}.count{font-size:11px;fill:#666}\
       .name{font-size:11px;fill:#222}.table{fill:#eef2f6;stroke:#4a6a8a}.shared{stroke:#c2571a}\
       .broken{stroke:#c00;stroke-dasharray:4 2}.used{fill:#9dbbd8}.pages{fill:#8cc08c}\
-      .link{fill:none;stroke:#4a6a8a;stroke-opacity:.45}.sharedlink{stroke:#c2571a;stroke-opacity:.8}</style>
+      .link{fill:none;stroke:#4a6a8a;stroke-opacity:.45}.sharedlink{stroke:#c2571a;stroke-opacity:.8}\
+      .times{font-size:11px;fill:#c2571a;stroke:#fff;stroke-width:3px;paint-order:stroke}</style>
       <rect width="\(Self.width.svg)" height="\(height.svg)" fill="#fff"/>
       \(legend)
       \(parts.joined(separator: "\n"))
@@ -94,8 +95,9 @@ public struct TreeDrawing: Sendable {
     var style = "table"
     if node.links > 1 { style += " shared" }
     if node.isUnreadable { style += " broken" }
+    // One entry of 512 is a sliver that nobody would see.
     func part(_ count: Int) -> Double {
-      box.width * Double(count) / Double(max(node.capacity, 1))
+      count == 0 ? 0 : max(box.width * Double(count) / Double(max(node.capacity, 1)), 1)
     }
     let (links, pages) = (part(node.tables), part(node.pages))
     let title =
@@ -124,6 +126,6 @@ public struct TreeDrawing: Sendable {
       + #"C\#(x1.svg) \#(middle.svg) \#(x2.svg) \#(middle.svg) \#(x2.svg) \#(y2.svg)"/>"#
     if count == 1 { return path }
     return path
-      + #"<text class="count" x="\#(((x1 + x2) / 2 + 8).svg)" y="\#((middle + 4).svg)">× \#(count)</text>"#
+      + #"<text class="times" x="\#(((x1 + x2) / 2 + 8).svg)" y="\#((middle + 4).svg)">× \#(count)</text>"#
   }
 }

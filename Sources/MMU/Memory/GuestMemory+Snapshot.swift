@@ -9,6 +9,7 @@ extension GuestMemory {
     let slots = slots
     return GuestMemorySnapshot(
       host: try host.snapshot(), slots: slots, generation: generation,
+      privateRuns: attributes.runs,
       logs: slots.slots.compactMap { slot in slot.dirtyLog.map { ($0, $0.snapshot) } })
   }
 
@@ -25,6 +26,7 @@ extension GuestMemory {
     _ snapshot: GuestMemorySnapshot, sparing tables: Range<HPA>?
   ) throws(SnapshotError) {
     let changed = try host.restore(snapshot.host, sparing: tables ?? HPA(0)..<HPA(0))
+    attributes.put(back: snapshot.privateRuns)
     put(back: snapshot.slots, generation: tables == nil ? snapshot.generation : nil)
     for (log, words) in snapshot.logs { log.replaceMarks(by: words) }
     let logged = snapshot.slots.slots.filter { $0.activeLog != nil }

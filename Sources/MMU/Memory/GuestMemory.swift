@@ -8,6 +8,8 @@ import Synchronization
 public final class GuestMemory: Sendable {
   /// The reservation.
   public let host: HostMemory
+  /// Which frames are private.
+  public let attributes = MemoryAttributes()
   private let current: Guarded<MemslotTable>
   private let generationWord: Atomic<UInt64>
   /// Held for a whole update, so that updates come one after another.

@@ -4,5 +4,6 @@ public struct GuestMemorySnapshot: Sendable {
   public let host: HostSnapshot
   let slots: MemslotTable
   let generation: UInt64
+  let privateRuns: [Range<UInt64>]
   let logs: [(log: DirtyLog, words: [UInt64])]
 }

@@ -267,6 +267,18 @@ public struct HostView: EntryMemory, @unchecked Sendable {
     }
   }
 
+  /// Copies a page that nobody writes now over one that guests may use.
+  func copy(page source: PFN, to page: PFN) {
+    guard contains(source.baseAddress, count: 4096), contains(page.baseAddress, count: 4096) else {
+      return
+    }
+    for offset in stride(from: 0, to: 4096 as UInt64, by: 8) {
+      storePiece(
+        loadPiece(source.baseAddress.wrappingAdd(offset), size: 8),
+        page.baseAddress.wrappingAdd(offset), size: 8)
+    }
+  }
+
   /// Fills a page with one entry value. **Requires** that nobody walks the page.
   @usableFromInline
   func fill(page: PFN, with value: UInt64) {

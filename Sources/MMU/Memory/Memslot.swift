@@ -6,7 +6,7 @@ public import Paging
 public struct Memslot: Sendable, Hashable {
   /// What a slot allows.
   public struct Flags: OptionSet, Sendable, Hashable {
-    /// Bit 0 read-only, 1 log dirty pages.
+    /// Bit 0 read-only, 1 log dirty pages, 2 violations become #VE.
     public let rawValue: UInt8
     /// Takes the bits as they are.
     public init(rawValue: UInt8) { self.rawValue = rawValue }
@@ -14,6 +14,8 @@ public struct Memslot: Sendable, Hashable {
     public static var readOnly: Flags { Flags(rawValue: 1) }
     /// Writes are recorded.
     public static var logsDirtyPages: Flags { Flags(rawValue: 2) }
+    /// A violation of the slot's mapped pages is the guest's #VE, where the vCPU takes it (SPEC E15).
+    public static var convertsViolations: Flags { Flags(rawValue: 4) }
   }
 
   /// The number it is known by.
@@ -24,6 +26,8 @@ public struct Memslot: Sendable, Hashable {
   public var frameCount: UInt64
   /// Where its memory begins in the machine's reservation, or `nil` where nothing backs it.
   public var host: HPA?
+  /// Where the memory that the guest has for itself begins, or `nil` where the slot has none.
+  public var privateHost: HPA?
   /// What it allows.
   public var flags: Flags
   /// The largest page the host backs it with.
@@ -34,7 +38,7 @@ public struct Memslot: Sendable, Hashable {
   /// A slot.
   public init(
     id: Int, base: GFN, frameCount: UInt64, host: HPA?, flags: Flags = [],
-    backing: PageSize = .size1GiB, dirtyLog: DirtyLog? = nil
+    backing: PageSize = .size1GiB, dirtyLog: DirtyLog? = nil, privateHost: HPA? = nil
   ) {
     self.id = id
     self.base = base
@@ -43,6 +47,7 @@ public struct Memslot: Sendable, Hashable {
     self.flags = flags
     self.backing = backing
     self.dirtyLog = dirtyLog
+    self.privateHost = privateHost
   }
 
   /// The log of writes, where they are recorded now.
@@ -61,6 +66,22 @@ public struct Memslot: Sendable, Hashable {
   @inlinable
   public func pfn(of gfn: GFN) -> PFN? {
     host.map { $0.frame.wrappingAdd(gfn.rawValue &- base.rawValue) }
+  }
+
+  /// The host frame of either kind behind a guest frame of the slot.
+  public func pfn(of gfn: GFN, isPrivate: Bool) -> PFN? {
+    isPrivate ? privateSide?.pfn(of: gfn) : pfn(of: gfn)
+  }
+
+  /// The slot with its private memory in the place of the shared one, whose writes nobody records;
+  /// `nil` where it has none.
+  @usableFromInline
+  var privateSide: Memslot? {
+    guard let privateHost else { return nil }
+    var slot = self
+    slot.host = privateHost
+    slot.flags.remove(.logsDirtyPages)
+    return slot
   }
 
   /// The largest level at which a frame may be mapped: the page lies inside the slot, guest and host

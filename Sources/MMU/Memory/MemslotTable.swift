@@ -86,7 +86,9 @@ public final class MemslotTable: Sendable {
       throw .badSize(frames: slot.frameCount)
     }
     guard slot.base <= highest, slot.end <= highest else { throw .outside(base: slot.base) }
-    if let host = slot.host, host.offset(in: .size4KiB) != 0 { throw .unaligned(host: host) }
+    for host in [slot.host, slot.privateHost] {
+      if let host, host.offset(in: .size4KiB) != 0 { throw .unaligned(host: host) }
+    }
   }
 
   private func firstIndex(endingAfter gfn: GFN) -> Int {
@@ -114,6 +116,8 @@ public enum MemslotError: Error, Sendable, Hashable {
   case duplicate(id: Int)
   /// No slot has this number.
   case unknown(id: Int)
+  /// The slot has private memory, so that it is neither moved nor changed.
+  case hasPrivateMemory(id: Int)
   /// The table is full.
   case tooMany
 }
@@ -128,6 +132,8 @@ extension MemslotError: CustomStringConvertible {
     case .overlap(let id, let other): "memslot \(id) overlaps memslot \(other)"
     case .duplicate(let id): "memslot \(id) exists already"
     case .unknown(let id): "there is no memslot \(id)"
+    case .hasPrivateMemory(let id):
+      "memslot \(id) has private memory, so that it is neither moved nor changed"
     case .tooMany: "more than \(MemslotTable.capacity) memslots"
     }
   }

@@ -27,11 +27,16 @@ public struct TDPContext: Sendable {
   @usableFromInline var needsFlush = false
   /// The last MMIO frame, answered first while its generation lasts (SPEC F2).
   @usableFromInline var lastMMIO: (gfn: GFN, generation: UInt64)?
+  /// Where the processor writes what a #VE is about; `nil` for a vCPU that takes none.
+  @usableFromInline let exceptionArea: HPA?
+  /// What the vCPU's last exit was about, where it was a #VE.
+  public internal(set) var lastException: VirtualizationExceptionArea?
 
   init(
     index: Int, _ root: (root: PFN, epoch: UInt64, era: UInt64), place: TDPWalkers.Place,
-    ring: DirtyRing?, modificationLog: ModificationLog
+    ring: DirtyRing?, modificationLog: ModificationLog, exceptionArea: HPA? = nil
   ) {
+    self.exceptionArea = exceptionArea
     self.index = index
     self.place = place
     dirtyRing = ring

@@ -8,10 +8,13 @@ extension TDPMMU {
   /// - Returns: one line for each breach: an entry that breaks a rule by itself, a leaf that leads
   ///   elsewhere than its slot, that is larger than the slot allows, or that lets writes pass a log
   ///   unseen; a table page that is lost or used twice.
-  public func audit() -> [String] {
+  public func audit() -> [String] { audit(besides: []) }
+
+  /// - Parameter others: table pages of the pool that this MMU's roots do not lead to.
+  func audit(besides others: Set<PFN>) -> [String] {
     let slots = memory.slots
     return roots.withState { roots, spares in
-      var report = AuditReport()
+      var report = AuditReport(pages: others)
       for root in roots { audit(root, at: encoder.rootLevel, first: 0, slots, &report) }
       let inUse = pool.inUse - spares
       if inUse != report.pages.count {
@@ -24,7 +27,7 @@ extension TDPMMU {
 
   private struct AuditReport {
     var lines: [String] = []
-    var pages: Set<PFN> = []
+    var pages: Set<PFN>
     var hint = 0
   }
 
@@ -57,9 +60,15 @@ extension TDPMMU {
   private func breach(
     of spte: SPTE, at level: Level, _ gfn: GFN, _ slots: MemslotTable, _ hint: inout Int
   ) -> String? {
-    guard let slot = slots.slot(for: gfn, hint: &hint), let pfn = slot.pfn(of: gfn) else {
-      return "no slot backs it"
+    guard var slot = slots.slot(for: gfn, hint: &hint) else { return "no slot holds it" }
+    if !memory.attributes.isUniform(gfn..<gfn.wrappingAdd(span(of: level))) {
+      return "private and shared frames in one page"
     }
+    if memory.attributes.isPrivate(gfn) {
+      guard mapsPrivateMemory, let side = slot.privateSide else { return "the frame is private" }
+      slot = side
+    }
+    guard let pfn = slot.pfn(of: gfn) else { return "no slot backs it" }
     if encoder.pfn(of: spte) != pfn { return "leads elsewhere than slot \(slot.id)" }
     var unlogged = slot
     unlogged.flags.remove(.logsDirtyPages)

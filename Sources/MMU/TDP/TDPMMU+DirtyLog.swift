@@ -15,6 +15,10 @@ public enum DirtyLogError: Error, Sendable, Hashable {
   case needsSecondLevel(DirtyMethod)
   /// The MMU has no rings.
   case noRings
+  /// The slot has private memory, whose writes the host cannot follow.
+  case privateMemory(slot: Int)
+  /// The processor cannot do it for this kind of machine.
+  case unsupported(DirtyMethod)
   /// More than a log can cover. **Units** frames.
   case tooLarge(frames: UInt64)
 }
@@ -27,6 +31,9 @@ extension DirtyLogError: CustomStringConvertible {
     case .running(let slot): "memslot \(slot) is logged already"
     case .notRunning(let slot): "memslot \(slot) is not logged"
     case .needsDirtyBit(let method): "method \(method.rawValue) needs D bits that hardware sets"
+    case .privateMemory(let slot):
+      "memslot \(slot) has private memory, whose writes cannot be logged"
+    case .unsupported(let method): "method \(method.rawValue) is not there for trust domains"
     case .needsSecondLevel(let method):
       "method \(method.rawValue) needs a second level (shadow tables: write-protect)"
     case .noRings: "the machine was composed without dirty rings"
@@ -52,6 +59,7 @@ extension TDPMMU {
   ) throws(DirtyLogError) {
     guard let slot = memory.slots[id: id] else { throw .memslot(.unknown(id: id)) }
     if slot.activeLog != nil { throw .running(slot: id) }
+    if slot.privateHost != nil { throw .privateMemory(slot: id) }
     let marks = encoder.layout.masks
     if method != .writeProtect, marks.dirty == 0 { throw .needsDirtyBit(method) }
     if usesRings, ringSize == nil { throw .noRings }
@@ -60,6 +68,7 @@ extension TDPMMU {
         frameCount: slot.frameCount, method: method, isInitiallySet: isInitiallySet,
         usesRings: usesRings)
     else { throw .tooLarge(frames: slot.frameCount) }
+    pacing.step(.memslots, isChange: true)
     count(method, by: 1)
     do throws(MemslotError) {
       try memory.update { table throws(MemslotError) in
@@ -69,13 +78,14 @@ extension TDPMMU {
         return try table.replacing(slot)
       } invalidate: { _ in
         // Faults that saw the slot without its log are done after this.
-        walkers.synchronize()
+        walkers.synchronize(pacing)
         if !isInitiallySet {
-          roots.withRoots { roots in
+          withRoots { roots in
             protect(slot, log, nil, roots)
-            walkers.synchronize()
+            walkers.synchronize(pacing)
           }
         }
+        pacing.step(.memslots, isChange: true)
       }
     } catch {
       count(method, by: -1)
@@ -87,6 +97,7 @@ extension TDPMMU {
   /// Ends the recording; W comes back fault by fault.
   public func stopDirtyLog(slot id: Int) throws(DirtyLogError) {
     let (_, log) = try logged(id)
+    pacing.step(.memslots, isChange: true)
     do throws(MemslotError) {
       try memory.update { table throws(MemslotError) in
         guard var slot = table[id: id] else { throw .unknown(id: id) }
@@ -94,9 +105,10 @@ extension TDPMMU {
         slot.flags.remove(.logsDirtyPages)
         return try table.replacing(slot)
       } invalidate: { _ in
-        walkers.synchronize()
+        walkers.synchronize(pacing)
         // Or the next log would begin with the writes of this one.
         drainModificationLogs()
+        pacing.step(.memslots, isChange: true)
       }
     } catch { throw .memslot(error) }
     count(log.method, by: -1)
@@ -108,15 +120,15 @@ extension TDPMMU {
   ///   call misses no write: a later one is marked again.
   public func dirtyPages(ofSlot id: Int, clearing: Bool) throws(DirtyLogError) -> [UInt64] {
     let (slot, log) = try logged(id)
-    return roots.withRoots { roots in
+    return withRoots { roots in
       let found = collect(slot, log, roots)
       guard clearing else {
-        if found { walkers.synchronize() }
+        if found { walkers.synchronize(pacing) }
         return log.snapshot
       }
-      let words = (0..<log.wordCount).map { log.take(~0, at: $0) }
+      let words = (0..<log.wordCount).map { take(~0, at: $0, of: log) }
       protect(slot, log, words, roots)
-      walkers.synchronize()
+      walkers.synchronize(pacing)
       return words
     }
   }
@@ -129,22 +141,23 @@ extension TDPMMU {
     ofSlot id: Int, firstWord: Int, _ words: [UInt64]
   ) throws(DirtyLogError) {
     let (slot, log) = try logged(id)
-    roots.withRoots { roots in
+    withRoots { roots in
       var taken = [UInt64](repeating: 0, count: log.wordCount)
       for (index, word) in words.enumerated() {
         let (place, overflow) = firstWord.addingReportingOverflow(index)
         guard !overflow, taken.indices.contains(place) else { continue }
-        taken[place] = log.take(word, at: place)
+        taken[place] = take(word, at: place, of: log)
       }
       protect(slot, log, taken, roots)
-      walkers.synchronize()
+      walkers.synchronize(pacing)
     }
   }
 
   /// The entries that the vCPUs have added to their rings since the last harvest.
   public func harvestDirtyRings() -> [DirtyRingEntry] {
-    roots.withRoots { _ in
+    withRoots { _ in
       drainModificationLogs()
+      pacing.step(.dirtyMarks, isChange: true)
       return rings.flatMap { $0.harvest() }
     }
   }
@@ -156,7 +169,8 @@ extension TDPMMU {
   @discardableResult
   public func resetDirtyRings() -> [DirtyRingEntry] {
     let slots = memory.slots
-    return roots.withRoots { roots in
+    return withRoots { roots in
+      pacing.step(.dirtyMarks, isChange: true)
       let entries = rings.flatMap { $0.takeHarvested() }
       for entry in Set(entries) {
         guard let slot = slots[id: entry.slot], let log = slot.activeLog else { continue }
@@ -165,7 +179,7 @@ extension TDPMMU {
           alter(place, spte, at: level) { protected($0, at: level, log.method) }
         }
       }
-      walkers.synchronize()
+      walkers.synchronize(pacing)
       return entries
     }
   }
@@ -188,12 +202,18 @@ extension TDPMMU {
 
   private func drain(_ log: ModificationLog, to ring: DirtyRing?, _ slots: MemslotTable) {
     var hint = 0
+    pacing.step(.dirtyMarks, isChange: true)
     for gpa in log.drain() {
       guard let slot = slots.slot(for: gpa.frame, hint: &hint), let log = slot.activeLog else {
         continue
       }
       markDirty(gpa.frame.rawValue, count: 1, of: slot, in: log, by: ring)
     }
+  }
+
+  private func take(_ mask: UInt64, at index: Int, of log: DirtyLog) -> UInt64 {
+    pacing.step(.dirtyMarks, isChange: true)
+    return log.take(mask, at: index)
   }
 
   private var rings: [DirtyRing] {
@@ -228,6 +248,7 @@ extension TDPMMU {
         guard let old = alter(place, spte, at: level, encoder.cleaned), encoder.isDirty(old)
         else { return }
         found = true
+        pacing.step(.dirtyMarks, isChange: true)
         log.mark(gfn &- slot.base.rawValue, count: span(of: level))
       }
       return found
@@ -266,6 +287,7 @@ extension TDPMMU {
     _ gfn: UInt64, count: UInt64, of slot: Memslot, in log: DirtyLog, by ring: DirtyRing?
   ) {
     let first = gfn &- slot.base.rawValue
+    pacing.step(.dirtyMarks, isChange: true)
     if log.usesRings, let ring, count == 1, ring.push(DirtyRingEntry(slot: slot.id, offset: first))
     {
       return
@@ -282,6 +304,7 @@ extension TDPMMU {
     guard let slot = slots.slot(for: GFN(gfn), hint: &hint), let log = slot.activeLog else {
       return
     }
+    pacing.step(.dirtyMarks, isChange: true)
     log.mark(gfn &- slot.base.rawValue, count: span(of: level))
   }
 }

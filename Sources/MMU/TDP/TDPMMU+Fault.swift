@@ -9,6 +9,9 @@ extension TDPMMU {
     _ exit: Exit, on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
   ) -> FaultOutcome {
     let wasInside = cpu.insideEpoch != 0
+    if exit.cause == .virtualizationException {
+      return .inject(vector: VirtualizationExceptionArea.vector, errorCode: 0)
+    }
     if !wasInside { announce(&cpu) }
     defer { if !wasInside { self.exit(&cpu) } }
     if modificationLogUsers.load(ordering: .relaxed) > 0 { drainModificationLog(&cpu) }
@@ -38,9 +41,19 @@ extension TDPMMU {
       return outcome
     }
     cpu.counters.memslotSearches += 1
-    let slot = cpu.slots.slot(for: gfn, hint: &cpu.slotHint)
+    var slot = cpu.slots.slot(for: gfn, hint: &cpu.slotHint)
     notify(observer, .memslotSearch(gfn: gfn, found: slot != nil))
-    let largest = slot?.largestLevel(for: gfn, upTo: encoder.largestLeafLevel) ?? .pageTable
+    var limit = encoder.largestLeafLevel
+    if memory.attributes.areUsed, let found = slot {
+      limit = memory.attributes.largestLevel(for: gfn, upTo: limit)
+      if memory.attributes.isPrivate(gfn) {
+        slot = mapsPrivateMemory ? found.privateSide : nil
+        guard slot != nil else {
+          return .failed(.memoryFault(exit.gpa, isPrivate: mapsPrivateMemory))
+        }
+      }
+    }
+    let largest = slot?.largestLevel(for: gfn, upTo: limit) ?? .pageTable
     let info = FaultInfo(
       gpa: exit.gpa, gva: exit.gva, kind: exit.kind, isUser: exit.isUser, hasSlot: slot != nil,
       largestLevel: largest, vcpu: cpu.index)
@@ -61,6 +74,7 @@ extension TDPMMU {
     let isDenied = nxHugePages && exit.kind == .fetch && wanted > .pageTable
     let level = isDenied ? .pageTable : wanted
     let frames = (1 as UInt64) << UInt64(9 * (level.rawValue - 1))
+    pacing.step(.notifier, isChange: false)
     if notifier.blocks(gfn, frames: frames) {
       waitForHost(gfn, frames: frames, on: &cpu)
       return .retry
@@ -79,6 +93,7 @@ extension TDPMMU {
   /// Takes the memslots of this moment, if they changed.
   @inlinable
   func refresh(_ cpu: inout TDPContext) {
+    pacing.step(.memslots, isChange: false)
     let generation = memory.generation
     // Under an update the slots change without the generation.
     if generation == cpu.generation, generation & GuestMemory.updateInProgress == 0 { return }
@@ -99,12 +114,53 @@ extension TDPMMU {
   @inlinable
   func waitForHost(_ gfn: GFN, frames: UInt64, on cpu: inout TDPContext) {
     exit(&cpu)
+    if !Policy.Pacing.isFree {
+      pacing.wait(.notifier, isChange: false) { [notifier] in
+        !notifier.blocks(gfn, frames: frames)
+      }
+    }
     var turns = 0
     while notifier.blocks(gfn, frames: frames), turns < 1000 {
       TDPWalkers.yield()
       turns += 1
     }
     announce(&cpu)
+  }
+
+  /// Waits outside while somebody takes an entry on the way to a frame apart, but not for ever: the
+  /// access would use up its exits against a thread that the host does not run.
+  @usableFromInline
+  func waitForEntry(_ entry: HPA, on cpu: inout TDPContext, towards gfn: GFN) {
+    exit(&cpu)
+    if !Policy.Pacing.isFree {
+      pacing.wait(.entry(entry), isChange: false) { [self, root = cpu.root] in
+        !isBusy(gfn, below: root)
+      }
+    }
+    var turns = 0
+    while isBusy(gfn, below: cpu.root), turns < 1000 {
+      TDPWalkers.yield()
+      turns += 1
+    }
+    announce(&cpu)
+  }
+
+  /// Whether an entry on the way to a frame is being changed. Tables may go meanwhile, so the answer is
+  /// a hint.
+  private func isBusy(_ gfn: GFN, below root: PFN) -> Bool {
+    var table = root
+    var level = encoder.rootLevel
+    while true {
+      let place = entry(for: gfn, in: table, at: level)
+      guard case .success(let raw) = host.view.load(place, as: UInt64.self) else { return false }
+      let spte = SPTE(raw)
+      if spte == encoder.layout.frozen { return true }
+      guard level > .pageTable, encoder.isPresent(spte), !encoder.isLeaf(spte, at: level) else {
+        return false
+      }
+      table = encoder.pfn(of: spte)
+      level = level.below
+    }
   }
 
   @inlinable

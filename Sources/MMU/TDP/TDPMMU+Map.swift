@@ -8,8 +8,8 @@ extension TDPMMU {
     case entry(HPA, SPTE)
     /// A larger leaf already covers the frame.
     case covered(HPA, SPTE, Level)
-    /// Somebody is changing an entry on the way.
-    case busy
+    /// Somebody is changing this entry on the way.
+    case busy(HPA)
     /// No page is left for a table.
     case exhausted
   }
@@ -53,7 +53,7 @@ extension TDPMMU {
     while true {
       let place = entry(for: gfn, in: table, at: level)
       let old = load(place)
-      if old == encoder.layout.frozen { return .busy }
+      if old == encoder.layout.frozen { return .busy(place) }
       if level == target { return .entry(place, old) }
       if encoder.isPresent(old) {
         if encoder.isLeaf(old, at: level) { return .covered(place, old, level) }
@@ -61,7 +61,7 @@ extension TDPMMU {
         level = level.below
         continue
       }
-      guard let child = pool.take() else { return .exhausted }
+      guard let child = takeTable() else { return .exhausted }
       host.fill(page: child, with: encoder.layout.nonPresent.rawValue)
       let new = encoder.table(child.baseAddress, at: level)
       if exchange(place, from: old, to: new) {
@@ -72,7 +72,7 @@ extension TDPMMU {
         level = level.below
       } else {
         // Somebody linked a table first: take theirs.
-        pool.give(back: child)
+        giveBack(child)
         cpu.counters.racesLost += 1
         notify(observer, .raceLost(level: level, gfn: gfn))
       }
@@ -90,7 +90,9 @@ extension TDPMMU {
       let place: HPA
       let old: SPTE
       switch descend(to: gfn, at: level, insteadOf: denied, on: &cpu, observer) {
-      case .busy: return .retry
+      case .busy(let entry):
+        waitForEntry(entry, on: &cpu, towards: gfn)
+        return .retry
       case .exhausted: return .failed(.tablePagesExhausted(limit: pool.limit))
       case .covered(let entry, let spte, let larger):
         if !encoder.permits(kind, spte),
@@ -188,7 +190,8 @@ extension TDPMMU {
       pfn: pfn, level: level, permissions: permissions,
       isHostWritable: !slot.flags.contains(.readOnly),
       isWriteProtected: slot.activeLog?.method == .writeProtect && kind != .write,
-      isWrite: kind == .write)
+      isWrite: kind == .write,
+      suppressesExceptions: !slot.flags.contains(.convertsViolations))
     if let (type, ignoresPAT) = policy.memoryType(gfn: gfn) {
       request.memoryType = type
       request.ignoresPAT = ignoresPAT

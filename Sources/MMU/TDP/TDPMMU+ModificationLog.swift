@@ -1,19 +1,22 @@
 public import Paging
 
+/// Why a table cannot be read or marked while modified pages are logged.
+enum LoggingFailure: Error {
+  case host(HostMemoryError)
+  /// No place is left; D stays clear and the write does not happen.
+  case full
+}
+
 /// Host memory as hardware sees it while it logs modified pages: setting D in a leaf of the second
 /// level logs the address that is walked.
 ///
 /// **Source** Intel SDM Vol. 3C, "Page-Modification Logging".
-struct LoggingHost: EntryMemory {
+struct LoggingHost<Pacing: MMUPacing>: EntryMemory {
   typealias Space = HostPhysical
 
-  enum Failure: Error {
-    case host(HostMemoryError)
-    /// No place is left; D stays clear and the write does not happen.
-    case full
-  }
+  typealias Failure = LoggingFailure
 
-  let host: HostView
+  let host: PacedHost<Pacing>
   let dirtyMask: UInt64
   let gpa: GPA
   let log: ModificationLog
@@ -30,18 +33,21 @@ struct LoggingHost: EntryMemory {
     let setsDirty = UInt64(desired) & ~UInt64(expected) & dirtyMask != 0
     if setsDirty, log.isFull { return .failure(.full) }
     let result = host.compareExchange(address, expected: expected, desired: desired)
-    if setsDirty, case .success(.stored) = result { log.log(gpa) }
+    if setsDirty, case .success(.stored) = result {
+      host.pacing.step(.dirtyMarks, isChange: true)
+      log.log(gpa)
+    }
     return result.mapError { .host($0) }
   }
 }
 
 /// `NestedMemory` over `LoggingHost`: each access of the guest's walk logs by its own address.
-struct LoggingMemory<Second: SecondLevelFormat>: EntryMemory {
+struct LoggingMemory<Second: SecondLevelFormat, Pacing: MMUPacing>: EntryMemory {
   typealias Space = GuestPhysical
-  typealias Failure = WalkFailure<Second.Fault, LoggingHost.Failure>
+  typealias Failure = WalkFailure<Second.Fault, LoggingFailure>
 
   let second: FormatRegime<Second>
-  let host: HostView
+  let host: PacedHost<Pacing>
   let dirtyMask: UInt64
   let log: ModificationLog
   let gva: GVA?
@@ -79,7 +85,7 @@ extension TDPMMU {
   @usableFromInline
   func loggingWalk<Guest: TranslationRegime>(
     _ gva: GVA, for access: Guest.Access, by guest: Guest,
-    _ second: FormatRegime<Encoder.Format>, on cpu: TDPContext
+    _ second: FormatRegime<Encoder.Format>, on cpu: inout TDPContext
   ) -> Result<HardwareTranslation<Guest.Rights>, HardwareFailure<Guest.Fault, Exit>>
   where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
     let memory = LoggingMemory(
@@ -90,11 +96,15 @@ extension TDPMMU {
     case .success(let translation): inner = translation
     case .failure(.fault(let fault)): return .failure(.guest(fault))
     case .failure(.contended): return .failure(.contended)
+    case .failure(.unreadable(.fault(let exit), _, _)):
+      return .failure(.exit(delivered(exit, to: guest, on: &cpu)))
     case .failure(.unreadable(let failure, _, _)): return .failure(outer(failure))
     }
     let isUser = guest.permissions(of: inner.rights).contains(.user)
     let final = encoder.format.finalAccess(access.kind, isUser: isUser, for: gva)
     switch memory.walk(inner.address, final) {
+    case .failure(.fault(let exit)):
+      return .failure(.exit(delivered(exit, to: guest, on: &cpu)))
     case .failure(let failure): return .failure(outer(failure))
     case .success(let found):
       return .success(
@@ -119,7 +129,7 @@ extension TDPMMU {
   }
 
   private func outer<GuestFault: Error>(
-    _ failure: WalkFailure<Exit, LoggingHost.Failure>
+    _ failure: WalkFailure<Exit, LoggingFailure>
   ) -> HardwareFailure<GuestFault, Exit> {
     switch failure {
     case .fault(let exit): .exit(exit)

@@ -47,8 +47,10 @@ extension TDPMMU {
   }
 
   /// Gives a table page back. **Requires** that nobody can walk it any more.
+  @usableFromInline
   func giveBack(_ table: PFN) {
     nxSplits.remove(table)
+    pacing.step(.tablePool, isChange: true)
     pool.give(back: table)
   }
 }

@@ -5,7 +5,10 @@ import Synchronization
 /// go on meanwhile. None may be called by a vCPU that is inside.
 extension TDPMMU {
   /// Waits until no vCPU uses a translation from before this call, in its TLB or in a walk under way.
-  public func synchronize() { walkers.synchronize() }
+  public func synchronize() { walkers.synchronize(pacing) }
+
+  /// How often every translation had to leave all TLBs.
+  public var flushCount: UInt64 { walkers.changeCount }
 
   /// Takes away every entry of the frames of a range; tables that lie inside it wait until nobody can
   /// walk them and go back to the pool (SPEC T1).
@@ -13,13 +16,13 @@ extension TDPMMU {
   /// - Returns: the number of leaves taken away.
   @discardableResult
   public func zap(_ range: Range<GFN>) -> Int {
-    let slots = memory.slots
-    return roots.withRoots { roots in
+    let slots = currentSlots()
+    return withRoots { roots in
       var removal = Removal()
       for root in roots {
         zap(root, at: encoder.rootLevel, first: 0, range.rawValues, slots, &removal)
       }
-      walkers.synchronize()
+      walkers.synchronize(pacing)
       for page in removal.pages { giveBack(page) }
       return removal.leaves
     }
@@ -31,10 +34,14 @@ extension TDPMMU {
   /// - Returns: the number of leaves taken away.
   @discardableResult
   public func unmapHost(_ range: Range<GFN>, _ change: () -> Void = {}) -> Int {
+    pacing.step(.notifier, isChange: true)
     notifier.begin(range)
-    defer { notifier.end(range) }
+    defer {
+      pacing.step(.notifier, isChange: true)
+      notifier.end(range)
+    }
     // Faults that began before the warning are done when this returns.
-    walkers.synchronize()
+    walkers.synchronize(pacing)
     let leaves = zap(range)
     change()
     return leaves
@@ -50,9 +57,11 @@ extension TDPMMU {
   public func updateSlots(
     dropping range: Range<GFN>, _ change: (MemslotTable) throws(MemslotError) -> MemslotTable
   ) throws(MemslotError) {
+    pacing.step(.memslots, isChange: true)
     try memory.update(change) { _ in
-      walkers.synchronize()
+      walkers.synchronize(pacing)
       zap(range)
+      pacing.step(.memslots, isChange: true)
     }
   }
 
@@ -62,7 +71,7 @@ extension TDPMMU {
   /// - Returns: the leaves that were used.
   @discardableResult
   public func age(_ range: Range<GFN>, clearing: Bool) -> Int {
-    roots.withRoots { roots in
+    withRoots { roots in
       var young = 0
       var isTracked = false
       forEachLeaf(in: range, roots) { place, spte, level, _ in
@@ -71,7 +80,7 @@ extension TDPMMU {
         guard clearing, alter(place, spte, at: level, encoder.aged) != nil else { return }
         if !encoder.hasHardwareAD(spte) { isTracked = true }
       }
-      if isTracked { walkers.synchronize() }
+      if isTracked { walkers.synchronize(pacing) }
       return young
     }
   }

@@ -26,7 +26,7 @@ extension TDPMMU {
   /// - Returns: the new entry; `.some(nil)` where the race was lost, `nil` where no page is left.
   @usableFromInline
   func split(_ place: HPA, _ old: SPTE, at level: Level, for gfn: GFN) -> SPTE?? {
-    guard let table = pool.take() else { return nil }
+    guard let table = takeTable() else { return nil }
     let first = gfn.rawValue & ~(span(of: level) &- 1)
     for index in 0..<512 as Range<UInt64> {
       let part = GFN(first &+ index &* span(of: level.below))
@@ -37,7 +37,7 @@ extension TDPMMU {
     }
     let new = encoder.table(table.baseAddress, at: level)
     guard exchange(place, from: old, to: new) else {
-      pool.give(back: table)
+      giveBack(table)
       return .some(nil)
     }
     return new
@@ -52,7 +52,7 @@ extension TDPMMU {
   public func splitLargePages(
     in range: Range<GFN>, budget: Int
   ) -> (splits: Int, isComplete: Bool) {
-    roots.withRoots { roots in
+    withRoots { roots in
       var splits = 0
       var isComplete = true
       forEachLeaf(in: range, roots) { place, spte, level, gfn in
@@ -84,13 +84,13 @@ extension TDPMMU {
   ///
   /// - Returns: the number of tables replaced.
   public func collapse(in range: Range<GFN>) -> Int {
-    let slots = memory.slots
-    return roots.withRoots { roots in
+    let slots = currentSlots()
+    return withRoots { roots in
       var pages: [PFN] = []
       for root in roots {
         collapse(root, at: encoder.rootLevel, first: 0, range.rawValues, slots, &pages)
       }
-      walkers.synchronize()
+      walkers.synchronize(pacing)
       for page in pages { giveBack(page) }
       return pages.count
     }
@@ -110,6 +110,8 @@ extension TDPMMU {
       if nxSplits.contains(child) { return }
       guard level <= encoder.largestLeafLevel, !notifier.blocks(GFN(gfn), frames: span(of: level)),
         let slot = slots.slot(for: GFN(gfn), hint: &hint),
+        memory.attributes.isUniform(GFN(gfn)..<GFN(gfn &+ span(of: level))),
+        let slot = memory.attributes.isPrivate(GFN(gfn)) ? slot.privateSide : slot,
         slot.largestLevel(for: GFN(gfn), upTo: level) == level,
         exchange(place, from: spte, to: encoder.layout.frozen)
       else { return }

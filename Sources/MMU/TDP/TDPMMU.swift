@@ -22,8 +22,12 @@ where
   public let policy: Policy
   /// The guest's memory.
   public let memory: GuestMemory
+  /// Whether frames may be private; else an access to one that is ends as a memory fault.
+  @usableFromInline let mapsPrivateMemory: Bool
+  /// The information areas of the vCPUs that take #VE.
+  let exceptionAreas: [HPA]
   @usableFromInline let pool: TablePool
-  @usableFromInline let host: HostView
+  @usableFromInline let host: PacedHost<Policy.Pacing>
   @usableFromInline let roots: TDPRoots
   @usableFromInline let walkers = TDPWalkers()
   @usableFromInline let notifier = TDPNotifier()
@@ -43,19 +47,25 @@ where
   ///
   /// - Parameters:
   ///   - dirtyRingSize: the entries of each vCPU's dirty ring, made at least 128; `nil` for none.
+  ///   - exceptionAreas: where the processor writes what a #VE is about, for each vCPU that takes them
+  ///     (SPEC E15); none by default.
+  ///   - mapsPrivateMemory: false for the shared half of a trust domain.
   ///   - nxHugePages: whether large pages are without X (SPEC T6).
   /// - Throws: `FaultError.tablePagesExhausted` where not even the root fits.
   public init(
     encoder: Encoder, policy: Policy, memory: GuestMemory, pool: TablePool,
-    dirtyRingSize: Int? = nil, nxHugePages: Bool = false
+    dirtyRingSize: Int? = nil, exceptionAreas: [HPA] = [], mapsPrivateMemory: Bool = true,
+    nxHugePages: Bool = false
   ) throws(FaultError) {
+    self.exceptionAreas = exceptionAreas
+    self.mapsPrivateMemory = mapsPrivateMemory
     self.nxHugePages = nxHugePages
     ringSize = dirtyRingSize.map { min(max($0, 128), 1 << 20) }
     self.encoder = encoder
     self.policy = policy
     self.memory = memory
     self.pool = pool
-    host = memory.host.view
+    host = PacedHost(memory.host.view, policy.pacing)
     guard let root = pool.take() else { throw .tablePagesExhausted(limit: pool.limit) }
     host.fill(page: root, with: encoder.layout.nonPresent.rawValue)
     roots = TDPRoots(root, era: 0)
@@ -73,13 +83,15 @@ where
     logs.withLock { $0[index] = (ring, modifications) }
     return TDPContext(
       index: index, roots.take(), place: walkers.register(), ring: ring,
-      modificationLog: modifications)
+      modificationLog: modifications,
+      exceptionArea: exceptionAreas.indices.contains(index) ? exceptionAreas[index] : nil)
   }
 
   /// Moves the vCPU to the root in force and announces that it is inside.
   @inlinable
   public func enter(_ cpu: inout TDPContext) -> Bool {
     announce(&cpu)
+    pacing.step(.roots, isChange: false)
     if cpu.rootEpoch != roots.epoch.load(ordering: .acquiring) { changeRoot(of: &cpu) }
     let needsFlush = cpu.needsFlush
     cpu.needsFlush = false
@@ -91,7 +103,9 @@ where
     while cpu.rootEpoch != roots.epoch.load(ordering: .acquiring) {
       // Whoever changes the roots waits for those who are inside.
       exit(&cpu)
+      waitForRoots()
       roots.drop(cpu.root, emptying: freeChildren)
+      waitForRoots()
       (cpu.root, cpu.rootEpoch, cpu.rootEra) = roots.take()
       cpu.lastMMIO = nil
       cpu.needsFlush = true
@@ -103,8 +117,9 @@ where
   @inlinable
   @inline(__always)  // PERF: tlb.hit
   public func isCurrent(_ cpu: TDPContext) -> Bool {
+    pacing.step(.epoch, isChange: false)
     // What the vCPU announced is what it goes on with: whoever opened a new epoch waits for it.
-    walkers.epoch.load(ordering: .acquiring) == cpu.insideEpoch
+    return walkers.epoch.load(ordering: .acquiring) == cpu.insideEpoch
       && roots.epoch.load(ordering: .acquiring) == cpu.rootEpoch && cpu.dirtyRing == nil
   }
 
@@ -112,12 +127,12 @@ where
   @inlinable
   public func exit(_ cpu: inout TDPContext) {
     cpu.insideEpoch = 0
-    walkers.exit(cpu.place)
+    walkers.exit(cpu.place, pacing)
   }
 
   @inlinable
   func announce(_ cpu: inout TDPContext) {
-    let epoch = walkers.enter(cpu.place)
+    let epoch = walkers.enter(cpu.place, pacing)
     if epoch != cpu.epoch { cpu.needsFlush = true }
     cpu.epoch = epoch
     cpu.insideEpoch = epoch
@@ -147,6 +162,7 @@ where
   }
 
   private func replaceRoot(era: UInt64, onlyLater: Bool) {
+    waitForRoots()
     roots.replace(era: era, onlyLater: onlyLater, emptying: freeChildren) {
       host.fill(page: $0, with: encoder.layout.nonPresent.rawValue)
     }
@@ -162,8 +178,9 @@ where
   ) -> Result<HardwareTranslation<Guest.Rights>, HardwareFailure<Guest.Fault, Exit>>
   where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
     let second = FormatRegime(encoder.format, root: encoder.root(cpu.root.baseAddress))
+    pacing.step(.memslots, isChange: false)
     if modificationLogUsers.load(ordering: .relaxed) > 0 {
-      return loggingWalk(gva, for: access, by: guest, second, on: cpu)
+      return loggingWalk(gva, for: access, by: guest, second, on: &cpu)
     }
     let nested = NestedMemory(second: second, host: host, gva: gva)
     switch nested.translate(gva, for: access, by: guest) {
@@ -175,7 +192,8 @@ where
           hostPermissions: encoder.format.permissions(of: both.host.rights),
           isDirty: access.kind == .write, guestPageSize: both.guest.pageSize))
     case .failure(.guest(let fault)): return .failure(.guest(fault))
-    case .failure(.exit(let exit)): return .failure(.exit(exit))
+    case .failure(.exit(let exit)):
+      return .failure(.exit(delivered(exit, to: guest, on: &cpu)))
     case .failure(.contended): return .failure(.contended)
     case .failure(.unreadable(.outside(let hpa))): return .failure(.outside(hpa))
     case .failure(.unreadable(.unavailable)): return .failure(.contended)
@@ -189,6 +207,7 @@ where
   ) -> Result<HPA?, HardwareFailure<Never, Exit>> {
     let second = FormatRegime(encoder.format, root: encoder.root(cpu.root.baseAddress))
     let access = encoder.format.finalAccess(kind, isUser: isUser, for: gva)
+    pacing.step(.memslots, isChange: false)
     if modificationLogUsers.load(ordering: .relaxed) > 0 {
       return loggingWalk(gpa, access, second, on: cpu)
     }

@@ -28,6 +28,9 @@ final class TDPRoots: Sendable {
   /// Pages that wait to become roots. **Units** pages.
   var spareCount: Int { state.withLock { $0.spares.count } }
 
+  /// Whether nobody has them lent.
+  var isFree: Bool { state.isFree }
+
   /// Adds a page that waits to become a root.
   func add(spare: PFN) { state.withLock { $0.spares.append(spare) } }
 

@@ -1,4 +1,4 @@
-import Paging
+public import Paging
 public import Synchronization
 
 #if canImport(Glibc)
@@ -22,35 +22,48 @@ final class TDPWalkers: Sendable {
   @usableFromInline
   final class Place: Sendable {
     @usableFromInline let word = Atomic<UInt64>(0)
+    /// Which vCPU's word it is, in the order of their registration.
+    @usableFromInline let number: Int
+
+    init(number: Int) { self.number = number }
   }
 
   /// The epoch now, never 0.
   @usableFromInline let epoch = Atomic<UInt64>(1)
-  private let places = Guarded<[ObjectIdentifier: Place]>([:])
+  private let places = Guarded<(list: [Place], registered: Int)>(([], 0))
+
+  /// How many changes have waited for those inside.
+  var changeCount: UInt64 { epoch.load(ordering: .acquiring) - 1 }
 
   /// A new vCPU's word.
   func register() -> Place {
-    let place = Place()
-    places.withLock { $0[ObjectIdentifier(place)] = place }
-    return place
+    places.withLock { places in
+      let place = Place(number: places.registered)
+      places.registered += 1
+      places.list.append(place)
+      return place
+    }
   }
 
   /// Forgets a vCPU, which is outside for good.
   func unregister(_ place: Place) {
     place.word.store(0, ordering: .releasing)
-    places.withLock { $0[ObjectIdentifier(place)] = nil }
+    places.withLock { $0.list.removeAll { $0 === place } }
   }
 
   /// Announces that the vCPU is inside.
   ///
   /// - Returns: the epoch; where it is another than at the last entry, the TLB is stale.
   @inlinable
-  func enter(_ place: borrowing Place) -> UInt64 {
+  func enter(_ place: borrowing Place, _ pacing: borrowing some MMUPacing) -> UInt64 {
+    pacing.step(.epoch, isChange: false)
     var now = epoch.load(ordering: .acquiring)
     while true {
+      pacing.step(.presence(place.number), isChange: true)
       // The store comes before the load in every thread's view, or a change that does not see the
       // store could be missed by the load.
       place.word.store(now, ordering: .sequentiallyConsistent)
+      pacing.step(.epoch, isChange: false)
       let again = epoch.load(ordering: .sequentiallyConsistent)
       if again == now { return now }
       now = again
@@ -59,20 +72,32 @@ final class TDPWalkers: Sendable {
 
   /// Announces that the vCPU is outside.
   @inlinable
-  func exit(_ place: borrowing Place) { place.word.store(0, ordering: .releasing) }
+  func exit(_ place: borrowing Place, _ pacing: borrowing some MMUPacing) {
+    pacing.step(.presence(place.number), isChange: true)
+    place.word.store(0, ordering: .releasing)
+  }
 
   /// Waits until everybody who was inside has been outside. **Requires** that the caller is outside.
-  func synchronize() {
+  func synchronize<Pacing: MMUPacing>(_ pacing: borrowing Pacing) {
+    pacing.step(.epoch, isChange: true)
     let target = epoch.add(1, ordering: .sequentiallyConsistent).newValue
-    for place in places.withLock({ Array($0.values) }) {
+    for place in places.withLock({ $0.list }) {
+      if !Pacing.isFree {
+        pacing.wait(.presence(place.number), isChange: false) {
+          Self.isOutside(place, before: target)
+        }
+      }
       var spins = 0
-      while true {
-        let word = place.word.load(ordering: .sequentiallyConsistent)
-        if word == 0 || word >= target { break }
+      while !Self.isOutside(place, before: target) {
         spins += 1
         if spins > 32 { Self.yield() }
       }
     }
+  }
+
+  private static func isOutside(_ place: Place, before epoch: UInt64) -> Bool {
+    let word = place.word.load(ordering: .sequentiallyConsistent)
+    return word == 0 || word >= epoch
   }
 
   /// Lets other threads run.

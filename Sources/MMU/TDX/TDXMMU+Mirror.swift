@@ -1,28 +1,7 @@
-public import Paging
-import Synchronization
-public import X86TDX
+import Paging
+import X86TDX
 
-/// Why private memory cannot be changed.
-public enum TDXError: Error, Sendable, Hashable {
-  /// The module refuses.
-  case module(TDXStatus)
-  /// No slot backs the frame.
-  case unbacked(GFN)
-  /// No table page is left for the mirror. **Units** pages.
-  case tablePagesExhausted(limit: Int)
-}
-
-extension TDXError: CustomStringConvertible {
-  /// One line.
-  public var description: String {
-    switch self {
-    case .module(let status): "the TDX module says \(status)"
-    case .unbacked(let gfn): "no memory backs private frame \(gfn)"
-    case .tablePagesExhausted(let limit): "the limit of \(limit) table pages is reached"
-    }
-  }
-}
-
+/// The mirror of the secure EPT: who reads or changes it holds `changing`.
 extension TDXMMU {
   /// How often a call that finds a lock held is tried again.
   static var busyBudget: Int { 1000 }
@@ -39,181 +18,118 @@ extension TDXMMU {
     return status
   }
 
-  /// The private page of a frame.
-  func privatePage(_ gfn: GFN) -> PFN? {
-    var hint = 0
-    guard let pfn = memory.slots.slot(for: gfn, hint: &hint)?.pfn(of: gfn) else { return nil }
-    let page = privateBase.wrappingAdd(pfn.rawValue)
-    return shared.host.contains(page.baseAddress, count: 4096) ? page : nil
-  }
-
-  /// Adds a page with contents before the domain is finalized (TDH.MEM.PAGE.ADD).
-  public func add(_ gfn: GFN, bytes: RawSpan) throws(TDXError) {
-    guard let page = privatePage(gfn) else { throw .unbacked(gfn) }
-    guard bytes.byteCount <= 4096 else { throw .module(.operandInvalid) }
-    let status = map(gfn, page) { module.pageAdd(gfn, page: page) }
-    if let status { throw status }
-    _ = shared.host.write(bytes, at: page.baseAddress)
-  }
-
-  /// Ends the building of the domain (TDH.MR.FINALIZE).
-  public func finalize() throws(TDXError) {
-    let status = ask { module.finalize() }
+  /// Asks the module for something that leaves the mirror as it is.
+  func require(_ body: () -> TDXStatus) throws(TDXError) {
+    let status = ask(body)
     if status != .success { throw .module(status) }
   }
 
-  /// Adds a page that the guest must accept (TDH.MEM.PAGE.AUG).
-  func augment(_ gfn: GFN) -> FaultOutcome {
-    guard let page = privatePage(gfn) else { return .failed(.unbacked(gfn)) }
-    let error = map(gfn, page) { module.pageAug(gfn, .pageTable, page: page) }
-    switch error {
-    case nil: return .fixed
-    case .tablePagesExhausted(let limit): return .failed(.tablePagesExhausted(limit: limit))
-    case .unbacked(let gfn): return .failed(.unbacked(gfn))
-    case .module(.eptEntryNotFree): return .spurious
-    case .module: return .failed(.denied(gfn.baseAddress))
+  /// Holds the mirror for a change.
+  func withMirror<Result: Sendable>(
+    _ body: () throws(TDXError) -> Result
+  ) throws(TDXError) -> Result {
+    try changing.withLock { _ throws(TDXError) in try body() }
+  }
+
+  /// Changes an entry together with the module's; it is frozen while the module is asked.
+  func replace(_ place: HPA, by new: SPTE, _ call: () -> TDXStatus) throws(TDXError) {
+    let old = shared.load(place)
+    _ = shared.host.swap(place, to: shared.encoder.layout.frozen.rawValue)
+    let status = ask(call)
+    _ = shared.host.swap(place, to: (status == .success ? new : old).rawValue)
+    if status != .success { throw .module(status) }
+  }
+
+  /// The entry of a level for a frame, or `nil` where there is no table for it.
+  func mirrorEntry(_ gfn: GFN, _ target: Level) -> (place: HPA, spte: SPTE)? {
+    let encoder = shared.encoder
+    var table = mirrorRoot
+    var level = encoder.rootLevel
+    while true {
+      let place = shared.entry(for: gfn, in: table, at: level)
+      let spte = shared.load(place)
+      if level == target { return (place, spte) }
+      guard encoder.isPresent(spte), !encoder.isLeaf(spte, at: level) else { return nil }
+      table = encoder.pfn(of: spte)
+      level = level.below
     }
   }
 
-  /// The guest accepts a page (TDG.MEM.PAGE.ACCEPT): a call of the guest that the host never sees.
-  public func accept(_ gfn: GFN, _ level: Level = .pageTable) -> TDXStatus {
-    module.pageAccept(gfn, level) { page in
-      let frames = (1 as UInt64) << UInt64(9 * (level.rawValue - 1))
-      for index in 0..<frames { shared.host.clear(page: page.wrappingAdd(index)) }
-    }
-  }
-
-  /// Makes a range shared, or private (SPEC T6). What the other kind held of it is given up.
+  /// The entry of a level for a frame; tables that are missing on the way are linked, in the module and
+  /// in the mirror.
   ///
-  /// - Throws: `TDXError` where the module refuses; then the frames before it are converted.
-  public func convert(_ range: Range<GFN>, toPrivate: Bool) throws(TDXError) {
-    if toPrivate {
-      // No fault maps it as shared from here on, and none that began before goes on.
-      attributes.set(range, isPrivate: true)
-      shared.synchronize()
-      shared.zap(range)
-    } else {
-      attributes.set(range, isPrivate: false)
-      shared.synchronize()
-      try removePrivate(range)
-    }
-  }
-
-  /// Takes private pages away: block, track, every vCPU out, remove.
-  func removePrivate(_ range: Range<GFN>) throws(TDXError) {
-    let failure: TDXError? = changing.withLock { _ in
-      var blocked: [(gfn: GFN, place: HPA, old: SPTE)] = []
-      shared.forEachLeaf(in: range, [mirrorRoot]) { place, spte, _, gfn in
-        blocked.append((GFN(gfn), place, spte))
+  /// - Throws: `TDXError.module(.pageSizeMismatch)` where a larger page covers the frame.
+  func linkedEntry(_ gfn: GFN, _ target: Level) throws(TDXError) -> HPA {
+    let encoder = shared.encoder
+    var table = mirrorRoot
+    var level = encoder.rootLevel
+    while true {
+      let place = shared.entry(for: gfn, in: table, at: level)
+      if level == target { return place }
+      let old = shared.load(place)
+      if encoder.isPresent(old) {
+        if encoder.isLeaf(old, at: level) { throw .module(.pageSizeMismatch) }
+        table = encoder.pfn(of: old)
+        level = level.below
+        continue
       }
-      var failure: TDXError?
-      for index in blocked.indices {
-        _ = shared.host.swap(
-          blocked[index].place, to: shared.encoder.layout.frozen.rawValue)
-        let status = ask { module.rangeBlock(blocked[index].gfn, .pageTable) }
-        if status != .success {
-          failure = .module(status)
-          _ = shared.host.swap(blocked[index].place, to: blocked[index].old.rawValue)
-          blocked.removeSubrange(index...)
-          break
+      let child = try takeTable()
+      shared.host.fill(page: child, with: encoder.layout.nonPresent.rawValue)
+      let first = gfn.roundedDown(to: level.pageSize)
+      do throws(TDXError) {
+        try replace(place, by: encoder.table(child.baseAddress, at: level)) {
+          module.septAdd(first, level, page: child)
         }
-      }
-      guard !blocked.isEmpty else { return failure }
-      // Who is inside since before the last track is waited for, so that this one is not refused.
-      shared.synchronize()
-      let tracked = ask { module.track() }
-      shared.synchronize()
-      for entry in blocked {
-        var status = tracked
-        if status == .success { status = ask { module.pageRemove(entry.gfn, .pageTable) } }
-        if status == .success {
-          _ = shared.host.swap(entry.place, to: shared.encoder.layout.nonPresent.rawValue)
-        } else {
-          // Still the module's: the mirror says so.
-          failure = .module(status)
-          _ = shared.host.swap(entry.place, to: entry.old.rawValue)
-        }
-      }
-      return failure
-    }
-    if let failure { throw failure }
-  }
-
-  /// Links what is missing on the way to a frame and maps it, in the module and in the mirror.
-  private func map(_ gfn: GFN, _ page: PFN, _ add: () -> TDXStatus) -> TDXError? {
-    changing.withLock { _ in
-      let encoder = shared.encoder
-      var table = mirrorRoot
-      var level = encoder.rootLevel
-      while true {
-        let place = shared.entry(for: gfn, in: table, at: level)
-        let old = shared.load(place)
-        if level == .pageTable {
-          _ = shared.host.swap(place, to: encoder.layout.frozen.rawValue)
-          let status = ask(add)
-          let new =
-            status == .success
-            ? encoder.leaf(LeafRequest(pfn: page, level: level, permissions: .all)) : old
-          _ = shared.host.swap(place, to: new.rawValue)
-          return status == .success ? nil : .module(status)
-        }
-        if encoder.isPresent(old) {
-          table = encoder.pfn(of: old)
-          level = level.below
-          continue
-        }
-        guard let child = shared.pool.take() else {
-          return .tablePagesExhausted(limit: shared.pool.limit)
-        }
-        shared.host.fill(page: child, with: encoder.layout.nonPresent.rawValue)
-        _ = shared.host.swap(place, to: encoder.layout.frozen.rawValue)
-        let size = PageSize(shift: 3 + 9 * level.rawValue)
-        let first = gfn.roundedDown(to: size)
-        let status = ask { module.septAdd(first, level, page: child) }
-        guard status == .success else {
-          _ = shared.host.swap(place, to: old.rawValue)
-          shared.pool.give(back: child)
-          return .module(status)
-        }
-        _ = shared.host.swap(
-          place, to: encoder.table(child.baseAddress, at: level).rawValue)
+      } catch {
+        shared.giveBack(child)
+        throw error
       }
     }
   }
 
-  /// Compares the mirror with the module.
-  ///
-  /// - Returns: one line for each entry in which they disagree.
-  public func mirrorBreaches() -> [String] {
-    changing.withLock { _ in
-      var lines: [String] = []
-      var count = 0
-      compare(mirrorRoot, at: shared.encoder.rootLevel, first: 0, &lines, &count)
-      if count != module.entryCount {
-        lines.append("the mirror has \(count) entries, the module \(module.entryCount)")
-      }
-      return lines
+  /// A page for a table of the mirror.
+  func takeTable() throws(TDXError) -> PFN {
+    guard let page = shared.takeTable() else {
+      throw .tablePagesExhausted(limit: shared.pool.limit)
     }
+    return page
   }
 
-  private func compare(
-    _ table: PFN, at level: Level, first: UInt64, _ lines: inout [String], _ count: inout Int
+  /// A leaf of the mirror.
+  func mirrorLeaf(_ page: PFN, _ level: Level) -> SPTE {
+    shared.encoder.leaf(LeafRequest(pfn: page, level: level, permissions: .all))
+  }
+
+  /// The private page of a frame.
+  func privatePage(_ gfn: GFN, _ level: Level) throws(TDXError) -> PFN {
+    var hint = 0
+    guard attributes.isPrivate(gfn) else { throw .shared(gfn) }
+    guard
+      let page = memory.slots.slot(for: gfn, hint: &hint)?.pfn(of: gfn, isPrivate: true),
+      shared.host.contains(page.baseAddress, count: Int(level.pageSize.bytes))
+    else { throw .unbacked(gfn) }
+    return page
+  }
+
+  /// Calls for each entry of a level that points to a table and covers frames of a range.
+  func forEachTable(
+    at target: Level, in range: Range<UInt64>,
+    _ body: (_ place: HPA, _ spte: SPTE, _ gfn: UInt64) -> Void
+  ) {
+    forEachTable(of: mirrorRoot, shared.encoder.rootLevel, first: 0, target, range, body)
+  }
+
+  private func forEachTable(
+    of table: PFN, _ level: Level, first: UInt64, _ target: Level, _ range: Range<UInt64>,
+    _ body: (_ place: HPA, _ spte: SPTE, _ gfn: UInt64) -> Void
   ) {
     let encoder = shared.encoder
-    for index in 0..<512 as Range<UInt64> {
-      let gfn = first &+ index &* shared.span(of: level)
-      let spte = shared.load(table.baseAddress.wrappingAdd(index * 8))
-      if spte == encoder.layout.nonPresent { continue }
-      count += 1
-      let entry = module.entry(GFN(gfn), level)
-      let isLeaf = encoder.isPresent(spte) && encoder.isLeaf(spte, at: level)
-      let agrees = isLeaf ? entry.state.isLeaf : entry.state == .nonLeafMapped
-      if !encoder.isPresent(spte) || !agrees || encoder.pfn(of: spte) != entry.pfn {
-        lines.append("frame \(GFN(gfn)) level \(level): mirror \(spte), module \(entry.state)")
+    shared.forEachEntry(of: table, at: level, first: first, in: range) { place, spte, gfn in
+      guard level > .pageTable, encoder.isPresent(spte), !encoder.isLeaf(spte, at: level) else {
+        return
       }
-      if encoder.isPresent(spte), !isLeaf {
-        compare(encoder.pfn(of: spte), at: level.below, first: gfn, &lines, &count)
-      }
+      if level == target { return body(place, spte, gfn) }
+      forEachTable(of: encoder.pfn(of: spte), level.below, first: gfn, target, range, body)
     }
   }
 }

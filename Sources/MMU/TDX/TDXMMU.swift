@@ -5,7 +5,7 @@ public import X86TDX
 ///
 /// The host keeps a mirror of the secure EPT in tables of its own and asks the module for each change;
 /// an entry of the mirror is frozen while the module is asked, so the mirror never disagrees
-/// (SPEC E16). Private pages live in memory apart from the shared ones.
+/// (SPEC E16). Private pages are the slots' private memory.
 public final class TDXMMU<Encoder: SPTEEncoder, Policy: MMUPolicy>: VirtualMMU
 where
   Encoder.Format: SecondLevelFormat, Encoder.Format.Fault: SecondLevelExit,
@@ -20,27 +20,20 @@ where
   public let shared: TDPMMU<Encoder, Policy>
   /// The component that owns the secure EPT.
   public let module: TDXModule
-  let attributes = MemoryAttributes()
-  /// The first host page of private memory: the private page of a frame lies as far from it as the
-  /// shared one from the start of the reservation.
-  let privateBase: PFN
   let mirrorRoot: PFN
+  /// Held for each change of the mirror.
   let changing = Guarded(())
 
   /// A domain without memory.
   ///
   /// - Parameters:
-  ///   - shared: the MMU of the shared EPT, composed with `MMIOMask.tdx`.
-  ///   - privateBase: where private memory begins. **Requires** that the reservation holds as much
-  ///     memory from there as the slots have.
+  ///   - shared: the MMU of the shared EPT, composed with `MMIOMask.tdx` and without private memory.
   /// - Throws: `FaultError.tablePagesExhausted` where not even the mirror's root fits.
-  public init(
-    shared: TDPMMU<Encoder, Policy>, module: TDXModule, privateBase: HPA
-  ) throws(FaultError) {
+  public init(shared: TDPMMU<Encoder, Policy>, module: TDXModule) throws(FaultError) {
+    precondition(!shared.mapsPrivateMemory, "the shared half maps private memory")
     self.shared = shared
     self.module = module
-    self.privateBase = privateBase.frame
-    guard let root = shared.pool.take() else {
+    guard let root = shared.takeTable() else {
       throw .tablePagesExhausted(limit: shared.pool.limit)
     }
     shared.host.fill(page: root, with: shared.encoder.layout.nonPresent.rawValue)
@@ -49,6 +42,8 @@ where
 
   /// The guest's memory.
   public var memory: GuestMemory { shared.memory }
+  /// Which frames are private.
+  var attributes: MemoryAttributes { memory.attributes }
   /// Table pages in use, the mirror's included. **Units** pages.
   public var tablePages: Int { shared.tablePages }
   /// A vCPU.
@@ -73,16 +68,24 @@ where
     module.exit(vcpu: cpu.index)
     shared.leave(&cpu)
   }
-  /// As the shared half.
+  /// No vCPU enters a domain that is not finalized; else as the shared half.
   public func pendingStop(_ cpu: TDPContext) -> (cause: ExitCause, error: FaultError)? {
-    shared.pendingStop(cpu)
+    guard module.isFinalized else {
+      return (.error, .cannotRun(reason: "the trust domain is not finalized"))
+    }
+    return shared.pendingStop(cpu)
   }
   /// As the shared half.
   public func counters(of cpu: TDPContext) -> MMUCounters { shared.counters(of: cpu) }
   /// As the shared half.
   public func synchronize() { shared.synchronize() }
-  /// Drops the shared EPT; private memory cannot be given back and taken again unnoticed.
-  public func invalidateAll() { shared.invalidateAll() }
+
+  /// Drops the shared EPT, and of private memory what no slot backs any more; the rest cannot be given
+  /// back and taken again unnoticed.
+  public func invalidateAll() {
+    shared.invalidateAll()
+    dropUnbacked()
+  }
 
   /// The hardware's walk: each address by the shared or the secure EPT, as its shared bit says.
   public func walk<Guest: TranslationRegime>(
@@ -121,52 +124,7 @@ where
     DomainMemory(
       second: FormatRegime(
         shared.encoder.format, root: shared.encoder.root(cpu.root.baseAddress)),
-      host: shared.host, module: module, gva: gva)
-  }
-
-  /// Handles an exit. A #VE is the guest's; a private page is added by the module; a shared one is
-  /// mapped by the host, and shared MMIO left to the guest.
-  public func handle(
-    _ exit: Exit, on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
-  ) -> FaultOutcome {
-    switch exit {
-    case .exception: return .inject(vector: Exit.exceptionVector, errorCode: 0)
-    case .shared(let exit):
-      if isSlot(exit.gpa.frame), attributes.isPrivate(exit.gpa.frame) {
-        return .failed(.memoryFault(exit.gpa, isPrivate: false))
-      }
-      let outcome = shared.handle(exit, on: &cpu, observer)
-      guard case .emulate(let gpa) = outcome else { return outcome }
-      // The entry that is there now makes the guest's next try a #VE; where none could be kept the
-      // host raises it.
-      return hasMMIOEntry(gpa.frame, on: cpu)
-        ? .fixed : .inject(vector: Exit.exceptionVector, errorCode: 0)
-    case .secure(let gpa, _, _, _):
-      // The module is asked from outside, so that nobody who waits for the vCPUs is held up.
-      self.exit(&cpu)
-      guard attributes.isPrivate(gpa.frame) else {
-        return .failed(.memoryFault(gpa, isPrivate: true))
-      }
-      return augment(gpa.frame)
-    }
-  }
-
-  private func isSlot(_ gfn: GFN) -> Bool {
-    var hint = 0
-    return memory.slots.slot(for: gfn, hint: &hint) != nil
-  }
-
-  private func hasMMIOEntry(_ gfn: GFN, on cpu: TDPContext) -> Bool {
-    var table = cpu.root
-    var level = shared.encoder.rootLevel
-    while true {
-      let spte = shared.load(shared.entry(for: gfn, in: table, at: level))
-      if shared.encoder.isMMIO(spte) { return true }
-      guard level > .pageTable, shared.encoder.isPresent(spte),
-        !shared.encoder.isLeaf(spte, at: level)
-      else { return false }
-      table = shared.encoder.pfn(of: spte)
-      level = level.below
-    }
+      host: shared.host.view, module: module, gva: gva,
+      nonPresent: shared.encoder.layout.nonPresent.rawValue)
   }
 }

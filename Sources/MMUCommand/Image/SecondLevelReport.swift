@@ -33,7 +33,7 @@ struct SecondLevelReport {
         line.add("exit", exit.cause.rawValue)
         line.add("gpa", exit.gpa)
         switch exit {
-        case .violation(let violation):
+        case .violation(let violation), .virtualizationException(let violation):
           line.add("level", violation.level.rawValue)
           line.add("qualification", hex: violation.qualification.rawValue)
         case .misconfiguration(let misconfiguration):

@@ -67,8 +67,8 @@ struct Layout: ParsableCommand {
       guard json else {
         let free = field.field.whyFree.isEmpty ? "" : "; \(field.field.whyFree)"
         try output.write(
-          field.field.bitsDescription.padded(to: 7) + field.field.name.padded(to: 23)
-            + forms.joined(separator: "+").padded(to: 12) + field.field.meaning
+          field.field.bitsDescription.padded(to: 6) + " " + field.field.name.padded(to: 22) + " "
+            + forms.joined(separator: "+").padded(to: 11) + " " + field.field.meaning
             + " (\(field.field.source)\(free))")
         continue
       }

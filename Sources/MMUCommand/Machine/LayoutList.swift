@@ -26,7 +26,7 @@ struct LayoutList {
         }
     }
     return rows.map { row in
-      let head = "\(row.encoder) \(row.layout)".padded(to: 16)
+      let head = "\(row.encoder) \(row.layout)".padded(to: 15) + " "
       return head + [row.empty, row.mmio, row.other].filter { !$0.isEmpty }.joined(separator: "; ")
     }
   }

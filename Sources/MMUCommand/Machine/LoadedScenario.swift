@@ -9,18 +9,20 @@ struct LoadedScenario {
 
   /// Reads a scenario.
   ///
+  /// - Parameter mmu: in place of the file's.
   /// - Throws: `FileFailure`: the file, a file that it names, or a plugin is bad.
   init(
     _ path: String, morePlugins: [String] = [], withoutPlugins: Bool = false,
-    isolation: PluginIsolation? = nil
+    isolation: PluginIsolation? = nil, mmu: MachineSpec.MMUKind? = nil
   ) throws(FileFailure) {
-    let parsed: Scenario
+    var parsed: Scenario
     let bytes = try InputFile.read(path)
     do {
       parsed = try Scenario(yaml: bytes)
     } catch {
       throw FileFailure(path, line: error.line, error.message)
     }
+    if let mmu { parsed.machine.mmu = mmu }
     let folder = FilePath(path).removingLastComponent()
     do {
       plugins =

@@ -25,9 +25,13 @@ extension FileFailure {
   /// A plugin that is refused; the error names the file itself where it can.
   init(plugin path: String, _ error: PluginError) {
     let text = error.description
+    message = text
     description = text.hasPrefix(path) ? "mmu: \(text)" : "mmu: \(path): \(text)"
   }
 
   /// A plugin that is refused, of several: the error names the file or the plugin.
-  init(plugin error: PluginError) { description = "mmu: \(error.description)" }
+  init(plugin error: PluginError) {
+    message = error.description
+    description = "mmu: \(message)"
+  }
 }

@@ -81,7 +81,7 @@ extension VCPUState {
           faultAddress = name(of: gva, target)
           return .injected(vector: vector, errorCode: errorCode)
         case .failed(let error):
-          exits[.error] += 1
+          exits[error.cause] += 1
           return .failed(error)
         case .perform(let gpa):
           lastGPA = gpa

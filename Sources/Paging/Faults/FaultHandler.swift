@@ -56,12 +56,22 @@ public protocol SecondLevelExit: MMUExit {
   var isMalformed: Bool { get }
   /// Whether the entry lets the exit become an exception of the guest's (#VE).
   var isConvertible: Bool { get }
+  /// The exit as the guest's own exception, and what the processor writes for it; `nil` where the host
+  /// gets the exit.
+  func converted(
+    _ state: VirtualizationExceptionState
+  ) -> (exit: Self, area: VirtualizationExceptionArea)?
 }
 
 extension SecondLevelExit {
   /// The hardware has no such exception.
   @inlinable
   public var isConvertible: Bool { false }
+
+  /// The hardware has no such exception.
+  public func converted(
+    _ state: VirtualizationExceptionState
+  ) -> (exit: Self, area: VirtualizationExceptionArea)? { nil }
 }
 
 /// What became of an exit (SPEC F1).
@@ -101,6 +111,19 @@ public enum FaultError: Error, Sendable, Hashable {
   case dirtyRingFull(vcpu: Int)
   /// The page is of the other kind: private where it was used as shared, or the other way round.
   case memoryFault(GPA, isPrivate: Bool)
+  /// The vCPU may not enter the guest, and why.
+  case cannotRun(reason: String)
+  /// Whoever owns the tables refuses to map the page, and why.
+  case refused(GPA, reason: String)
+}
+
+extension FaultError {
+  /// Under which cause the exit to whoever runs the machine is counted.
+  @inlinable
+  public var cause: ExitCause {
+    if case .memoryFault = self { return .memoryFault }
+    return .error
+  }
 }
 
 extension FaultError: CustomStringConvertible {
@@ -117,6 +140,8 @@ extension FaultError: CustomStringConvertible {
     case .dirtyRingFull(let vcpu): "the dirty ring of vCPU \(vcpu) is full"
     case .memoryFault(let gpa, let isPrivate):
       "a \(isPrivate ? "private" : "shared") access to \(gpa), which is of the other kind"
+    case .cannotRun(let reason): "the guest cannot run: \(reason)"
+    case .refused(let gpa, let reason): "\(gpa) cannot be mapped: \(reason)"
     case .livelock(let gpa): "the access to \(gpa) exits again and again"
     }
   }

@@ -63,6 +63,10 @@ public enum FaultVerdict: Sendable, Hashable {
 ///
 /// Every requirement has a default that changes nothing.
 public protocol MMUPolicy: Sendable {
+  /// How the MMU's threads take turns.
+  associatedtype Pacing: MMUPacing = FreeRunning
+  /// How the MMU's threads take turns; asked for once, when the MMU is composed.
+  var pacing: Pacing { get }
   /// What becomes of a fault.
   func verdict(on fault: FaultInfo) -> FaultVerdict
   /// The largest level to map; answers above what is allowed are lowered to it.
@@ -108,6 +112,12 @@ public struct ZapCandidate: Sendable, Hashable {
     self.level = level
     self.age = age
   }
+}
+
+extension MMUPolicy where Pacing == FreeRunning {
+  /// They do not.
+  @inlinable
+  public var pacing: FreeRunning { FreeRunning() }
 }
 
 extension MMUPolicy {

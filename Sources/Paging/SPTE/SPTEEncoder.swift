@@ -23,6 +23,8 @@ public struct LeafRequest: Sendable, Hashable {
   public var isWrite: Bool
   /// The guest page's protection key, where the encoder has room for it. **Bits** 3:0.
   public var protectionKey: UInt8
+  /// Whether a violation of the leaf is an exit and never the guest's own exception (SPEC E15).
+  public var suppressesExceptions: Bool
 
   /// A writable page's leaf, with the common choices.
   @inlinable
@@ -30,7 +32,7 @@ public struct LeafRequest: Sendable, Hashable {
     pfn: PFN, level: Level, permissions: Permissions, isHostWritable: Bool = true,
     isWriteProtected: Bool = false, isMMUWritable: Bool = true,
     memoryType: MemoryType = .writeBack, ignoresPAT: Bool = true, isPrefetch: Bool = false,
-    isWrite: Bool = false, protectionKey: UInt8 = 0
+    isWrite: Bool = false, protectionKey: UInt8 = 0, suppressesExceptions: Bool = true
   ) {
     self.pfn = pfn
     self.level = level
@@ -43,6 +45,7 @@ public struct LeafRequest: Sendable, Hashable {
     self.isPrefetch = isPrefetch
     self.isWrite = isWrite
     self.protectionKey = protectionKey
+    self.suppressesExceptions = suppressesExceptions
   }
 }
 

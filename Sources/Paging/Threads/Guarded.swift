@@ -11,6 +11,9 @@ package struct Guarded<Value: ~Copyable>: ~Copyable, Sendable {
   /// Takes a value in.
   package init(_ value: consuming sending Value) { mutex = Mutex(value) }
 
+  /// Whether nobody has it lent at this moment.
+  package var isFree: Bool { mutex.withLockIfAvailable { _ in } != nil }
+
   /// Lends the value to one caller at a time.
   package borrowing func withLock<Result: ~Copyable, Failure: Error>(
     _ body: (inout sending Value) throws(Failure) -> sending Result

@@ -40,6 +40,10 @@ public protocol TranslationRegime: Sendable {
 
   /// Whether a leaf's translation is shared by all address spaces.
   func isGlobal(leaf: UInt64) -> Bool
+
+  /// Whether the processor is in a state to take an exception that the second level raises (CR0.PE for
+  /// the #VE of x86).
+  var takesSecondLevelExceptions: Bool { get }
 }
 
 extension TranslationRegime {
@@ -56,6 +60,10 @@ extension TranslationRegime {
   /// Nothing is shared.
   @inlinable
   public func isGlobal(leaf: UInt64) -> Bool { false }
+
+  /// Always.
+  @inlinable
+  public var takesSecondLevelExceptions: Bool { true }
 
   /// Walks the tables for one address with a strategy that keeps nothing.
   @inlinable

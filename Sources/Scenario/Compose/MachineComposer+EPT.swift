@@ -11,8 +11,15 @@ extension MachineComposer {
     let mask = try mmioMask("ept", parts, standard: .ept) { mask throws(LayoutError) in
       _ = try EPTEncoder(capabilities, mmio: mask)
     }
+    var areas: [HPA] = []
+    for area in spec.exceptionAreas {
+      guard let hpa = parts.memory.hpa(of: area) else {
+        throw error("no memory holds the ve-area at \(area)", line: spec.line)
+      }
+      areas.append(hpa)
+    }
     return try TDPMMU(
       encoder: EPTEncoder(capabilities, mmio: mask), policy: parts.policy, memory: parts.memory,
-      pool: parts.pool, nxHugePages: spec.nxHugePages)
+      pool: parts.pool, exceptionAreas: areas, nxHugePages: spec.nxHugePages)
   }
 }

@@ -19,22 +19,33 @@ extension MachineComposer {
     return images
   }
 
+  /// Where the memory of a slot begins.
+  struct SlotMemory {
+    var shared, `private`: HPA?
+  }
+
   /// The most memory of all slots, those that steps add with the others. **Units** bytes.
   static var largestMemory: UInt64 { 1 << 46 }
 
   /// Host memory and the slots: table pages first, then the slots in the file's order and those that
   /// steps add, each aligned to its largest page as the guest sees it.
   ///
+  /// Private memory lies beside the shared one.
+  ///
   /// - Parameter spare: where each slot that a step adds begins, by the line of its region.
   func makeMemory(
-    _ images: [String: GuestImage], spare: inout [Int: HPA]
+    _ images: [String: GuestImage], spare: inout [Int: SlotMemory]
   ) throws(ScenarioError) -> GuestMemory {
     var cursor = UInt64(spec.tablePageLimit + 1) << 12
-    func reserve(_ region: MachineSpec.Region) throws(ScenarioError) -> HPA? {
+    func reserve(_ region: MachineSpec.Region) throws(ScenarioError) -> SlotMemory {
       switch region.content {
-      case .device, .pluginDevice, .none: return nil
+      case .device, .pluginDevice, .none: return SlotMemory()
       case .ram, .image: break
       }
+      return SlotMemory(
+        shared: try place(region), private: region.isPrivate ? try place(region) : nil)
+    }
+    func place(_ region: MachineSpec.Region) throws(ScenarioError) -> HPA {
       let alignment = max(region.backing, .size4KiB).offsetMask
       let place = cursor + ((region.gpa.rawValue &- cursor) & alignment)
       cursor = place + region.byteCount
@@ -48,7 +59,9 @@ extension MachineComposer {
       if region.content.isDevice { continue }
       var image: GuestImage?
       if case .image(let name) = region.content { image = images[name] }
-      let slot = Memslot(region, id: slots.count, host: try reserve(region))
+      let place = try reserve(region)
+      let slot = Memslot(
+        region, id: slots.count, host: place.shared, privateHost: place.private)
       slots.append((slot, image, region.line))
     }
     for region in addedLater { spare[region.line] = try reserve(region) }
@@ -114,9 +127,11 @@ extension MachineComposer {
 
 extension Memslot {
   /// The slot of a region.
-  init(_ region: MachineSpec.Region, id: Int, host: HPA?) {
+  init(_ region: MachineSpec.Region, id: Int, host: HPA?, privateHost: HPA?) {
+    var flags: Flags = region.isReadOnly ? .readOnly : []
+    if region.raisesExceptions { flags.insert(.convertsViolations) }
     self.init(
       id: id, base: region.gpa.frame, frameCount: region.byteCount >> 12, host: host,
-      flags: region.isReadOnly ? .readOnly : [], backing: region.backing)
+      flags: flags, backing: region.backing, privateHost: privateHost)
   }
 }

@@ -18,7 +18,8 @@ extension MachineComposer {
     switch spec.guest {
     case .mode(let mode):
       registers = X86Registers(mode, cr3: 0x1000)
-      features = X86Features(physicalAddressWidth: spec.physicalAddressWidth ?? 40)
+      let usual = spec.mmu == .tdx ? 48 : 40
+      features = X86Features(physicalAddressWidth: spec.physicalAddressWidth ?? usual)
     case .fromImage:
       let resolved = try imageRegisters(images)
       registers = resolved.registers

@@ -23,7 +23,7 @@ struct MachineComposer {
     var recorder: EventRecorder
     var bus: MMIOBus
     /// Where the memory of a slot that a step adds begins, by the region's line.
-    var spare: [Int: HPA]
+    var spare: [Int: SlotMemory]
     /// What was assumed or tolerated, for people.
     var notes: [String]
     /// One line that says what the machine is.
@@ -34,7 +34,9 @@ struct MachineComposer {
     let images = try openImages()
     var notes: [String] = []
     let resolved = try registers(images, &notes)
-    var spare: [Int: HPA] = [:]
+    try checkDomain(
+      resolved.registers.mode, width: resolved.features.physicalAddressWidth)
+    var spare: [Int: SlotMemory] = [:]
     let memory = try makeMemory(images, spare: &spare)
     let pool = TablePool(first: PFN(1), limit: spec.tablePageLimit)
     try prepareEmptyTables(resolved, in: memory)
@@ -60,6 +62,7 @@ struct MachineComposer {
         guests: Array(repeating: processor, count: spec.vcpuCount), memory: memory, pool: pool,
         bus: bus, recorder: recorder, policy: PolicyStack(plugins.policies),
         width: resolved.features.physicalAddressWidth))
+    try declarePrivate(machine)
     return Result(
       machine: machine, recorder: recorder, bus: bus, spare: spare, notes: notes,
       summary: "\(processor.regime.mode.rawValue) guest behind \(spec.mmu.rawValue),"
@@ -83,6 +86,7 @@ struct MachineComposer {
     do {
       switch spec.mmu {
       case .ept: return try machine(eptMMU(parts), parts)
+      case .tdx: return try machine(tdxMMU(parts), parts)
       case .npt: return try machine(nptMMU(parts), parts)
       case .shadow: return try machine(shadowMMU(parts), parts)
       }

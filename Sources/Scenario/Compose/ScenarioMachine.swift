@@ -27,6 +27,14 @@ protocol ScenarioMachine: AnyObject, Sendable {
   func audit() -> [String]?
   /// The MMU as the host's upkeep sees it; `nil` where it has none.
   var maintenance: (any MaintainableMMU)? { get }
+  /// The MMU as one that tells private memory from shared memory, or `nil`.
+  var privateMemory: (any PrivateMemoryMMU)? { get }
+  /// The MMU as a trust domain's, or `nil`.
+  var domain: (any TrustDomain)? { get }
+  /// What a vCPU's last exit was about, where it was a #VE.
+  func lastException(_ vcpu: Int) -> VirtualizationExceptionArea?
+  /// Counts exits for which no access asked.
+  func count(_ count: Int, of cause: ExitCause, on vcpu: Int)
   func processor(_ vcpu: Int) -> X86Processor
   func tlbCounts() -> (hits: Int, misses: Int)
   func exitCounts() -> ExitCounters
@@ -82,6 +90,18 @@ extension Machine: ScenarioMachine where Guest == X86Processor {
   func audit() -> [String]? { (mmu as? any AuditableMMU)?.audit() }
 
   var maintenance: (any MaintainableMMU)? { mmu as? any MaintainableMMU }
+
+  var privateMemory: (any PrivateMemoryMMU)? { mmu as? any PrivateMemoryMMU }
+
+  var domain: (any TrustDomain)? { mmu as? any TrustDomain }
+
+  func lastException(_ vcpu: Int) -> VirtualizationExceptionArea? {
+    (vcpus[vcpu].mmuState as? TDPContext)?.lastException
+  }
+
+  func count(_ count: Int, of cause: ExitCause, on vcpu: Int) {
+    self.vcpu(vcpu, counts: count, of: cause)
+  }
 
   func processor(_ vcpu: Int) -> X86Processor { vcpus[vcpu].guest }
 

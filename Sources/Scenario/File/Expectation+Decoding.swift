@@ -1,4 +1,5 @@
 import Paging
+import X86TDX
 
 extension Expectation {
   init(_ value: YAMLValue) throws(ScenarioError) {
@@ -28,6 +29,14 @@ extension Expectation {
     exitsAtMost = try map.take("exits-at-most")?.number(0...1 << 40).asInt
     tlbHit = try map.take("tlb")?.choice(["hit": true, "miss": false])
     count = try map.take("count")?.number(0...1 << 40).asInt
+    status = try map.take("status")?.choice(TDXStatus.self) { $0.description }
+    if var ve = try map.take("ve")?.mapping("ve") {
+      exception = (
+        try ve.take("gpa")?.number(), try ve.take("gva")?.number(),
+        try ve.take("qualification")?.number()
+      )
+      try ve.finish()
+    }
     isMMIO = try map.take("mmio")?.flag()
     try map.finish()
   }

@@ -1,4 +1,5 @@
 public import Paging
+public import X86TDX
 
 /// What must come of a step; what is not named may be anything.
 public struct Expectation: Sendable {
@@ -24,9 +25,13 @@ public struct Expectation: Sendable {
   public var tlbHit: Bool?
   /// What the step counts: written pages, or leaves.
   public var count: Int?
+  /// What the TDX module answers.
+  public var status: TDXStatus?
+  /// What the guest is told of its #VE; parts that are not named may be anything.
+  public var exception: (gpa: UInt64?, gva: UInt64?, qualification: UInt64?)?
   /// Whether the access goes to the MMIO bus.
   public var isMMIO: Bool?
 
   /// Whether the file says that the step does not get through.
-  var toleratesProblem: Bool { ok == false }
+  var toleratesProblem: Bool { ok == false || (status ?? .success) != .success }
 }

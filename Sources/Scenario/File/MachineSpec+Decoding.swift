@@ -30,6 +30,9 @@ extension MachineSpec {
       }
       features = names
     }
+    exceptionAreas = []
+    let areas = map.take("ve-areas")
+    for item in try areas?.list() ?? [] { exceptionAreas.append(try item.page()) }
     registers = try map.take("registers").map { value throws(ScenarioError) in
       try Registers(value)
     }
@@ -49,6 +52,17 @@ extension MachineSpec {
           "\(vcpuCount) TLBs of \(entries) entries (at most \(Self.largestTLBs) entries together)")
       }
       tlb = geometry
+    }
+    if let areas {
+      guard exceptionAreas.count == vcpuCount else {
+        throw areas.error(
+          "\(exceptionAreas.count) ve-areas for \(vcpuCount) vCPUs (one for each)")
+      }
+      guard mmu == .ept, features?.contains("ve") != false else {
+        throw areas.error("ve-areas need mmu: ept and the feature ve")
+      }
+    } else if features?.contains("ve") == true {
+      throw ScenarioError(line: line, "the feature ve needs ve-areas, a page for each vCPU")
     }
     nxHugePages = false
     if let value = map.take("nx-huge-pages") {
@@ -79,6 +93,7 @@ extension MachineSpec {
     }
     try map.finish()
     try checkOverlaps()
+    for region in memory { try region.check(behind: mmu) }
   }
 }
 
@@ -135,13 +150,36 @@ extension MachineSpec.Region {
       throw value.error("the region passes the end of the 52-bit address space")
     }
     isReadOnly = try map.take("readonly")?.flag() ?? false
+    isPrivate = try map.take("private")?.flag() ?? false
+    raisesExceptions = try map.take("ve")?.flag() ?? false
     backing =
       try map.take("hugepages")?.choice([
         "4 KiB": PageSize.size4KiB, "2 MiB": .size2MiB, "1 GiB": .size1GiB,
       ]) ?? .size4KiB
     try map.finish()
+    if content.isDevice || content == .none || isReadOnly, isPrivate {
+      throw value.error("private memory is ram or an image that may be written")
+    }
+    if content.isDevice, raisesExceptions {
+      throw value.error("a device has no pages whose violations could be a #VE")
+    }
     if case .device = content, isReadOnly || backing != .size4KiB {
       throw value.error("a device is neither read-only nor in huge pages")
+    }
+  }
+}
+
+extension MachineSpec.Region {
+  /// Refuses what the MMU cannot do for a region.
+  func check(behind mmu: MachineSpec.MMUKind) throws(ScenarioError) {
+    if isPrivate, mmu == .shadow {
+      throw ScenarioError(line: line, "private memory needs mmu: ept, npt or tdx")
+    }
+    if isPrivate, mmu != .tdx, content != .ram {
+      throw ScenarioError(line: line, "the private memory of an image needs mmu: tdx")
+    }
+    if raisesExceptions, mmu != .ept {
+      throw ScenarioError(line: line, "pages whose violations are a #VE need mmu: ept")
     }
   }
 }
@@ -153,6 +191,7 @@ enum FeatureNames {
       "nx": "nx", "pse": "pse", "pse36": "pse36", "gbpages": "gbpages", "la57": "la57",
       "smep": "smep", "smap": "smap", "pcid": "pcid", "pku": "pku", "pks": "pks", "lam": "lam",
       "lass": "lass", "cet": "cet", "ad": "ad",
+      "ve": "ve",
     ]
   }
 }

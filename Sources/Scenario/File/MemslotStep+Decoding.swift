@@ -28,10 +28,16 @@ extension MemslotAction {
 extension YAMLMapping {
   /// The address of a page.
   mutating func page(_ key: String) throws(ScenarioError) -> GPA {
-    let value = try need(key)
-    let address = GPA(try value.number(0...(1 << 52) - 4096))
+    try need(key).page(key)
+  }
+}
+
+extension YAMLValue {
+  /// The address of a page.
+  func page(_ name: String = "the address") throws(ScenarioError) -> GPA {
+    let address = GPA(try number(0...(1 << 52) - 4096))
     guard address.offset(in: .size4KiB) == 0 else {
-      throw value.error("\(key) is a multiple of 4 KiB")
+      throw error("\(name) is a multiple of 4 KiB")
     }
     return address
   }

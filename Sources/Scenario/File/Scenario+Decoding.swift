@@ -14,6 +14,7 @@ extension Scenario {
     var cost = ScenarioCost()
     for item in try root.need("steps").list() {
       let step = try Step(item, vcpus: machine.vcpuCount)
+      if case .memslot(.add(let region)) = step.action { try region.check(behind: machine.mmu) }
       try cost.add(step)
       steps.append(step)
     }

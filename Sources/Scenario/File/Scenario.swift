@@ -30,6 +30,8 @@ public struct MachineSpec: Sendable {
     case ept
     /// Nested page tables.
     case npt
+    /// Extended page tables for shared memory, the TDX module's for private memory.
+    case tdx
     /// Shadow page tables.
     case shadow
   }
@@ -68,8 +70,15 @@ public struct MachineSpec: Sendable {
     public var content: Content
     /// Whether the guest's writes become MMIO.
     public var isReadOnly: Bool
+    /// Whether the guest has memory of its own behind it, private at first.
+    public var isPrivate: Bool
+    /// Whether violations of its mapped pages become #VE.
+    public var raisesExceptions: Bool
     /// The largest page that backs it.
     public var backing: PageSize
+
+    /// The frames.
+    var frames: Range<GFN> { gpa.frame..<gpa.frame.wrappingAdd(byteCount >> 12) }
   }
 
   /// The devices that need no plugin.
@@ -106,6 +115,8 @@ public struct MachineSpec: Sendable {
   public var vcpuCount: Int
   /// The TLB's shape, or `nil` for the usual one.
   public var tlb: TLBGeometry?
+  /// Where the processor writes what a #VE is about, vCPU by vCPU; none take #VE where it is empty.
+  public var exceptionAreas: [GPA]
   /// Slots and devices.
   public var memory: [Region]
   /// Whether large pages of the second level may not be executed.

@@ -13,7 +13,7 @@ struct ScenarioCost {
   static var mostAccesses: Int { 1_000_000_000 }
   /// The most pages that all `map` steps map.
   static var mostMappedPages: Int { 1 << 24 }
-  /// The most pages that guests may write: 16 GiB of host memory.
+  /// The most pages that guests may write, or that are added to trust domains: 16 GiB of host memory.
   static var mostWrittenPages: Int { 1 << 22 }
   /// The most snapshots at once.
   static var mostSnapshots: Int { 64 }
@@ -50,6 +50,9 @@ struct ScenarioCost {
       }
     case .parallel(let parallel):
       for lane in parallel.lanes { for action in lane.actions { add(action) } }
+    case .privateMemory(let action):
+      accesses += 1
+      writtenPages += action.pageCount
     case .snapshot(let name):
       snapshots.insert(name)
       // Each snapshot may hold whatever has been written by then.

@@ -49,6 +49,8 @@ extension Action {
       self = .maintenance(try MaintenanceAction(name, body))
     case .snapshot: self = .snapshot(try body.snapshotName())
     case .restore: self = .restore(try body.snapshotName())
+    case .convert, .accept, .tdx:
+      self = .privateMemory(try PrivateMemoryAction(name, body, vcpus: vcpus))
     }
   }
 }

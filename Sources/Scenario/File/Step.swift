@@ -37,10 +37,12 @@ public enum ActionName: String, Sendable, CaseIterable {
   case nxRecovery = "nx-recovery"
   /// The whole machine, kept and put back.
   case snapshot, restore
+  /// Private and shared memory.
+  case convert, accept, tdx
 
   /// What a vCPU may do while others run.
   static var laneCases: [ActionName] {
-    [.read, .write, .fetch, .invalidatePage, .setRegister, .repeated]
+    [.read, .write, .fetch, .invalidatePage, .setRegister, .repeated, .convert, .accept]
   }
 }
 
@@ -72,6 +74,8 @@ public enum Action: Sendable {
   case snapshot(String)
   /// Puts the machine back to what it was.
   case restore(String)
+  /// What guest and host do to private memory.
+  case privateMemory(PrivateMemoryAction)
 
   /// The step's word.
   public var name: String {
@@ -89,6 +93,7 @@ public enum Action: Sendable {
     case .maintenance(let action): action.name.rawValue
     case .snapshot: ActionName.snapshot.rawValue
     case .restore: ActionName.restore.rawValue
+    case .privateMemory(let action): action.name.rawValue
     }
   }
 }

@@ -91,6 +91,17 @@ struct YAMLValue {
     throw error("'\(text.prefix(40))' is not allowed (\(words))")
   }
 
+  /// One of the values of an enumeration, by the names that `name` gives them.
+  func choice<Value: CaseIterable>(
+    _ type: Value.Type, _ name: (Value) -> String
+  ) throws(ScenarioError) -> Value {
+    place?.note(.choice(type.allCases.map(name)))
+    let text = try scalar()
+    if let value = type.allCases.first(where: { name($0) == text }) { return value }
+    let names = type.allCases.map(name).joined(separator: ", ")
+    throw error("'\(text.prefix(40))' is not allowed (\(names))")
+  }
+
   func list() throws(ScenarioError) -> [YAMLValue] {
     place?.note(.list)
     guard case .sequence(let sequence) = node else { throw error("a list is expected here") }

@@ -1,6 +1,6 @@
 import Machine
 import Paging
-import X86
+package import X86
 
 /// Plays accesses on a machine and keeps count of how they end.
 struct AccessPlayer {
@@ -66,6 +66,7 @@ struct AccessPlayer {
         result.reason = "\(error)"
         faults[X86Fault.generalProtectionVector, default: 0] += 1
       }
+    case .privateMemory(let action): perform(action, &result)
     case .map, .poke, .memslot, .parallel, .replay, .audit, .maintenance, .snapshot, .restore: break
     }
   }
@@ -83,7 +84,7 @@ struct AccessPlayer {
         result.isTLBHit = report.isTLBHit
       }
       result.mmio = result.mmio ?? report.mmio
-      guard take(report, &result) else { return }
+      guard take(report, on: action.vcpu, &result) else { return }
       if case .done(let value) = report.outcome {
         result.bytes += (0..<count).map { UInt8(truncatingIfNeeded: value >> UInt128($0 * 8)) }
       }
@@ -106,7 +107,7 @@ struct AccessPlayer {
       }
       let report = play(
         action.access, at: GVA(action.range.lowerBound + place * size), size: action.access.size)
-      if take(report, &result) { completed += 1 }
+      if take(report, on: action.access.vcpu, &result) { completed += 1 }
       busy(Int(index) + 1, of: action.count)
       // A host's error will not go away.
       if result.problem != nil { break }
@@ -121,7 +122,7 @@ struct AccessPlayer {
     var differences = 0
     for (index, record) in records.enumerated() {
       let report = play(record.access, at: record.access.va, size: record.access.size)
-      if take(report, &result) { completed += 1 }
+      if take(report, on: record.access.vcpu, &result) { completed += 1 }
       if let recorded = record.outcome, recorded != TraceRecord.Outcome(report) {
         differences += 1
       }
@@ -152,13 +153,15 @@ struct AccessPlayer {
   ///
   /// - Returns: whether it went through.
   private mutating func take(
-    _ report: AccessReport<X86Fault>, _ result: inout StepResult
+    _ report: AccessReport<X86Fault>, on vcpu: Int, _ result: inout StepResult
   ) -> Bool {
     let fault: (vector: UInt8, errorCode: UInt32)
     switch report.outcome {
     case .done: return true
     case .fault(let raised): fault = (raised.vector, raised.errorCode.rawValue)
-    case .injected(let vector, let errorCode): fault = (vector, errorCode)
+    case .injected(let vector, let errorCode):
+      fault = (vector, errorCode)
+      result.exception = machine.lastException(vcpu)
     case .failed(let error):
       result.problem = "\(error)"
       return false
@@ -171,7 +174,7 @@ struct AccessPlayer {
 
 extension AccessAction {
   /// The access as the processor sees it.
-  var access: X86Access {
+  package var access: X86Access {
     X86Access(kind, user: isUser, implicit: isImplicit, alignmentCheck: alignmentCheck)
   }
 }

@@ -1,4 +1,6 @@
 import Paging
+import Report
+import X86TDX
 
 extension Expectation {
   /// What does not hold of a result, in words.
@@ -27,6 +29,23 @@ extension Expectation {
       expect(
         holds ?? false, "fault", "vector \(fault.vector) error 0x\(String(fault.error, radix: 16))",
         result.outcomeInWords)
+    }
+    if let exception {
+      let actual = result.exception
+      let parts = [
+        ("gpa", exception.gpa, actual?.gpa), ("gva", exception.gva, actual?.gva),
+        ("qualification", exception.qualification, actual?.qualification),
+      ]
+      expect(actual != nil, "ve", "a #VE", result.outcomeInWords)
+      for (name, expected, actual) in parts {
+        guard let expected, let actual else { continue }
+        expect(expected == actual, "ve \(name)", expected.hex, actual.hex)
+      }
+    }
+    if let status {
+      expect(
+        result.status == status, "status", status.description,
+        result.status?.description ?? result.outcomeInWords)
     }
     if let gpa {
       expect(result.gpa == gpa, "gpa", "\(gpa)", result.gpa.map(\.description) ?? "none")

@@ -18,7 +18,16 @@ public struct ScenarioComparison {
     /// The totals.
     public let summary: RunSummary
     /// How long the steps took.
-    public fileprivate(set) var duration: Duration
+    public private(set) var duration: Duration
+
+    init(machine: String, summary: RunSummary, duration: Duration) {
+      self.machine = machine
+      self.summary = summary
+      self.duration = duration
+    }
+
+    /// Takes the shorter of two runs' times.
+    mutating func keepShorterTime(of other: Side) { duration = min(duration, other.duration) }
   }
 
   /// The two runs.
@@ -48,14 +57,14 @@ public struct ScenarioComparison {
   /// Takes the shorter times of two comparisons of the same scenarios: a first run also pays for code
   /// and memory that nobody has touched before.
   public mutating func keepShorterTimes(of other: ScenarioComparison) {
-    a.duration = min(a.duration, other.a.duration)
-    b.duration = min(b.duration, other.b.duration)
+    a.keepShorterTime(of: other.a)
+    b.keepShorterTime(of: other.b)
   }
 
   /// Steps in which the guest saw something else.
   public var differing: Int { steps.reduce(0) { $0 + ($1.isSame ? 0 : 1) } }
 
-  private static func run(_ runner: ScenarioRunner) -> ([StepResult], Side) {
+  static func run(_ runner: ScenarioRunner) -> ([StepResult], Side) {
     var results: [StepResult] = []
     var summary = RunSummary()
     let duration = ContinuousClock().measure {
@@ -89,13 +98,7 @@ extension ScenarioComparison {
     inner.add("differing", differing)
     for (name, side) in [("a", a), ("b", b)] {
       var line = JSONLine()
-      line.add("machine", side.machine)
-      line.add("exits", StepResult.object(side.summary.exits))
-      line.add("spteInstalls", side.summary.spteInstalls)
-      line.add("tablePages", side.summary.tablePages)
-      line.add("tlbHits", side.summary.tlbHits)
-      line.add("tlbMisses", side.summary.tlbMisses)
-      line.add("nanoseconds", side.nanoseconds)
+      side.add(to: &line)
       inner.add(name, line)
     }
     var line = JSONLine()
@@ -116,26 +119,42 @@ extension ScenarioComparison {
       }
     }
     lines.append("")
-    func row(_ name: String, _ value: (Side) -> Int) {
-      let padding = String(repeating: " ", count: 20 - name.count)
-      lines.append(name + padding + Self.padded(value(a), 12) + Self.padded(value(b), 12))
+    for (name, value) in Side.rows {
+      lines.append(
+        name.padded(to: 20) + Self.padded(value(a), 12) + Self.padded(value(b), 12))
     }
-    row("exits") { $0.summary.exits.reduce(0) { $0 + $1.count } }
-    row("SPTEs installed") { $0.summary.spteInstalls }
-    row("table pages") { $0.summary.tablePages }
-    row("TLB misses") { $0.summary.tlbMisses }
-    row("microseconds") { $0.nanoseconds / 1000 }
     lines.append("\(steps.count) steps, \(differing) of them differ for the guest")
     return lines
   }
 
   private static func padded(_ number: Int, _ width: Int) -> String {
-    let text = String(number)
-    return String(repeating: " ", count: max(0, width - text.count)) + text
+    String(number).leftPadded(to: width)
   }
 }
 
 extension ScenarioComparison.Side {
+  /// Adds the totals to an object.
+  func add(to line: inout JSONLine) {
+    line.add("machine", machine)
+    line.add("exits", StepResult.object(summary.exits))
+    line.add("spteInstalls", summary.spteInstalls)
+    line.add("tablePages", summary.tablePages)
+    line.add("tlbHits", summary.tlbHits)
+    line.add("tlbMisses", summary.tlbMisses)
+    line.add("nanoseconds", nanoseconds)
+  }
+
+  /// The totals that are compared, with the words that stand before them.
+  static var rows: [(name: String, value: (Self) -> Int)] {
+    [
+      ("exits", { $0.summary.exits.reduce(0) { $0 + $1.count } }),
+      ("SPTEs installed", { $0.summary.spteInstalls }),
+      ("table pages", { $0.summary.tablePages }),
+      ("TLB misses", { $0.summary.tlbMisses }),
+      ("microseconds", { $0.nanoseconds / 1000 }),
+    ]
+  }
+
   /// How long the steps took.
   public var nanoseconds: Int {
     let (seconds, attoseconds) = duration.components

@@ -25,18 +25,21 @@ public final class ScenarioRunner {
   private let plugins: MachinePlugins
   private let recorder: EventRecorder
   private let traces: [String: [TraceRecord]]
-  private let spare: [Int: HPA]
+  private let spare: [Int: MachineComposer.SlotMemory]
   private var player: AccessPlayer
-  private var layout: Layout
+  var layout: Layout
   private var snapshots: [String: (machine: any Sendable, layout: Layout)] = [:]
 
   /// What the runner knows of the machine, and goes back with it.
-  private struct Layout {
+  struct Layout {
     /// Where the next guest table goes.
     var tableCursor: GPA?
     /// The number of the next memslot.
     var nextSlot: Int
   }
+
+  /// MAXPHYADDR of the machine. **Units** bits.
+  public var physicalAddressWidth: Int { machine.processor(0).features.physicalAddressWidth }
 
   /// The plugins, in the order of stacking.
   public var pluginNames: [String] { plugins.plugins.map(\.name) }
@@ -137,9 +140,13 @@ public final class ScenarioRunner {
           name: entryName(step.level), step: step,
           after: index < after.count ? after[index].entry : step.entry)
       }
-    case .repeated, .invalidatePage, .setRegister: player.perform(action, &result)
+    case .repeated, .invalidatePage, .setRegister, .privateMemory: player.perform(action, &result)
     case .map(let map): perform(map, &result)
     case .poke(let poke):
+      if let gpa = hiddenByte(of: poke) {
+        result.problem = "GPA \(gpa) is private memory, which the host does not reach"
+        return
+      }
       let written = unsafe machine.memory.view.write(poke.bytes.span.bytes, at: poke.gpa)
       result.gpa = poke.gpa
       result.bytes = poke.bytes
@@ -197,11 +204,14 @@ public final class ScenarioRunner {
     do {
       switch change {
       case .add(let region):
-        let slot = Memslot(region, id: layout.nextSlot, host: spare[region.line])
+        let place = spare[region.line]
+        let slot = Memslot(
+          region, id: layout.nextSlot, host: place?.shared, privateHost: place?.private)
         try machine.changeSlots(dropsTranslations: false) { table throws(MemslotError) in
           try table.adding(slot)
         }
         layout.nextSlot += 1
+        if region.isPrivate { try? machine.privateMemory?.convert(region.frames, toPrivate: true) }
       case .remove(let gpa):
         try machine.changeSlots(dropsTranslations: true) { table throws(MemslotError) in
           try table.removing(id: id(gpa, in: table))
@@ -227,6 +237,7 @@ public final class ScenarioRunner {
       guard var slot = table.slots.first(where: { $0.base == gpa.frame }) else {
         throw .unknown(id: -1)
       }
+      if slot.privateHost != nil { throw .hasPrivateMemory(id: slot.id) }
       let without = try table.removing(id: slot.id)
       change(&slot)
       return try without.adding(slot)
@@ -255,51 +266,6 @@ public final class ScenarioRunner {
     }
     result.completed = completed
     result.isDone = completed == lanes.reduce(0) { $0 + $1.actions.count }
-  }
-
-  private func perform(_ action: MapAction, _ result: inout StepResult) {
-    if let place = action.tablesAt { layout.tableCursor = place }
-    let view = machine.memory.view
-    let regime = machine.processor(action.vcpu).regime
-    let is32Bit = regime.mode == .legacy32 || regime.mode == .pae
-    if is32Bit, action.va.rawValue + action.byteCount > 1 << 32 {
-      result.problem = "\(action.va) and \(action.byteCount.hex) bytes pass 4 GiB"
-      return
-    }
-    // An entry of four bytes holds no more.
-    let isNarrow = regime.mode == .legacy32
-    if isNarrow, action.gpa.rawValue + action.byteCount > 1 << 32 {
-      result.problem = "\(action.gpa) and \(action.byteCount.hex) bytes pass 4 GiB"
-      return
-    }
-    do {
-      try regime.map(
-        action.va, to: action.gpa, length: action.byteCount, pageSize: action.pageSize,
-        permissions: action.permissions, in: view,
-        takeTable: {
-          guard let page = layout.tableCursor, !isNarrow || page.rawValue < 1 << 32 else {
-            return nil
-          }
-          let zeros = [UInt8](repeating: 0, count: 4096)
-          guard unsafe view.write(zeros.span.bytes, at: page) == 4096 else { return nil }
-          layout.tableCursor = page.adding(4096)
-          return page
-        })
-      result.isDone = true
-    } catch .noTablePages {
-      result.problem =
-        layout.tableCursor.map { "no memory for a table at GPA \($0)" }
-        ?? "tables are missing: say where new ones go by 'tables-at'"
-    } catch {
-      result.problem = "\(error)"
-    }
-  }
-
-  /// The entries of the guest's tables for an address, without side effects.
-  private func guestWalk(_ va: GVA, vcpu: Int) -> [WalkStep] {
-    var recording = Recording(Probe())
-    _ = machine.processor(vcpu).translate(va, for: .read, in: machine.memory.view, &recording)
-    return recording.steps
   }
 
   /// The traces that steps replay, by path, each read once.

@@ -1,6 +1,7 @@
 import Machine
 import Paging
 public import Report
+import X86TDX
 
 extension StepResult {
   /// The result's line of `mmu run --json`.
@@ -13,7 +14,7 @@ extension StepResult {
     case .map(let map): line.add("va", map.va)
     case .invalidatePage(let va, _): line.add("va", va)
     case .poke, .setRegister, .repeated, .memslot, .parallel, .replay, .audit,
-      .maintenance, .snapshot, .restore:
+      .maintenance, .privateMemory, .snapshot, .restore:
       break
     }
     line.add("ok", isDone)
@@ -29,6 +30,14 @@ extension StepResult {
       inner.add("error", hex: UInt64(fault.errorCode))
       line.add("fault", inner)
     }
+    if let exception {
+      var inner = JSONLine()
+      inner.add("gpa", hex: exception.gpa)
+      inner.add("gva", hex: exception.gva)
+      inner.add("qualification", hex: exception.qualification)
+      line.add("ve", inner)
+    }
+    if let status { line.add("status", status.description) }
     if let reason { line.add("reason", reason) }
     if !breaches.isEmpty { line.add("breaches", breaches) }
     if let problem { line.add("problem", problem) }

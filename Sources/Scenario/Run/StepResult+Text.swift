@@ -67,6 +67,7 @@ extension StepResult {
     case .replay(let replay): return "replay \(replay.path)"
     case .audit: return "audit of the tables"
     case .maintenance(let action): return action.inWords
+    case .privateMemory(let action): return action.inWords
     case .snapshot(let name): return "snapshot '\(name)' of the machine"
     case .restore(let name): return "restore the machine to snapshot '\(name)'"
     }
@@ -96,7 +97,7 @@ extension StepResult {
     if let fault {
       return
         "exception in the guest: vector \(fault.vector), error code \(UInt64(fault.errorCode).hex)"
-        + (reason.map { " (\($0))" } ?? "")
+        + (reason.map { " (\($0))" } ?? "") + (exception.map { "; " + $0.inWords } ?? "")
     }
     guard isDone, case .access(let access) = step.action else {
       return isDone ? count.map { "done, \($0) found" } ?? "done" : "not done"
@@ -119,6 +120,13 @@ extension WalkedEntry {
     let bits = [(0x20 as UInt64, "A"), (0x40, "D")].filter { ~step.entry & after & $0.0 != 0 }
     let names = bits.map(\.1).joined(separator: " and ")
     return "; now \(after.hex)" + (names.isEmpty ? "" : ", \(names) set")
+  }
+}
+
+extension VirtualizationExceptionArea {
+  /// What the guest is told, in words.
+  var inWords: String {
+    "#VE information: GPA \(GPA(gpa)), GVA \(GVA(gva)), qualification \(qualification.hex)"
   }
 }
 
@@ -172,7 +180,7 @@ extension Action {
     case .parallel: 0
     case .repeated, .replay: 8
     case .access, .map, .poke, .invalidatePage, .setRegister, .memslot, .audit,
-      .maintenance, .snapshot, .restore:
+      .maintenance, .privateMemory, .snapshot, .restore:
       64
     }
   }

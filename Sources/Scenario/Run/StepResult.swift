@@ -1,5 +1,6 @@
 public import Machine
 public import Paging
+public import X86TDX
 
 /// What one step came to.
 public struct StepResult: Sendable {
@@ -17,6 +18,10 @@ public struct StepResult: Sendable {
   public var bytes: [UInt8] = []
   /// The exception the guest got.
   public var fault: (vector: UInt8, errorCode: UInt32)?
+  /// What the guest is told where the exception is a #VE.
+  public var exception: VirtualizationExceptionArea?
+  /// What the TDX module answered.
+  public var status: TDXStatus?
   /// Why the step could not go on, in words.
   public var problem: String?
   /// Why a register could not be set, in words.

@@ -1,6 +1,6 @@
 import Notation
 import Paging
-import SystemPackage
+public import SystemPackage
 
 /// Reads traces: JSON Lines, one access each, read as untrusted.
 enum TraceFile {
@@ -55,6 +55,20 @@ enum TraceFile {
     } catch {
       throw ScenarioError(line: nil, "cannot be read: \(error)")
     }
+  }
+}
+
+extension TraceRecord {
+  /// Reads a trace whole, whatever its vCPUs' numbers, up to 1,023.
+  ///
+  /// - Throws: `ScenarioError` with the line of the trace.
+  public static func read(_ path: FilePath) throws(ScenarioError) -> [TraceRecord] {
+    try TraceFile.read(path, vcpus: 1024)
+  }
+
+  /// Reads the lines of a trace, as `read(_:)` does those of a file.
+  public static func read(_ bytes: [UInt8]) throws(ScenarioError) -> [TraceRecord] {
+    try TraceFile.parse(bytes, vcpus: 1024)
   }
 }
 

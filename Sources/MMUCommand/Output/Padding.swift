@@ -1,6 +1,0 @@
-extension String {
-  /// The text with spaces after it up to a width, at least one.
-  func padded(to width: Int) -> String {
-    self + String(repeating: " ", count: max(width - count, 1))
-  }
-}

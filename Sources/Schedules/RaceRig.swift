@@ -1,0 +1,159 @@
+package import MMU
+import Machine
+package import Paging
+import X86
+package import X86EPT
+import X86Guest
+
+/// The machine of a race: vCPUs without paging of their own behind EPT, so that all that is walked is
+/// the second level.
+///
+/// Host memory is 12 MiB: table pages from frame 16, guest RAM from 4 MiB on, room for as much from
+/// 8 MiB on.
+package struct RaceRig: Sendable {
+  package typealias Tables = TDPMMU<EPTEncoder, RacePolicy>
+  package let memory: GuestMemory
+  package let mmu: Tables
+  package let turns: Turns
+  let machine: Machine<X86Processor, PacedMMU<Tables>, NoObserver>
+  private let book = Book()
+
+  struct Notes {
+    var findings: [String] = []
+    /// What the guest wrote, by frame and vCPU.
+    var written: [Cell: UInt64] = [:]
+    /// Pages as they were copied last.
+    var copies: [UInt64: [UInt8]] = [:]
+  }
+
+  private final class Book: Sendable { let notes = Guarded(Notes()) }
+
+  struct Cell: Hashable {
+    var frame: UInt64
+    var vcpu: Int
+  }
+
+  /// RAM from guest address 0.
+  package static func ram(
+    frames: UInt64, at host: HPA = HPA(4 << 20), backing: PageSize = .size4KiB
+  ) -> Memslot {
+    Memslot(id: 0, base: GFN(0), frameCount: frames, host: host, backing: backing)
+  }
+
+  /// A machine with RAM from guest address 0.
+  ///
+  /// - Parameter frames: at most 1,024; few where its leaves are gone through.
+  package init(
+    _ turns: Turns, vcpus: Int, frames: UInt64 = 16, accessedDirty: Bool = true,
+    backing: PageSize = .size4KiB,
+    ring: Int? = nil
+  ) throws {
+    self.turns = turns
+    memory = GuestMemory(host: try HostMemory(byteCount: 12 << 20))
+    let ram = Self.ram(frames: frames, backing: backing)
+    try memory.update { table throws(MemslotError) in try table.adding(ram) }
+    mmu = try TDPMMU(
+      encoder: EPTEncoder(
+        EPTCapabilities(physicalAddressWidth: 40, accessedDirty: accessedDirty)),
+      policy: RacePolicy(pacing: turns), memory: memory,
+      pool: TablePool(first: PFN(16), limit: 64), dirtyRingSize: ring)
+    let processor = X86Processor(
+      X86Registers(cr0: [.protectionEnable], cr3: 0, cr4: [], efer: []),
+      X86Features(physicalAddressWidth: 40))
+    guard let tlb = TLBGeometry(entries: 8, ways: 2) else { preconditionFailure("a legal shape") }
+    machine = try Machine(
+      guests: (0..<vcpus).map { _ in processor }, mmu: PacedMMU(base: mmu, turns: turns), tlb: tlb)
+  }
+
+  /// The first vCPU's root table.
+  package var root: PFN { machine.vcpus[0].mmuState.root }
+
+  /// Notes what is wrong.
+  package func fail(_ finding: String) { book.notes.withLock { $0.findings.append(finding) } }
+
+  /// A vCPU writes its own cell of a page.
+  package func write(_ value: UInt64, to frame: UInt64, vcpu: Int) {
+    let report = machine.vcpu(
+      vcpu, access: X86Access(.write), at: GVA(frame << 12 + UInt64(vcpu) * 8), size: 8,
+      value: UInt128(value))
+    guard case .done = report.outcome else {
+      return fail("vCPU \(vcpu) writes frame \(frame): \(report.outcome)")
+    }
+    book.notes.withLock { $0.written[Cell(frame: frame, vcpu: vcpu)] = value }
+  }
+
+  /// A vCPU reads its own cell of a page, which holds what it wrote there.
+  package func read(_ frame: UInt64, vcpu: Int) {
+    let report = machine.vcpu(
+      vcpu, access: X86Access(.read), at: GVA(frame << 12 + UInt64(vcpu) * 8), size: 8)
+    guard case .done(let value) = report.outcome else {
+      return fail("vCPU \(vcpu) reads frame \(frame): \(report.outcome)")
+    }
+    let written = book.notes.withLock { $0.written[Cell(frame: frame, vcpu: vcpu)] ?? 0 }
+    if value != UInt128(written) {
+      fail("vCPU \(vcpu) reads \(value) in frame \(frame), where it wrote \(written)")
+    }
+  }
+
+  /// The bytes of a guest's page, wherever its slot leads now.
+  package func bytes(of frame: UInt64) -> [UInt8] {
+    turns.step(PacedMMU<Tables>.data, isChange: false)
+    return memory.view.read(GFN(frame).baseAddress, count: 4096)
+  }
+
+  /// Copies a page, as a migration does.
+  package func copy(_ frame: UInt64) {
+    let bytes = bytes(of: frame)
+    book.notes.withLock { $0.copies[frame] = bytes }
+  }
+
+  /// One round of a migration: copies what is found dirty now.
+  package func copyDirtyPages() {
+    _ = mmu.harvestDirtyRings()
+    var frames = Set(mmu.resetDirtyRings().map(\.offset))
+    do {
+      for (index, word) in try mmu.dirtyPages(ofSlot: 0, clearing: true).enumerated() {
+        for bit in 0..<64 as Range<UInt64> where word >> bit & 1 != 0 {
+          frames.insert(UInt64(index) * 64 + bit)
+        }
+      }
+    } catch {
+      fail("\(error)")
+    }
+    for frame in frames.sorted() { copy(frame) }
+  }
+
+  /// Runs threads; then the tables are audited and every cell is looked up, by the host and by its vCPU.
+  package func race(
+    _ bodies: [@Sendable () -> Void], atEnd: @escaping () -> Void = {}
+  ) -> Race.Run {
+    Race.Run(bodies) {
+      atEnd()
+      for line in mmu.audit() { fail("audit: \(line)") }
+      for (cell, value) in book.notes.withLock({ $0.written }) {
+        let gpa = GFN(cell.frame).baseAddress.wrappingAdd(UInt64(cell.vcpu) * 8)
+        let found = memory.hpa(of: gpa).flatMap { memory.host.view.readValue($0, size: 8) }
+        if found != UInt128(value) {
+          fail(
+            "frame \(cell.frame) holds \(found ?? 0), where vCPU \(cell.vcpu) wrote \(value)")
+        }
+        read(cell.frame, vcpu: cell.vcpu)
+      }
+      for line in mmu.audit() { fail("audit after the last reads: \(line)") }
+      return book.notes.withLock { $0.findings }
+    }
+  }
+
+  /// As `race`, in a migration: after the last round every page that was ever copied or written is
+  /// equal to its copy.
+  package func migration(_ bodies: [@Sendable () -> Void]) -> Race.Run {
+    race(bodies) {
+      copyDirtyPages()
+      let (copies, written) = book.notes.withLock { ($0.copies, $0.written) }
+      for frame in Set(written.keys.map(\.frame)).union(copies.keys).sorted()
+      where copies[frame] != bytes(of: frame) {
+        fail("frame \(frame) was written and is not copied")
+      }
+    }
+  }
+}
