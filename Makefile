@@ -51,6 +51,11 @@ test: lint plugins ## Lint, build and run every test; what CI runs
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build --disable-xctest
 
+.PHONY: property
+property: install-deps ## Run a million operations of random guests under shadow paging, optimised
+	$(SWIFT) build -c release --product PropertyRunner
+	.build/release/PropertyRunner
+
 .PHONY: tsan
 tsan: install-deps ## Run the tests of parallel faults, dirty logs and zaps under ThreadSanitizer
 	$(SWIFT) test --sanitize=thread --scratch-path .build-tsan --disable-xctest \

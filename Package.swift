@@ -204,6 +204,16 @@ let package = Package(
         "Paging", "X86", "X86Guest", "X86EPT", "X86NPT", "X86TDX", "MMU", "Machine",
         "MachineSupport", "TestSupport",
       ], swiftSettings: strict),
+    // Random guests under shadow paging: for the tests, and optimised for `make property`.
+    .target(
+      name: "ShadowProperty",
+      dependencies: [
+        "MMU", "Machine", "Paging", "Scenario", "TestSupport", "X86", "X86Guest",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ], path: "Tests/ShadowProperty", swiftSettings: strict),
+    .executableTarget(
+      name: "PropertyRunner", dependencies: ["ShadowProperty"], path: "Tests/PropertyRunner",
+      swiftSettings: strict),
     .testTarget(
       name: "ScheduleTests",
       dependencies: ["MMU", "Machine", "Paging", "Schedules", "X86EPT"], swiftSettings: strict),
@@ -217,6 +227,7 @@ let package = Package(
     .testTarget(
       name: "ShadowTests",
       dependencies: [
+        "ShadowProperty",
         "Paging", "X86", "X86Guest", "X86Long", "X86Shadow", "MMU", "Machine", "Scenario",
         "GuestImage", "MachineSupport", "TestSupport", "SharedData",
         .product(name: "SystemPackage", package: "swift-system"),

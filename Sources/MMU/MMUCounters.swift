@@ -20,6 +20,8 @@ public struct MMUCounters: Sendable, Hashable {
   public var mmioSearched = 0
   /// MMIO entries found to be of an older generation.
   public var mmioStale = 0
+  /// MMIO entries that answered for a frame with a memslot; 0 unless a drill lets them (SPEC T2).
+  public var mmioMistaken = 0
   /// Compare-exchanges lost.
   public var racesLost = 0
   /// Tables of the guest that got a shadow page of their own (`mmu_cache_miss`).
@@ -60,6 +62,7 @@ public struct MMUCounters: Sendable, Hashable {
     left.mmioCached += right.mmioCached
     left.mmioSearched += right.mmioSearched
     left.mmioStale += right.mmioStale
+    left.mmioMistaken += right.mmioMistaken
     left.racesLost += right.racesLost
     left.cacheMisses += right.cacheMisses
     left.pagesZapped += right.pagesZapped

@@ -96,6 +96,14 @@ extension MMUWrapper {
   public func invalidateAll() { base.invalidateAll() }
 
   /// As the base.
+  public func addressSpace(of cpu: Base.CPU) -> AddressSpace { base.addressSpace(of: cpu) }
+
+  /// As the base.
+  public func move(_ cpu: inout Base.CPU, to space: AddressSpace) -> Bool {
+    base.move(&cpu, to: space)
+  }
+
+  /// As the base.
   public func synchronize() { base.synchronize() }
 
   /// As the base.

@@ -80,6 +80,14 @@ public protocol VirtualMMU: FaultHandler {
   /// vCPU that is inside.
   func synchronize()
 
+  /// The space whose memslots a vCPU sees.
+  func addressSpace(of cpu: CPU) -> AddressSpace
+
+  /// Moves a vCPU, which is outside, to another space; its TLB is to be emptied after.
+  ///
+  /// - Returns: false where the machine has no such space.
+  func move(_ cpu: inout CPU, to space: AddressSpace) -> Bool
+
   /// Where the table pages lie; `nil` where the MMU keeps state that a snapshot of memory and vCPUs
   /// would miss.
   var tableRange: Range<HPA>? { get }
@@ -136,6 +144,12 @@ extension VirtualMMU {
   /// Nobody is waited for.
   public func synchronize() {}
 
+  /// There is one alone.
+  public func addressSpace(of cpu: CPU) -> AddressSpace { .normal }
+
+  /// There is one alone.
+  public func move(_ cpu: inout CPU, to space: AddressSpace) -> Bool { space == .normal }
+
   /// There is such state.
   public var tableRange: Range<HPA>? { nil }
 
@@ -154,6 +168,9 @@ extension VirtualMMU {
     guard let slot, let pfn = slot.pfn(of: gpa.frame),
       kind != .write || !slot.flags.contains(.readOnly)
     else { return .success(nil) }
+    guard memory.fetchMissing(gpa.frame, of: slot) == nil else {
+      return .failure(.outside(pfn.baseAddress))
+    }
     return .success(pfn.baseAddress.wrappingAdd(gpa.offset(in: .size4KiB)))
   }
 }

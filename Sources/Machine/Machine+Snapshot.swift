@@ -19,7 +19,9 @@ extension Machine {
     return MachineSnapshot(
       memory: try memory.snapshot(),
       vcpus: vcpus.map {
-        Snapshot.VCPUPart(guest: $0.state.guest, faultAddress: $0.state.faultAddress)
+        Snapshot.VCPUPart(
+          guest: $0.state.guest, faultAddress: $0.state.faultAddress,
+          interrupted: $0.state.interrupted, space: mmu.addressSpace(of: $0.state.context))
       },
       tables: tables == .kept ? mmu.saveTables(of: vcpus.map { $0.state.context }) : nil,
       devices: devices, leftOut: leftOut)
@@ -43,6 +45,8 @@ extension Machine {
     for (vcpu, saved) in zip(vcpus, snapshot.vcpus) {
       vcpu.state.change { $0 = saved.guest }
       vcpu.state.faultAddress = saved.faultAddress
+      vcpu.state.interrupted = saved.interrupted
+      _ = mmu.move(&vcpu.state.context, to: saved.space)
       vcpu.state.tlb.invalidate(.everything)
       mmu.registersChanged(
         saved.guest, dropping: .everything, on: &vcpu.state.context, observer)

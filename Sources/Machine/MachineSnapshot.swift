@@ -21,6 +21,8 @@ where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
   struct VCPUPart: Sendable {
     let guest: Guest
     let faultAddress: GVA?
+    let interrupted: Guest?
+    let space: AddressSpace
   }
 
   /// Memory, memslots and dirty logs.

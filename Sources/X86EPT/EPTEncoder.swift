@@ -38,12 +38,19 @@ public struct EPTEncoder: SPTEEncoder {
         layout: name, rule: "mode-based execution needs a bit this layout uses", bits: 1 << 10,
         owner: "frozen value, MMIO generation")
     }
-    format = EPTFormat(capabilities)
-    layout = try SPTELayout(
+    let format = EPTFormat(capabilities)
+    let layout = try SPTELayout(
       name: name, fields: Self.fields(capabilities, choice), nonPresent: 1 << 63,
       frozen: 1 << 63 | (choice == .modeBased ? 0x1A0 : 0x5A0),
       physicalAddressWidth: capabilities.physicalAddressWidth,
       mmio: mmio, relocation: relocation, legality: format)
+    self.init(format, layout)
+  }
+
+  private init(_ format: EPTFormat, _ layout: SPTELayout) {
+    self.format = format
+    self.layout = layout
+    let capabilities = format.capabilities
     let masks = layout.masks
     let kind: UInt64 = capabilities.accessedDirty ? 0 : 1
     leafBits =
@@ -100,6 +107,9 @@ public struct EPTEncoder: SPTEEncoder {
     if !request.isPrefetch, masks.accessed != 0 {
       raw |= masks.accessed
       if request.isWrite, raw & masks.writable != 0 { raw |= masks.dirty }
+    }
+    if request.isDirtyByProtection, masks.accessed != 0 {
+      raw |= 2 &<< UInt64(masks.adKind.trailingZeroBitCount)
     }
     return SPTE(raw)
   }
@@ -229,4 +239,18 @@ extension EPTEncoder {
     }
     return choice == .mmio2011 ? fields.withoutGeneration : fields
   }
+}
+
+extension EPTEncoder: AdjustableEncoder {
+  /// The hardware format.
+  public var legality: EPTFormat { format }
+
+  /// Bits 62:52 and 11; 10 without mode-based execution, 9:8 without A and D.
+  public var ignoredBits: UInt64 {
+    0x7FF0_0000_0000_0800 | (format.capabilities.modeBasedExecution ? 0 : 1 << 10)
+      | (format.capabilities.accessedDirty ? 0 : 3 << 8)
+  }
+
+  /// This encoder with another layout.
+  public func with(_ layout: SPTELayout) -> EPTEncoder { EPTEncoder(format, layout) }
 }

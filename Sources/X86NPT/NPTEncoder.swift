@@ -35,14 +35,20 @@ public struct NPTEncoder: SPTEEncoder {
     }
     var capabilities = capabilities
     capabilities.encryptionMask = encryption?.mask ?? 0
-    format = NPTFormat(capabilities)
+    let format = NPTFormat(capabilities)
     // A 32-bit host has no #VE to suppress, and its entries' bit 63 is not free.
     let nonPresent: UInt64 = capabilities.form == .pae ? 0 : 1 << 63
     let fields = Self.fields(capabilities)
-    layout = try SPTELayout(
+    let layout = try SPTELayout(
       name: name, fields: choice == .mmio2011 ? fields.withoutGeneration : fields,
       nonPresent: nonPresent, frozen: nonPresent | 0x5A0, physicalAddressWidth: width,
       mmio: mmio, relocation: relocation, encryption: encryption, legality: format)
+    self.init(format, layout)
+  }
+
+  private init(_ format: NPTFormat, _ layout: SPTELayout) {
+    self.format = format
+    self.layout = layout
   }
 
   /// Composes the encoder with a layout's own MMIO mask.
@@ -133,6 +139,19 @@ public struct NPTEncoder: SPTEEncoder {
   /// The table's address, which goes to nCR3.
   @inlinable
   public func root(_ table: HPA) -> TableRoot { TableRoot(table) }
+}
+
+extension NPTEncoder: AdjustableEncoder {
+  /// The hardware format.
+  public var legality: NPTFormat { format }
+
+  /// Bits 11:9, and in the long forms 62:52.
+  public var ignoredBits: UInt64 {
+    format.capabilities.form == .pae ? 7 << 9 : 0x7FF0_0000_0000_0000 | 7 << 9
+  }
+
+  /// This encoder with another layout.
+  public func with(_ layout: SPTELayout) -> NPTEncoder { NPTEncoder(format, layout) }
 }
 
 extension MMIOMask {

@@ -10,7 +10,7 @@ public import Paging
 public struct ShadowEncoder<Format: PagingFormat>: SPTEEncoder
 where Format.Entry == UInt64, Format.Root == TableRoot {
   /// Where everything is in an entry.
-  public let layout: SPTELayout
+  public private(set) var layout: SPTELayout
   /// What the processor makes of the entries.
   public let format: Format
   /// The level of the root table's entries.
@@ -105,6 +105,21 @@ where Format.Entry == UInt64, Format.Root == TableRoot {
   public func root(_ table: HPA) -> TableRoot { TableRoot(table) }
 }
 
+extension ShadowEncoder: AdjustableEncoder {
+  /// The format, tried.
+  public var legality: FormatLegality<Format> { FormatLegality(format: format) }
+
+  /// Bits 58:52 and 11:9; 62:59 are protection keys on some processors.
+  public var ignoredBits: UInt64 { 0x07F0_0000_0000_0E00 }
+
+  /// This encoder with another layout.
+  public func with(_ layout: SPTELayout) -> ShadowEncoder {
+    var encoder = self
+    encoder.layout = layout
+    return encoder
+  }
+}
+
 extension MMIOMask {
   /// The default of a layout of legacy shadow paging: a present entry with the reserved bit 51 (SPEC
   /// E7); `nil` where MAXPHYADDR is 52 and no address bit is reserved, so that MMIO cannot be cached.
@@ -116,11 +131,11 @@ extension MMIOMask {
 }
 
 /// Tries entries on the format that will walk them.
-struct FormatLegality<Format: PagingFormat>: EntryLegality where Format.Entry == UInt64 {
+public struct FormatLegality<Format: PagingFormat>: EntryLegality where Format.Entry == UInt64 {
   let format: Format
 
   /// Present and execute-disable are tried both ways where they are not known.
-  func admitsUsableEntry(ones: UInt64, zeros: UInt64) -> Bool {
+  public func admitsUsableEntry(ones: UInt64, zeros: UInt64) -> Bool {
     let free = (1 << 63 | 1) & ~(ones | zeros)
     return [0, 1, 1 << 63, 1 << 63 | 1].contains { (choice: UInt64) in
       choice & ~free == 0 && format.kind(of: ones | choice, at: .pageTable) == .leaf

@@ -36,7 +36,7 @@ struct RunTests {
 
   @Test("every example passes and prints what is kept in Examples/output", arguments: names)
   func examples(name: String) throws {
-    let usesPlugin = ["showcase", "plugin-mask"].contains(name)
+    let usesPlugin = ["showcase", "plugin-layout", "plugin-mask"].contains(name)
     if usesPlugin {
       try #require(Self.hasPlugins, "the plugins cannot be built here")
     }

@@ -99,6 +99,66 @@ struct ShippedPluginTests {
     #expect(throws: PluginError.self) { try load("legacy_mask", ["form": "new"]) }
   }
 
+  @Test(
+    "H3 E17 software bits that are in use are refused with hook, plugin, value, rule, bit and owner",
+    arguments: [
+      ("ept", "host: 54", ["overlaps another; bit 54", "host-writable"]),
+      ("ept", "mmu: 12", ["hardware does not ignore", "bit 12", "ADDR"]),
+      ("ept", "present: 60", ["an MMIO entry would be MMU-present; bit 60 (MMU-present)"]),
+      ("ept", "kind: 53", ["overlaps another; bit 54", "saved R"]),
+      ("npt", "host: 8", ["hardware does not ignore", "bit 8"]),
+      ("shadow", "mmu: 60", ["hardware does not ignore", "bit 60", "KEY"]),
+      ("shadow", "host: 52", ["overlaps another; bit 52", "AD kind"]),
+    ])
+  func softwareBits(mmu: String, setting: String, words: [String]) throws {
+    let plugin = try Self.built.get()["software_bits"]
+    func run(_ settings: String) throws -> Command {
+      let file = try TemporaryFile(
+        "bits.yaml",
+        """
+        scenario: 1
+        machine: {guest: none, mmu: \(mmu), memory: [{gpa: 0x0, size: 1 MiB}]}
+        plugins: [{path: \(plugin), settings: {\(settings)}}]
+        steps:
+          - write: {va: 0x1000, value: 7}
+          - audit: {}
+
+        """)
+      return try Command(["run", file.path])
+    }
+    let refused = try run(setting)
+    #expect(refused.status == 2)
+    for word in words + ["software_bits", "hook spte_layout", "the answer {0x"] {
+      #expect(refused.error.contains(word), "\(refused.error)")
+    }
+    #expect(try run(mmu == "ept" ? "host: 57, mmu: 58" : "host: 54, mmu: 55").status == 0)
+  }
+
+  @Test("the exact mask of 2011 is accepted by the layout of 2011")
+  func exactMaskInItsLayout() throws {
+    let plugin = try Self.built.get()["legacy_mask"]
+    for (mmu, layout, status) in [
+      ("ept", "2011", 0), ("npt", "2011", 0), ("shadow", "2011", 0), ("ept", "standard", 2),
+      ("ept", "2008", 2),
+    ] as [(String, String, Int32)] {
+      let file = try TemporaryFile(
+        "exact.yaml",
+        """
+        scenario: 1
+        machine: {guest: none, mmu: \(mmu), layout: \(layout), maxphyaddr: 40, memory: [{gpa: 0x0, size: 1 MiB}]}
+        plugins: [{path: \(plugin), settings: {form: exact}}]
+        steps:
+          - read: {va: 0x40000000}
+            expect: {mmio: true}
+          - read: {va: 0x40000000}
+            expect: {mmio: true}
+
+        """)
+      let run = try Command(["run", file.path])
+      #expect(run.status == status, "\(mmu) \(layout): \(run.error)")
+    }
+  }
+
   @Test("MMIO entries can suppress #VE")
   func suppressVE() throws {
     let mask = try load("suppress_ve").mmioMask(maxphyaddr: 52, encoder: "ept", standard: nil)

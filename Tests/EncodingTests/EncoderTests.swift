@@ -110,6 +110,38 @@ struct EncoderTests {
     #expect(!encoder.needsFlush(from: leaf { $0.isMMUWritable = false }, to: full))
   }
 
+  @Test(
+    "E2 kinds 0 and 2 have A and D by hardware, kind 1 has not; only kind 0 needs no write fault")
+  func kinds() throws {
+    let encoder = try EPTEncoder(.width(46))
+    let leaf = encoder.leaf(LeafRequest(pfn: PFN(7), level: .pageTable, permissions: .all))
+    for (kind, isLive) in [(0, true), (1, false), (2, true)] as [(UInt64, Bool)] {
+      let spte = SPTE(leaf.rawValue & ~(3 << 52) | kind << 52)
+      #expect(encoder.hasHardwareAD(spte) == isLive)
+      #expect(encoder.aged(spte) != spte)
+      #expect(encoder.isAccessTracked(encoder.aged(spte)) == !isLive)
+      let masks = encoder.layout.masks
+      #expect((spte.rawValue & masks.adKind != 0) == (kind != 0))
+    }
+  }
+
+  @Test("E3 saved rights where hardware keeps A, or beside live rights, are a breach")
+  func savedRights() throws {
+    let live = try EPTEncoder(.width(46))
+    let tracked = try EPTEncoder(
+      EPTCapabilities(physicalAddressWidth: 46, accessedDirty: false))
+    let request = LeafRequest(pfn: PFN(7), level: .pageTable, permissions: .all)
+    for bit in [54, 56] as [UInt64] {
+      let leaf = live.leaf(request)
+      #expect(live.breach(of: leaf, at: .pageTable) == nil)
+      #expect(live.breach(of: SPTE(leaf.rawValue | 1 << bit), at: .pageTable) != nil)
+      let other = tracked.leaf(request)
+      #expect(tracked.breach(of: tracked.aged(other), at: .pageTable) == nil)
+      #expect(tracked.breach(of: SPTE(other.rawValue | 1 << bit), at: .pageTable) != nil)
+      #expect(tracked.breach(of: SPTE(1 << 63 | 1 << bit), at: .pageTable) != nil)
+    }
+  }
+
   @Test("E10 fetch needs X, write W, read R")
   func permits() throws {
     let encoder = try EPTEncoder(.width(46))

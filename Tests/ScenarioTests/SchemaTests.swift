@@ -21,7 +21,7 @@ struct SchemaTests {
       vcpus: 2
       ve-areas: [0x8000, 0x9000]
       tlb: {entries: 64, ways: 4}
-      memory: [{gpa: 0x0, size: 1 MiB, image: x, hugepages: 2 MiB, readonly: false, private: false, ve: false}, {gpa: 1 MiB, size: 4 KiB, device: none}]
+      memory: [{gpa: 0x0, size: 1 MiB, image: x, hugepages: 2 MiB, readonly: false, private: false, ve: false, post-copy: true, smm: false}, {gpa: 1 MiB, size: 4 KiB, device: none}]
       nx-huge-pages: true
       tables: {page-limit: 64, in-snapshots: kept}
     plugins:
@@ -29,7 +29,7 @@ struct SchemaTests {
       - {path: x.so, bind: {mmio_spte_mask: {symbol: s, signature: t}}}
     steps:
       - read: {va: 0, size: 8, as: text, user: true, ac: true, implicit: false, vcpu: 1}
-        expect: {ok: true, value: 1, text: a, bytes: 00, gpa: 0, exits: {ept-violation: 1, ept-misconfiguration: 1, nested-page-fault: 1, shadow-page-fault: 1, ve: 1, pml-full: 1, dirty-ring-full: 1, memory-fault: 1, invlpg: 1, cr-write: 1, tdx-exit: 1, error: 1}, exits-at-most: 1, tlb: hit, mmio: true, fault: {vector: 14, error: 1}, status: TDX_SUCCESS, ve: {gpa: 0, gva: 0, qualification: 0}}
+        expect: {ok: true, value: 1, text: a, bytes: 00, gpa: 0, exits: {ept-violation: 1, ept-misconfiguration: 1, nested-page-fault: 1, shadow-page-fault: 1, ve: 1, pml-full: 1, dirty-ring-full: 1, memory-fault: 1, invlpg: 1, cr-write: 1, tdx-exit: 1, error: 1}, exits-at-most: 1, tlb: hit, mmio: true, fetched: 1, fault: {vector: 14, error: 1}, status: TDX_SUCCESS, ve: {gpa: 0, gva: 0, qualification: 0}}
       - write: {va: 0, value: 1, size: 8, user: true, ac: true, implicit: false, vcpu: 1}
       - fetch: {va: 0, size: 8, as: bytes, user: true, ac: true, implicit: false, vcpu: 1}
       - map: {va: 0, gpa: 0, size: 4 KiB, permissions: urwx, page-size: 4 KiB, tables-at: 0, vcpu: 1}
@@ -76,6 +76,8 @@ struct SchemaTests {
       - tdx: {leave: {vcpu: 1}}
       - tdx: {busy: {calls: 1}}
       - nx-recovery: {}
+      - fetch-pages: {count: 1}
+      - smm: {enter: true, vcpu: 1}
       - snapshot: a
       - restore: a
     """

@@ -7,7 +7,9 @@ import X86Guest
 
 /// A four-level guest whose pages are mapped one to one from GVA 0x40000000 to GPA 2 MiB, on 16 MiB of
 /// RAM in large host pages, under a policy.
-struct PolicyRig<Encoder: SPTEEncoder, Policy: MMUPolicy>
+///
+/// Threads may share it: the guest's tables are written before they start.
+struct PolicyRig<Encoder: SPTEEncoder, Policy: MMUPolicy>: @unchecked Sendable
 where
   Encoder.Format: SecondLevelFormat, Encoder.Format.Fault: SecondLevelExit,
   Encoder.Format.Root == TableRoot
@@ -17,6 +19,7 @@ where
   let memory: GuestMemory
   let mmu: TDPMMU<Encoder, Policy>
   let machine: Machine<X86Processor, TDPMMU<Encoder, Policy>, NoObserver>
+  let tables: GuestTables
 
   init(
     _ encoder: Encoder, _ policy: Policy, backing: PageSize = .size2MiB, tablePages: Int = 3000,
@@ -29,7 +32,7 @@ where
     mmu = try TDPMMU(
       encoder: encoder, policy: policy, memory: memory,
       pool: TablePool(first: PFN(16), limit: tablePages), nxHugePages: nxHugePages)
-    let tables = GuestTables(in: memory, root: GPA(0x10_0000))
+    tables = GuestTables(in: memory, root: GPA(0x10_0000))
     for page in 0..<pages { tables.map(Self.base + page << 12, to: Self.gpa + page << 12) }
     let state = X86Registers(
       cr0: [.protectionEnable, .writeProtect, .paging], cr3: 0x10_0000,

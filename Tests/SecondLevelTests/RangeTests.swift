@@ -46,14 +46,16 @@ typealias EPTBench = TDPBench<EPTEncoder>
 extension TDPBench where Encoder == EPTEncoder {
   init(
     accessedDirty: Bool = true, backing: PageSize = .size4KiB, vcpus: Int = 1, pages: UInt64 = 512,
-    ring: Int? = nil, mbec: Bool = false, tablePages: Int = 3000
+    ring: Int? = nil, mbec: Bool = false, tablePages: Int = 3000, missing: MissingPages? = nil,
+    slotFlags: Memslot.Flags = []
   ) throws {
     self.init(
       try TDPRig(
         EPTEncoder(
           EPTCapabilities(
             physicalAddressWidth: 44, accessedDirty: accessedDirty, modeBasedExecution: mbec)),
-        backing: backing, tablePages: tablePages, vcpus: vcpus, ring: ring), pages: pages)
+        backing: backing, tablePages: tablePages, vcpus: vcpus, ring: ring, missing: missing,
+        slotFlags: slotFlags), pages: pages)
   }
 }
 

@@ -22,11 +22,13 @@ where
 
   init(
     _ encoder: Encoder, backing: PageSize = .size4KiB, tablePages: Int = 3000, vcpus: Int = 1,
-    ring: Int? = nil
+    ring: Int? = nil, missing: MissingPages? = nil, slotFlags: Memslot.Flags = []
   ) throws {
     memory = GuestMemory(host: try HostMemory(byteCount: 64 << 20))
     try memory.update { table throws(MemslotError) in
-      try table.adding(Memslot.ram(backing: backing))
+      var slot = Memslot.ram(backing: backing, flags: slotFlags)
+      slot.missing = missing
+      return try table.adding(slot)
     }
     pool = TablePool(first: PFN(16), limit: tablePages)
     mmu = try TDPMMU(

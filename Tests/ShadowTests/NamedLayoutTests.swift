@@ -2,6 +2,7 @@ import MMU
 import Machine
 import MachineSupport
 import Paging
+import ShadowProperty
 import Testing
 import X86
 
@@ -133,24 +134,14 @@ struct ShadowNamedLayoutTests {
     arguments: [NamedLayout.trap2008, .mmio2011, .encrypted],
     [X86Mode.legacy32, .pae, .long4, .long5])
   func randomGuest(layout: NamedLayout, mode: X86Mode) throws {
-    var run = try RandomGuest(
-      mode, ShadowOptions(), tablePages: mode == .long4 ? 14 : 400, vcpus: 2, seed: 3,
-      layout: layout)
-    do {
-      try run.perform(RandomGuest.layoutOperations)
-    } catch {
-      Issue.record("\(mode), \(layout), operation \(run.count): \(error)")
-    }
-    #expect(run.granted > run.count / 10)
-    let left = run.rig.machine.vcpus.reduce(0) { $0 + ($1.faults[14] ?? 0) }
+    let guestCase = GuestCase(mode, tablePages: mode == .long4 ? 14 : 400, vcpus: 2)
+    let machine = try guestCase.rig(layout: layout).machine
+    var run = PropertyRun(guestCase, seed: 3, operations: 1_000)
+    run.makeMachine = { _ in machine }
+    let report = try run.run()
+    #expect(report.failure == nil, "\(mode), \(layout): \(report.failure?.difference as Any)")
+    #expect(report.granted > report.operations / 10)
+    let left = machine.vcpus.reduce(0) { $0 + ($1.faults[14] ?? 0) }
     #expect(left > 0)
   }
-}
-
-extension RandomGuest {
-  #if DEBUG
-  static var layoutOperations: Int { 1_000 }
-  #else
-  static var layoutOperations: Int { 20_000 }
-  #endif
 }

@@ -155,6 +155,13 @@ struct ShadowRig {
 
   /// The leaf of the shadow for an address: the entry that ends the hardware's walk, and its level.
   func leaf(_ gva: UInt64, vcpu: Int = 0) -> (spte: SPTE, level: Int)? {
+    lastEntry(gva, vcpu: vcpu).map { ($0.spte, $0.level) }
+  }
+
+  /// Where that entry is in host memory.
+  func leafPlace(_ gva: UInt64, vcpu: Int = 0) -> HPA? { lastEntry(gva, vcpu: vcpu)?.place }
+
+  private func lastEntry(_ gva: UInt64, vcpu: Int) -> (spte: SPTE, level: Int, place: HPA)? {
     guard let root = machine.vcpus[vcpu].mmuState.root else { return nil }
     var table = root
     for level in stride(from: mode == .long5 ? 5 : 4, through: 1, by: -1) {
@@ -165,7 +172,7 @@ struct ShadowRig {
       }
       let spte = SPTE(raw)
       if !mmu.encoder.isPresent(spte) || mmu.encoder.isLeaf(spte, at: Level(level)) {
-        return (spte, level)
+        return (spte, level, place)
       }
       table = mmu.encoder.pfn(of: spte)
     }

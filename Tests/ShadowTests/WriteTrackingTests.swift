@@ -51,6 +51,31 @@ struct WriteTrackingTests {
     #expect(Self.write(rig, place, 0x20_3067).exits[.shadowPageFault] == 1)
   }
 
+  @Test("F6 a table that another root links anew brings the tables below it in step")
+  func linkedAnew() throws {
+    let rig = try Self.rig(vcpus: 2)
+    rig.map(0x4000, to: 0x20_0000)
+    let place = rig.place(0x4000)
+    let entry = rig.peek(rig.root)
+    // Another root, in which the window is and the table is not.
+    let other: UInt64 = 0x18_0000
+    rig.mapWindow(at: 1 << 39, pages: 256)
+    rig.poke(other + 8, rig.peek(rig.root + 8))
+    try rig.machine.vcpu(1, moveToCR3: other)
+    #expect(rig.access(.read, 0x4000).gpa == GPA(0x20_0000))
+    func write(_ gpa: UInt64, _ value: UInt64) {
+      let report = rig.access(
+        .write, (1 << 39) + (gpa - 0x10_0000), value: UInt128(value), vcpu: 1)
+      #expect(report.gpa == GPA(gpa))
+    }
+    write(place, 0x20_1007)
+    #expect(rig.machine.counters.unsynced == 1)
+    // Not present before: no INVLPG is due.
+    write(other, entry)
+    #expect(rig.access(.read, 0x4000, vcpu: 1).gpa == GPA(0x20_1000))
+    #expect(rig.mmu.audit() == [])
+  }
+
   @Test("F7 INVLPG reloads the address's entry from a table out of step, and no other")
   func invlpg() throws {
     let rig = try Self.rig()

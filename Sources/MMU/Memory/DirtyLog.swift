@@ -1,5 +1,3 @@
-import Synchronization
-
 /// How a slot's writes are found (SPEC T3).
 public enum DirtyMethod: String, Sendable, Hashable, CaseIterable {
   /// Leaves lose W; the fault of the first write marks the page.
@@ -11,15 +9,14 @@ public enum DirtyMethod: String, Sendable, Hashable, CaseIterable {
 }
 
 /// Which pages of a slot were written: one bit a frame, set by many threads.
-@safe
-public final class DirtyLog: @unchecked Sendable {
+public final class DirtyLog: Sendable {
   /// **Units** frames.
   public let frameCount: UInt64
   /// How writes are found.
   public let method: DirtyMethod
   /// Whether marks go to the writing vCPU's ring; the bitmap then has what no vCPU wrote.
   public let usesRings: Bool
-  private let words: UnsafeMutableBufferPointer<UInt64>
+  private let marks: FrameBits
 
   /// The most frames a log covers: 1 TiB of memory. **Units** frames.
   public static var largestFrameCount: UInt64 { 1 << 28 }
@@ -34,72 +31,29 @@ public final class DirtyLog: @unchecked Sendable {
     self.frameCount = frameCount
     self.method = method
     self.usesRings = usesRings
-    let count = Int((frameCount + 63) / 64)
-    unsafe words = .allocate(capacity: count)
-    unsafe words.initialize(repeating: isInitiallySet ? ~0 : 0)
-    let rest = frameCount % 64
-    if isInitiallySet, rest != 0 { unsafe words[count - 1] = (1 << rest) - 1 }
+    marks = FrameBits(frameCount: frameCount, areSet: isInitiallySet)
   }
-
-  deinit { unsafe words.deallocate() }
 
   /// **Units** words of 64 frames.
-  public var wordCount: Int { unsafe words.count }
-
-  // SAFETY: the words live as long as the log, and are accessed through atomics alone.
-  private func atomic(_ index: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
-    guard let base = unsafe words.baseAddress else {
-      preconditionFailure("an allocated buffer has an address")
-    }
-    return unsafe UnsafeMutableRawPointer(base + index)
-      .assumingMemoryBound(to: Atomic<UInt64>.self)
-  }
+  public var wordCount: Int { marks.wordCount }
 
   /// Marks frames of the slot, counted from its first; those past the end are ignored.
   @usableFromInline
-  func mark(_ first: UInt64, count: UInt64 = 1) {
-    guard first < frameCount else { return }
-    let end = min(first &+ min(count, frameCount), frameCount)
-    var frame = first
-    while frame < end {
-      let bits = min(64 - frame % 64, end - frame)
-      let mask = ((~0 as UInt64) >> (64 - bits)) << (frame % 64)
-      unsafe atomic(Int(frame / 64)).pointee.bitwiseOr(mask, ordering: .acquiringAndReleasing)
-      frame += bits
-    }
-  }
+  func mark(_ first: UInt64, count: UInt64 = 1) { marks.set(first, count: count) }
 
   /// Takes marks away.
   ///
   /// - Returns: those that were there.
-  func take(_ mask: UInt64, at index: Int) -> UInt64 {
-    // SAFETY: checked here.
-    guard index >= 0, index < wordCount else { return 0 }
-    if unsafe atomic(index).pointee.load(ordering: .acquiring) & mask == 0 { return 0 }
-    return unsafe atomic(index).pointee
-      .bitwiseAnd(~mask, ordering: .acquiringAndReleasing).oldValue & mask
-  }
+  func take(_ mask: UInt64, at index: Int) -> UInt64 { marks.take(mask, at: index) }
 
   /// Whether a frame of the slot is marked.
-  func isMarked(_ frame: UInt64) -> Bool {
-    guard frame < frameCount else { return false }
-    // SAFETY: checked here.
-    return unsafe atomic(Int(frame / 64)).pointee.load(ordering: .acquiring) >> (frame % 64) & 1
-      != 0
-  }
+  func isMarked(_ frame: UInt64) -> Bool { marks.contains(frame) }
 
   /// Puts other marks in the place of those there are. **Requires** as many words as the log has.
-  func replaceMarks(by marks: [UInt64]) {
-    // SAFETY: checked here.
-    for (index, word) in marks.enumerated() where index < wordCount {
-      unsafe atomic(index).pointee.store(word, ordering: .releasing)
-    }
-  }
+  func replaceMarks(by words: [UInt64]) { marks.replace(by: words) }
 
   /// The marks as they are, bit 0 of word 0 for the first frame.
-  var snapshot: [UInt64] {
-    (0..<wordCount).map { unsafe atomic($0).pointee.load(ordering: .acquiring) }
-  }
+  var snapshot: [UInt64] { marks.snapshot }
 }
 
 extension DirtyLog: Hashable {

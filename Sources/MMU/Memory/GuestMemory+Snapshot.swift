@@ -6,11 +6,11 @@ extension GuestMemory {
   ///
   /// - Throws: as `HostMemory.snapshot()`.
   package func snapshot() throws(SnapshotError) -> GuestMemorySnapshot {
-    let slots = slots
+    let all = allSlots.slots
     return GuestMemorySnapshot(
-      host: try host.snapshot(), slots: slots, generation: generation,
-      privateRuns: attributes.runs,
-      logs: slots.slots.compactMap { slot in slot.dirtyLog.map { ($0, $0.snapshot) } })
+      host: try host.snapshot(), slots: savedSlots, privateRuns: attributes.runs,
+      logs: all.compactMap { slot in slot.dirtyLog.map { ($0, $0.snapshot) } },
+      missing: all.compactMap { slot in slot.missing.map { ($0, $0.snapshot) } })
   }
 
   /// Puts bytes, slots and logs back.
@@ -27,9 +27,10 @@ extension GuestMemory {
   ) throws(SnapshotError) {
     let changed = try host.restore(snapshot.host, sparing: tables ?? HPA(0)..<HPA(0))
     attributes.put(back: snapshot.privateRuns)
-    put(back: snapshot.slots, generation: tables == nil ? snapshot.generation : nil)
+    put(back: snapshot.slots, withGenerations: tables == nil)
+    for (pages, words) in snapshot.missing { pages.restore(words) }
     for (log, words) in snapshot.logs { log.replaceMarks(by: words) }
-    let logged = snapshot.slots.slots.filter { $0.activeLog != nil }
+    let logged = allSlots.slots.filter { $0.activeLog != nil }
     for slot in logged {
       guard let log = slot.activeLog, let first = slot.host?.frame else { continue }
       let end = first.wrappingAdd(slot.frameCount)

@@ -5,13 +5,18 @@ import Synchronization
 ///
 /// Readers take a whole `MemslotTable`; a change publishes a new one and a new generation. While a
 /// change is under way the generation carries a flag, and no MMIO entry is used or made (SPEC F2).
+///
+/// A machine with system-management mode has a second address space: the slots of the first and its
+/// own, which none of the first overlaps. Each has a generation of its own (SPEC T2).
 public final class GuestMemory: Sendable {
   /// The reservation.
   public let host: HostMemory
   /// Which frames are private.
   public let attributes = MemoryAttributes()
-  private let current: Guarded<MemslotTable>
-  private let generationWord: Atomic<UInt64>
+  private let normal: MemslotSpace
+  private let management: MemslotSpace?
+  /// The slots that system-management mode alone sees.
+  private let managementSlots = Guarded<MemslotTable>(.empty)
   /// Held for a whole update, so that updates come one after another.
   private let updating = Guarded(())
   private let tracker = Guarded<(any WriteTracker)?>(nil)
@@ -20,48 +25,113 @@ public final class GuestMemory: Sendable {
   public static let updateInProgress: UInt64 = 1 << 63
 
   /// Guest memory without slots.
-  public init(host: HostMemory, generation: UInt64 = 1) {
-    self.host = host
-    current = Guarded(.empty)
-    generationWord = Atomic(generation & ~Self.updateInProgress)
-  }
-
-  /// The generation now, with the flag.
-  public var generation: UInt64 { generationWord.load(ordering: .acquiring) }
-
-  /// The slots now.
-  public var slots: MemslotTable { current.withLock { $0 } }
-
-  /// Changes the slots as one step. Updates wait for one another, so neither closure may update.
   ///
   /// - Parameters:
-  ///   - change: makes the new table of the old.
+  ///   - generation: the first; its lowest bit is the space's where there are two.
+  ///   - hasSystemManagement: whether there is a second address space.
+  public init(host: HostMemory, generation: UInt64 = 1, hasSystemManagement: Bool = false) {
+    self.host = host
+    let count: UInt64 = hasSystemManagement ? 2 : 1
+    normal = MemslotSpace(generation: generation, number: 0, of: count)
+    management =
+      hasSystemManagement ? MemslotSpace(generation: generation, number: 1, of: count) : nil
+  }
+
+  /// The generation of the first space now, with the flag.
+  public var generation: UInt64 { normal.generation }
+
+  /// The slots of the first space now.
+  public var slots: MemslotTable { normal.slots }
+
+  /// The spaces that the machine has.
+  public var spaces: [AddressSpace] { management == nil ? [.normal] : AddressSpace.allCases }
+
+  /// The slots of a space now; those of the first where the machine lacks it.
+  public func slots(of space: AddressSpace) -> MemslotTable { self[space].slots }
+
+  /// The generation of a space now, with the flag.
+  public func generation(of space: AddressSpace) -> UInt64 { self[space].generation }
+
+  /// The slots of all spaces now.
+  public var allSlots: MemslotTable { self[.systemManagement].slots }
+
+  private subscript(space: AddressSpace) -> MemslotSpace {
+    space == .systemManagement ? management ?? normal : normal
+  }
+
+  /// Changes the slots of all spaces as one step. Updates wait for one another, so neither closure may
+  /// update.
+  ///
+  /// - Parameters:
+  ///   - change: makes the new table of the old; that of the first space.
   ///   - invalidate: called between publication and the end of the update, to drop what tables held
-  ///     of the old slots; gets the new generation.
-  /// - Throws: what `change` throws; then nothing happened, but the generation moved on.
+  ///     of the old slots; gets the first space's new generation.
+  /// - Throws: what `change` throws, or `overlap` with a slot of system-management mode; then nothing
+  ///   happened, but the generations moved on.
   public func update(
     _ change: (MemslotTable) throws(MemslotError) -> MemslotTable,
     invalidate: (UInt64) -> Void = { _ in }
   ) throws(MemslotError) {
     try updating.withLock { _ throws(MemslotError) in
-      generationWord.bitwiseOr(Self.updateInProgress, ordering: .acquiringAndReleasing)
-      let next = (generation & ~Self.updateInProgress &+ 1) & ~Self.updateInProgress
-      defer { generationWord.store(next, ordering: .releasing) }
-      let table = try change(slots)
-      current.withLock { $0 = table }
+      let next = normal.begin()
+      let nextManagement = management?.begin()
+      defer {
+        normal.end(next)
+        if let nextManagement { management?.end(nextManagement) }
+      }
+      let table = try change(normal.slots)
+      if let management {
+        management.slots = try MemslotTable(table.slots + managementSlots.withLock { $0.slots })
+      }
+      normal.slots = table
       invalidate(next)
     }
   }
 
-  /// Puts a table of before in force.
+  /// Changes the slots that system-management mode alone sees, as one step; otherwise as `update`.
   ///
-  /// - Parameter generation: the generation of then; `nil` for one that was never used.
-  func put(back table: MemslotTable, generation: UInt64?) {
-    updating.withLock { _ in
-      let next = (self.generation &+ 1) & ~Self.updateInProgress
-      current.withLock { $0 = table }
-      generationWord.store(generation ?? next, ordering: .releasing)
+  /// - Throws: also `unknownSpace` where the machine has no such mode.
+  public func updateManagement(
+    _ change: (MemslotTable) throws(MemslotError) -> MemslotTable,
+    invalidate: (UInt64) -> Void = { _ in }
+  ) throws(MemslotError) {
+    try updating.withLock { _ throws(MemslotError) in
+      guard let management else { throw .unknownSpace }
+      let next = management.begin()
+      defer { management.end(next) }
+      let own = try change(managementSlots.withLock { $0 })
+      management.slots = try MemslotTable(normal.slots.slots + own.slots)
+      managementSlots.withLock { $0 = own }
+      invalidate(next)
     }
+  }
+
+  /// Puts the slots of before in force.
+  ///
+  /// - Parameter saved: the slots of each space, those that system-management mode alone sees, and the
+  ///   generations of then; without generations they become ones that were never used.
+  func put(back saved: SavedSlots, withGenerations: Bool) {
+    updating.withLock { _ in
+      managementSlots.withLock { $0 = saved.managementOnly }
+      for (space, slots, generation) in saved.spaces {
+        let next = self[space].begin()
+        self[space].slots = slots
+        self[space].end(withGenerations ? generation : next)
+      }
+    }
+  }
+
+  /// The slots of all spaces at one moment.
+  struct SavedSlots: Sendable {
+    let spaces: [(AddressSpace, MemslotTable, UInt64)]
+    let managementOnly: MemslotTable
+  }
+
+  /// The slots of all spaces now.
+  var savedSlots: SavedSlots {
+    SavedSlots(
+      spaces: spaces.map { ($0, slots(of: $0), generation(of: $0)) },
+      managementOnly: managementSlots.withLock { $0 })
   }
 }
 
@@ -76,12 +146,22 @@ extension GuestMemory {
 
   /// A handle for walks by software: guest tables read through the slots of this moment.
   public var view: GuestView {
-    GuestView(slots: slots, host: host.view, tracker: tracker.withLock { $0 })
+    view(of: .normal)
+  }
+
+  /// As `view`, through the slots of a space.
+  public func view(of space: AddressSpace) -> GuestView {
+    GuestView(slots: slots(of: space), host: host.view, tracker: tracker.withLock { $0 })
   }
 
   /// A view whose writes nobody hears of: for the tracker itself.
   @usableFromInline
   var untrackedView: GuestView { GuestView(slots: slots, host: host.view, tracker: nil) }
+
+  /// A view of what is there: pages that are missing are holes, and nobody is asked for them.
+  public var presentView: GuestView {
+    GuestView(slots: slots, host: host.view, tracker: nil, asksForPages: false)
+  }
 
   /// Has every write through views from now on told to an MMU that shadows tables. The memory does
   /// not keep it alive.
@@ -106,6 +186,8 @@ public struct GuestView: EntryMemory {
   let slots: MemslotTable
   let host: HostView
   let tracker: (any WriteTracker)?
+  /// Whether a page that is missing is asked for.
+  var asksForPages = true
 
   /// Reads one entry.
   @_specialize(where Entry == UInt32)
@@ -188,6 +270,9 @@ public struct GuestView: EntryMemory {
     var hint = 0
     guard let slot = slots.slot(for: gpa.frame, hint: &hint), let pfn = slot.pfn(of: gpa.frame)
     else { return nil }
+    if let missing = slot.missing, missing.lacks(gpa.frame.rawValue &- slot.base.rawValue) {
+      guard asksForPages, missing.fetch(gpa.frame, of: slot, to: host) == nil else { return nil }
+    }
     return (pfn.baseAddress.wrappingAdd(gpa.offset(in: .size4KiB)), slot)
   }
 }

@@ -2,8 +2,8 @@
 public struct GuestMemorySnapshot: Sendable {
   /// The bytes.
   public let host: HostSnapshot
-  let slots: MemslotTable
-  let generation: UInt64
+  let slots: GuestMemory.SavedSlots
   let privateRuns: [Range<UInt64>]
   let logs: [(log: DirtyLog, words: [UInt64])]
+  let missing: [(pages: MissingPages, words: [UInt64])]
 }

@@ -6,7 +6,7 @@ public import Paging
 public struct Memslot: Sendable, Hashable {
   /// What a slot allows.
   public struct Flags: OptionSet, Sendable, Hashable {
-    /// Bit 0 read-only, 1 log dirty pages, 2 violations become #VE.
+    /// Bit 0 read-only, 1 log dirty pages, 2 violations become #VE, 3 D is not to be relied on.
     public let rawValue: UInt8
     /// Takes the bits as they are.
     public init(rawValue: UInt8) { self.rawValue = rawValue }
@@ -16,6 +16,9 @@ public struct Memslot: Sendable, Hashable {
     public static var logsDirtyPages: Flags { Flags(rawValue: 2) }
     /// A violation of the slot's mapped pages is the guest's #VE, where the vCPU takes it (SPEC E15).
     public static var convertsViolations: Flags { Flags(rawValue: 4) }
+    /// Its writes are found by taking W away, whatever the method of its log: where hardware would log
+    /// the addresses of a guest's guest (SPEC E2).
+    public static var dirtyByProtection: Flags { Flags(rawValue: 8) }
   }
 
   /// The number it is known by.
@@ -34,11 +37,14 @@ public struct Memslot: Sendable, Hashable {
   public var backing: PageSize
   /// Where its written pages are recorded while `flags` say so.
   public var dirtyLog: DirtyLog?
+  /// The pages that are not on this host yet, where some may be missing.
+  public var missing: MissingPages?
 
   /// A slot.
   public init(
     id: Int, base: GFN, frameCount: UInt64, host: HPA?, flags: Flags = [],
-    backing: PageSize = .size1GiB, dirtyLog: DirtyLog? = nil, privateHost: HPA? = nil
+    backing: PageSize = .size1GiB, dirtyLog: DirtyLog? = nil, privateHost: HPA? = nil,
+    missing: MissingPages? = nil
   ) {
     self.id = id
     self.base = base
@@ -47,6 +53,7 @@ public struct Memslot: Sendable, Hashable {
     self.flags = flags
     self.backing = backing
     self.dirtyLog = dirtyLog
+    self.missing = missing
     self.privateHost = privateHost
   }
 
@@ -85,11 +92,13 @@ public struct Memslot: Sendable, Hashable {
   }
 
   /// The largest level at which a frame may be mapped: the page lies inside the slot, guest and host
-  /// frame are aligned alike, the host's backing is as large, and no dirty pages are logged
-  /// (SPEC F11).
+  /// frame are aligned alike, the host's backing is as large, no dirty pages are logged and no page is
+  /// missing (SPEC F11).
   @inlinable
   public func largestLevel(for gfn: GFN, upTo limit: Level) -> Level {
-    guard let host, !flags.contains(.logsDirtyPages) else { return .pageTable }
+    guard let host, !flags.contains(.logsDirtyPages), missing?.isComplete ?? true else {
+      return .pageTable
+    }
     var level = Level.pageTable
     while level < limit {
       let size = PageSize(shift: 3 &+ 9 &* level.above.rawValue)

@@ -11,7 +11,13 @@ public final class MemslotTable: Sendable {
   /// The most slots a table holds (SPEC T8).
   public static let capacity = 32_768
 
-  private init(sorted slots: [Memslot]) { self.slots = slots }
+  /// Whether some slot may lack pages that somebody must bring first.
+  @usableFromInline let mayLackPages: Bool
+
+  private init(sorted slots: [Memslot]) {
+    self.slots = slots
+    mayLackPages = slots.contains { $0.missing != nil }
+  }
 
   /// A table of many slots at once.
   ///
@@ -120,6 +126,8 @@ public enum MemslotError: Error, Sendable, Hashable {
   case hasPrivateMemory(id: Int)
   /// The table is full.
   case tooMany
+  /// The machine has no system-management mode.
+  case unknownSpace
 }
 
 extension MemslotError: CustomStringConvertible {
@@ -132,6 +140,7 @@ extension MemslotError: CustomStringConvertible {
     case .overlap(let id, let other): "memslot \(id) overlaps memslot \(other)"
     case .duplicate(let id): "memslot \(id) exists already"
     case .unknown(let id): "there is no memslot \(id)"
+    case .unknownSpace: "the machine has no system-management mode"
     case .hasPrivateMemory(let id):
       "memslot \(id) has private memory, so that it is neither moved nor changed"
     case .tooMany: "more than \(MemslotTable.capacity) memslots"

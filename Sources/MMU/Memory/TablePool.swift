@@ -17,6 +17,18 @@ public final class TablePool: Sendable {
     var returned: [PFN] = []
     var inUse = 0
     var highWater = 0
+    /// How many pages were ever taken, and the count when each was taken last, by its number.
+    var taken: UInt64 = 0
+    var stamps: [UInt64] = []
+
+    /// Notes that a page is in use from now on.
+    mutating func use(_ index: Int) {
+      inUse += 1
+      highWater = max(highWater, inUse)
+      taken += 1
+      while stamps.count <= index { stamps.append(0) }
+      stamps[index] = taken
+    }
   }
 
   /// A pool over the pages from `first`. **Requires** that host memory holds `limit` of them.
@@ -34,15 +46,13 @@ public final class TablePool: Sendable {
   public func take() -> PFN? {
     state.withLock { state in
       if let page = state.returned.popLast() {
-        state.inUse += 1
-        state.highWater = max(state.highWater, state.inUse)
+        state.use(Int(page.rawValue &- first.rawValue))
         return page
       }
       guard state.fresh < limit else { return nil }
       defer {
+        state.use(state.fresh)
         state.fresh += 1
-        state.inUse += 1
-        state.highWater = max(state.highWater, state.inUse)
       }
       return first.wrappingAdd(UInt64(state.fresh))
     }
@@ -61,6 +71,16 @@ public final class TablePool: Sendable {
 
   /// Puts the use of pages back to what it was, with what the pages hold.
   func restore(_ snapshot: State) { state.withLock { $0 = snapshot } }
+
+  /// Whether a page can be taken now.
+  var hasRoom: Bool { state.withLock { !$0.returned.isEmpty || $0.fresh < limit } }
+
+  /// How many pages have been taken since each of these. **Requires** pages in use.
+  func ages(of pages: [PFN]) -> [UInt64] {
+    state.withLock { state in
+      pages.map { state.taken - state.stamps[Int($0.rawValue &- first.rawValue)] }
+    }
+  }
 
   /// Pages in use now. **Units** pages.
   public var inUse: Int { state.withLock { $0.inUse } }

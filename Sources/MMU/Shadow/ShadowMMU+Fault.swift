@@ -69,6 +69,7 @@ extension ShadowMMU {
     if root.isInvalid { return .retry }
     if let gpa = lastMMIO(exit, on: cpu) {
       tally.mmioCached += 1
+      noteMistake(gpa.frame)
       return .emulate(gpa)
     }
     if exit.isMalformed, let outcome = lookUpMMIO(exit, root, on: &cpu) { return outcome }
@@ -136,6 +137,7 @@ extension ShadowMMU {
     if let slot {
       if isWrite, slot.flags.contains(.readOnly) { return .emulate(gpa) }
       guard slot.host != nil else { return .failed(.unbacked(gfn)) }
+      if let error = memory.fetchMissing(gfn, of: slot) { return .failed(error) }
       if isBeingUnmapped(gfn) { return .retry }
       // A leaf that nobody can mark as written keeps its write for software.
       if isWrite, entry?.isDirty == false { return .perform(gpa) }
@@ -192,8 +194,7 @@ extension ShadowMMU {
     generation = now
     slots = memory.slots
     slotHint = 0
-    let count = encoder.layout.mmio?.generationCount ?? .max
-    let nowEra = (now & ~GuestMemory.updateInProgress) / count
+    let nowEra = encoder.layout.mmio?.era(of: now & ~GuestMemory.updateInProgress) ?? 0
     if nowEra != era {
       era = nowEra
       zapAll()

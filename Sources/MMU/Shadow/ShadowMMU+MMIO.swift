@@ -35,10 +35,8 @@ extension ShadowMMU {
       if spte == encoder.layout.nonPresent, encoder.layout.noTrap != nil { return nil }
       // Zapped or mapped meanwhile: the processor faults again, if at all.
       if isMapped || encoder.isZapped(spte) { return .retry }
-      let step = WalkStep(
-        level: page.role.level, entryAddress: page.place(of: index).rawValue,
-        entry: spte.rawValue, kind: .reserved)
-      return .failed(.malformedEntry(page.frame(of: index).baseAddress, [step]))
+      return .failed(
+        .malformedEntry(page.frame(of: index).baseAddress, steps(to: exit.gva, below: root)))
     }
     let gfn = mmio.gfn(of: spte)
     let entryGeneration = mmio.generation(of: spte)
@@ -50,6 +48,7 @@ extension ShadowMMU {
     }
     tally.mmioCached += 1
     notify(.mmioHit(gfn: gfn, spte: spte, generation: entryGeneration))
+    noteMistake(gfn)
     var permissions: Permissions = .read
     if mmio.mask.accessMask == 6 {
       if mmio.access(of: spte) & 2 != 0 { permissions.insert(.write) }
@@ -57,6 +56,35 @@ extension ShadowMMU {
       remember(exit.gva, gfn, permissions, on: &cpu)
     }
     return .emulate(gfn.baseAddress.wrappingAdd(exit.gva.offset(in: .size4KiB)))
+  }
+
+  /// The entries on the way to an address, for reports.
+  @usableFromInline
+  func steps(to gva: GVA, below root: ShadowPage) -> [WalkStep] {
+    var steps: [WalkStep] = []
+    var page = root
+    while true {
+      let place = page.place(of: page.index(of: gva))
+      let spte = load(place)
+      steps.append(
+        WalkStep(
+          level: page.role.level, entryAddress: place.rawValue, entry: spte.rawValue,
+          kind: encoder.format.kind(of: spte.rawValue, at: page.role.level)))
+      guard encoder.isPresent(spte), !encoder.isLeaf(spte, at: page.role.level),
+        let child = registry.page(at: encoder.pfn(of: spte))
+      else { return steps }
+      page = child
+    }
+  }
+
+  /// Notes where a drill lets an entry of another era answer for memory.
+  @usableFromInline
+  func noteMistake(_ gfn: GFN) {
+    guard let mmio = encoder.layout.mmio, !mmio.mask.generations.zapsAtWrap,
+      slots.slot(for: gfn, hint: &slotHint) != nil
+    else { return }
+    tally.mmioMistaken += 1
+    notify(.mmioMistaken(gfn: gfn, generation: mmio.truncated(generation)))
   }
 
   /// Makes the next access to a frame without a slot exit as a malformed entry (SPEC F3).

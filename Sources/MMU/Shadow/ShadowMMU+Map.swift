@@ -44,6 +44,7 @@ extension ShadowMMU {
         role.isTop ? makePage(gfn, role) : self.page(gfn, role)
       guard let child = found else { return .exhausted }
       guard isUnchanged(mapping.walk, at: level.below, format) else { return .changed }
+      syncTables(below: child)
       link(child, under: page, index)
       child.writeCount = 0
       child.lastFault = faultCount

@@ -165,10 +165,9 @@ extension ShadowMMU {
     tally.pagesZapped += 1
     notify(.pageZapped(level: page.role.level, gfn: page.gfn, reason))
     for index in 0..<512 { drop(page, index) }
-    for parent in page.parents {
+    while let parent = page.parents.popLast() {
       store(parent.page.place(of: parent.index), vacancy(of: parent.page, parent.index))
     }
-    page.parents.removeAll(keepingCapacity: true)
     registry.retire(page)
     markInStep(page)
     if page.role.isTop { topRoots = topRoots.filter { $0.value !== page } }

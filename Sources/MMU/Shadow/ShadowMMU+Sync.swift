@@ -72,6 +72,20 @@ extension ShadowMMU {
     while let page = unsyncPages.last { sync(page) }
   }
 
+  /// Brings in step what a table leads to, before it is linked anew: to a vCPU that could not use the
+  /// tables below until now, nothing that they held earlier may show, and no flush says so (SPEC F6).
+  @usableFromInline
+  func syncTables(below table: ShadowPage) {
+    if table.role.level == .pageTable { return }
+    // From the end: the place of a page that leaves the list goes to the last one, seen already.
+    var index = unsyncPages.count
+    while index > 0 {
+      index -= 1
+      let page = unsyncPages[index]
+      if page.isBelow(table) { sync(page) }
+    }
+  }
+
   /// Brings one leaf table in step, and tracks its writes again.
   @usableFromInline
   func sync(_ page: ShadowPage) {

@@ -108,13 +108,23 @@ final class ShadowPage {
     records[index].gfn = frame
   }
 
+  /// Whether some entry of a page leads here, through tables between.
+  @usableFromInline
+  func isBelow(_ page: ShadowPage) -> Bool {
+    guard page.role.level > role.level else { return false }
+    return parents.contains { $0.page === page || $0.page.isBelow(page) }
+  }
+
   @usableFromInline
   func removeParent(_ parent: ShadowPage, _ index: Int) {
-    guard
-      let position = parents.firstIndex(where: { $0.page === parent && $0.index == index })
-    else { return }
-    parents.swapAt(position, parents.count - 1)
-    parents.removeLast()
+    var position = parents.count
+    while position > 0 {
+      position -= 1
+      guard parents[position].page === parent, parents[position].index == index else { continue }
+      parents.swapAt(position, parents.count - 1)
+      parents.removeLast()
+      return
+    }
   }
 }
 

@@ -6,6 +6,8 @@ public struct TDPContext: Sendable {
   public let index: Int
   /// The root table in use.
   public internal(set) var root: PFN
+  /// Which slots the vCPU sees.
+  public internal(set) var space = AddressSpace.normal
   /// What the vCPU's faults amounted to.
   public var counters = MMUCounters()
   @usableFromInline var rootEpoch: UInt64

@@ -12,10 +12,15 @@ extension TDPMMU {
 
   /// - Parameter others: table pages of the pool that this MMU's roots do not lead to.
   func audit(besides others: Set<PFN>) -> [String] {
-    let slots = memory.slots
+    let slots = memory.spaces.map { memory.slots(of: $0) }
+    let spaces = roots.snapshot.state.spaces
     return roots.withState { roots, spares in
       var report = AuditReport(pages: others)
-      for root in roots { audit(root, at: encoder.rootLevel, first: 0, slots, &report) }
+      for root in roots {
+        report.hint = 0
+        audit(
+          root, at: encoder.rootLevel, first: 0, slots[spaces[root]?.rawValue ?? 0], &report)
+      }
       let inUse = pool.inUse - spares
       if inUse != report.pages.count {
         report.lines.append(

@@ -57,7 +57,7 @@ extension TDPMMU {
     slot id: Int, _ method: DirtyMethod, isInitiallySet: Bool = false, usesRings: Bool = false,
     splitBudget: Int = 0
   ) throws(DirtyLogError) {
-    guard let slot = memory.slots[id: id] else { throw .memslot(.unknown(id: id)) }
+    guard let slot = memory.allSlots[id: id] else { throw .memslot(.unknown(id: id)) }
     if slot.activeLog != nil { throw .running(slot: id) }
     if slot.privateHost != nil { throw .privateMemory(slot: id) }
     let marks = encoder.layout.masks
@@ -168,7 +168,7 @@ extension TDPMMU {
   /// - Returns: the entries whose places are free now.
   @discardableResult
   public func resetDirtyRings() -> [DirtyRingEntry] {
-    let slots = memory.slots
+    let slots = memory.allSlots
     return withRoots { roots in
       pacing.step(.dirtyMarks, isChange: true)
       let entries = rings.flatMap { $0.takeHarvested() }
@@ -192,11 +192,11 @@ extension TDPMMU {
 
   /// Moves what hardware has logged to the slots' logs.
   public func drainModificationLog(_ cpu: inout TDPContext) {
-    drain(cpu.modificationLog, to: cpu.dirtyRing, memory.slots)
+    drain(cpu.modificationLog, to: cpu.dirtyRing, memory.allSlots)
   }
 
   private func drainModificationLogs() {
-    let slots = memory.slots
+    let slots = memory.allSlots
     for log in logs.withLock({ Array($0.values) }) { drain(log.modifications, to: log.ring, slots) }
   }
 
@@ -221,7 +221,7 @@ extension TDPMMU {
   }
 
   private func logged(_ id: Int) throws(DirtyLogError) -> (Memslot, DirtyLog) {
-    guard let slot = memory.slots[id: id] else { throw .memslot(.unknown(id: id)) }
+    guard let slot = memory.allSlots[id: id] else { throw .memslot(.unknown(id: id)) }
     guard let log = slot.activeLog else { throw .notRunning(slot: id) }
     return (slot, log)
   }
@@ -278,7 +278,8 @@ extension TDPMMU {
   private func protected(_ spte: SPTE, at level: Level, _ method: DirtyMethod) -> SPTE {
     if method == .writeProtect { return encoder.writeProtected(spte) }
     let clean = encoder.cleaned(spte)
-    return level == .pageTable ? clean : encoder.writeProtected(clean)
+    let isNoticed = level == .pageTable && !encoder.isDirtyByProtection(spte)
+    return isNoticed ? clean : encoder.writeProtected(clean)
   }
 
   /// Marks pages in the vCPU's ring, or where there is none or it is full, in the bitmap.

@@ -32,9 +32,11 @@ extension TDPMMU {
   ) -> FaultOutcome {
     refresh(&cpu)
     let gfn = exit.gpa.frame
+    if cpu.slots.mayLackPages, let error = fetchMissing(gfn, on: &cpu) { return .failed(error) }
     if let last = cpu.lastMMIO, last.gfn == gfn, last.generation == cpu.generation {
       cpu.counters.mmioCached += 1
       notify(observer, .mmioRemembered(gfn: gfn))
+      noteMistake(gfn, on: &cpu, observer)
       return .emulate(exit.gpa)
     }
     if exit.isMalformed, let outcome = lookUpMMIO(exit.gpa, on: &cpu, observer) {
@@ -53,7 +55,10 @@ extension TDPMMU {
         }
       }
     }
-    let largest = slot?.largestLevel(for: gfn, upTo: limit) ?? .pageTable
+    var largest = slot?.largestLevel(for: gfn, upTo: limit) ?? .pageTable
+    while largest > .pageTable, tracked.touches(gfn, frames: span(of: largest)) {
+      largest = largest.below
+    }
     let info = FaultInfo(
       gpa: exit.gpa, gva: exit.gva, kind: exit.kind, isUser: exit.isUser, hasSlot: slot != nil,
       largestLevel: largest, vcpu: cpu.index)
@@ -70,6 +75,10 @@ extension TDPMMU {
     let isReadOnly = slot.flags.contains(.readOnly)
     if isReadOnly, exit.kind == .write { return .emulate(exit.gpa) }
     guard slot.host != nil else { return .failed(.unbacked(gfn)) }
+    if exit.kind == .write, tracked.touches(gfn, frames: 1) {
+      // Software walks the guest's tables where hardware wanted to write them.
+      return exit.isTableAccess ? .emulate(exit.gpa) : .perform(exit.gpa)
+    }
     let wanted = max(min(policy.mappingLevel(for: info), largest), .pageTable)
     let isDenied = nxHugePages && exit.kind == .fetch && wanted > .pageTable
     let level = isDenied ? .pageTable : wanted
@@ -94,20 +103,20 @@ extension TDPMMU {
   @inlinable
   func refresh(_ cpu: inout TDPContext) {
     pacing.step(.memslots, isChange: false)
-    let generation = memory.generation
+    let generation = memory.generation(of: cpu.space)
     // Under an update the slots change without the generation.
     if generation == cpu.generation, generation & GuestMemory.updateInProgress == 0 { return }
     cpu.generation = generation
-    cpu.slots = memory.slots
+    cpu.slots = memory.slots(of: cpu.space)
     cpu.lastMMIO = nil
     let era = era(of: generation)
     if era == cpu.rootEra { return }
     // Who replaces the root may have to wait for those who are inside.
     exit(&cpu)
-    beginEra(era)
+    beginEra(era, of: cpu.space)
     announce(&cpu)
-    cpu.generation = memory.generation
-    cpu.slots = memory.slots
+    cpu.generation = memory.generation(of: cpu.space)
+    cpu.slots = memory.slots(of: cpu.space)
   }
 
   /// Waits outside while the host changes what is behind a page, but not for ever.

@@ -40,8 +40,21 @@ extension TDPMMU {
       cpu.counters.mmioCached += 1
       cpu.lastMMIO = (gfn, cpu.generation)
       notify(observer, .mmioHit(gfn: gfn, spte: spte, generation: generation))
+      noteMistake(gfn, on: &cpu, observer)
       return .emulate(gpa)
     }
+  }
+
+  /// Notes where a drill lets an entry of another era answer for memory.
+  @inlinable
+  func noteMistake(
+    _ gfn: GFN, on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
+  ) {
+    guard let mmio = encoder.layout.mmio, !mmio.mask.generations.zapsAtWrap else { return }
+    var hint = 0
+    guard memory.slots.slot(for: gfn, hint: &hint) != nil else { return }
+    cpu.counters.mmioMistaken += 1
+    notify(observer, .mmioMistaken(gfn: gfn, generation: mmio.truncated(cpu.generation)))
   }
 
   /// The entries on the way to a frame, for reports.

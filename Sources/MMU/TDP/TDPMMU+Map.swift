@@ -93,7 +93,7 @@ extension TDPMMU {
       case .busy(let entry):
         waitForEntry(entry, on: &cpu, towards: gfn)
         return .retry
-      case .exhausted: return .failed(.tablePagesExhausted(limit: pool.limit))
+      case .exhausted: return recycle(on: &cpu)
       case .covered(let entry, let spte, let larger):
         if !encoder.permits(kind, spte),
           repaired(spte, at: larger, for: kind, of: slot) == nil
@@ -104,7 +104,7 @@ extension TDPMMU {
             let isSplit = split(
               entry, spte, at: larger, for: gfn, isDenied: isDenied, on: &cpu, observer)
           else {
-            return .failed(.tablePagesExhausted(limit: pool.limit))
+            return recycle(on: &cpu)
           }
           if !isSplit { return .retry }
           continue
@@ -186,16 +186,25 @@ extension TDPMMU {
     else { return nil }
     var permissions = Permissions.all.subtracting(policy.withheldPermissions(gfn: gfn))
     if nxHugePages, level > .pageTable { permissions.remove(.execute) }
+    let isTracked = tracked.touches(gfn, frames: 1)
     var request = LeafRequest(
       pfn: pfn, level: level, permissions: permissions,
       isHostWritable: !slot.flags.contains(.readOnly),
-      isWriteProtected: slot.activeLog?.method == .writeProtect && kind != .write,
-      isWrite: kind == .write,
-      suppressesExceptions: !slot.flags.contains(.convertsViolations))
+      isWriteProtected: isTracked || findsWritesByFault(slot) && kind != .write,
+      isMMUWritable: !isTracked, isWrite: kind == .write,
+      suppressesExceptions: !slot.flags.contains(.convertsViolations),
+      isDirtyByProtection: slot.flags.contains(.dirtyByProtection))
     if let (type, ignoresPAT) = policy.memoryType(gfn: gfn) {
       request.memoryType = type
       request.ignoresPAT = ignoresPAT
     }
     return encoder.leaf(request)
+  }
+
+  /// Whether a clean page of a slot must be without W.
+  @inlinable
+  func findsWritesByFault(_ slot: Memslot) -> Bool {
+    guard let log = slot.activeLog else { return false }
+    return log.method == .writeProtect || slot.flags.contains(.dirtyByProtection)
   }
 }

@@ -18,7 +18,7 @@ extension TDPMMU {
   /// - Returns: how many tables went.
   @discardableResult
   public func recoverNXHugePages() -> Int {
-    let slots = memory.slots
+    let slots = memory.allSlots
     var hint = 0
     let splits = nxSplits.oldestFirst.filter {
       slots.slot(for: $0.frames.lowerBound, hint: &hint)?.activeLog == nil

@@ -28,9 +28,9 @@ extension TDPMMU {
     pacing.wait(.roots, isChange: true) { [roots] in roots.isFree }
   }
 
-  /// The memslots of this moment.
+  /// The memslots of all address spaces at this moment.
   func currentSlots() -> MemslotTable {
     pacing.step(.memslots, isChange: false)
-    return memory.slots
+    return memory.allSlots
   }
 }

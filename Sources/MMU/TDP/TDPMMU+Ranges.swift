@@ -131,6 +131,7 @@ extension TDPMMU {
   }
 
   /// Frames under one entry of a level. **Units** frames.
+  @inlinable
   func span(of level: Level) -> UInt64 { 1 &<< UInt64(9 &* (level.rawValue &- 1)) }
 
   /// Calls for each entry of one table that covers frames of a range.

@@ -42,6 +42,7 @@ where
   /// Whether large pages may not be executed.
   public let nxHugePages: Bool
   @usableFromInline let nxSplits = NXSplits()
+  @usableFromInline let tracked = TrackedFrames()
 
   /// An MMU with an empty root table.
   ///
@@ -66,9 +67,13 @@ where
     self.memory = memory
     self.pool = pool
     host = PacedHost(memory.host.view, policy.pacing)
-    guard let root = pool.take() else { throw .tablePagesExhausted(limit: pool.limit) }
-    host.fill(page: root, with: encoder.layout.nonPresent.rawValue)
-    roots = TDPRoots(root, era: 0)
+    var tables: [PFN] = []
+    for _ in memory.spaces {
+      guard let root = pool.take() else { throw .tablePagesExhausted(limit: pool.limit) }
+      host.fill(page: root, with: encoder.layout.nonPresent.rawValue)
+      tables.append(root)
+    }
+    roots = TDPRoots(tables)
   }
 
   /// Table pages in use. **Units** pages.
@@ -82,7 +87,7 @@ where
     let modifications = ModificationLog()
     logs.withLock { $0[index] = (ring, modifications) }
     return TDPContext(
-      index: index, roots.take(), place: walkers.register(), ring: ring,
+      index: index, roots.take(.normal), place: walkers.register(), ring: ring,
       modificationLog: modifications,
       exceptionArea: exceptionAreas.indices.contains(index) ? exceptionAreas[index] : nil)
   }
@@ -106,7 +111,7 @@ where
       waitForRoots()
       roots.drop(cpu.root, emptying: freeChildren)
       waitForRoots()
-      (cpu.root, cpu.rootEpoch, cpu.rootEra) = roots.take()
+      (cpu.root, cpu.rootEpoch, cpu.rootEra) = roots.take(cpu.space)
       cpu.lastMMIO = nil
       cpu.needsFlush = true
       announce(&cpu)
@@ -146,24 +151,30 @@ where
     if let spare = roots.takeSpare() { pool.give(back: spare) }
   }
 
-  /// Replaces the root by an empty one; the old tables are freed when the last vCPU leaves them.
+  /// Replaces the roots by empty ones; the old tables are freed when the last vCPU leaves them.
   public func invalidateAll() {
-    replaceRoot(era: era(of: memory.generation), onlyLater: false)
+    for space in memory.spaces {
+      replaceRoot(of: space, era: era(of: memory.generation(of: space)), onlyLater: false)
+    }
   }
 
-  /// Replaces the root where the one in force holds MMIO entries of an era before this one (SPEC T2).
+  /// Replaces a space's root where the one in force holds MMIO entries of an era before this one
+  /// (SPEC T2).
   @usableFromInline
-  func beginEra(_ era: UInt64) { replaceRoot(era: era, onlyLater: true) }
+  func beginEra(_ era: UInt64, of space: AddressSpace) {
+    replaceRoot(of: space, era: era, onlyLater: true)
+  }
 
-  /// How often the generations that MMIO entries can hold have wrapped.
+  /// How often the generations that MMIO entries can hold have wrapped. The bits that tell the address
+  /// space are the lowest, so that they do not count.
   @inlinable
   func era(of generation: UInt64) -> UInt64 {
-    (generation & ~GuestMemory.updateInProgress) / (encoder.layout.mmio?.generationCount ?? .max)
+    encoder.layout.mmio?.era(of: generation & ~GuestMemory.updateInProgress) ?? 0
   }
 
-  private func replaceRoot(era: UInt64, onlyLater: Bool) {
+  private func replaceRoot(of space: AddressSpace, era: UInt64, onlyLater: Bool) {
     waitForRoots()
-    roots.replace(era: era, onlyLater: onlyLater, emptying: freeChildren) {
+    roots.replace(of: space, era: era, onlyLater: onlyLater, emptying: freeChildren) {
       host.fill(page: $0, with: encoder.layout.nonPresent.rawValue)
     }
   }
@@ -221,9 +232,9 @@ where
   }
 
   /// Returns the tables below a root. **Requires** that no vCPU can walk them.
-  private func freeChildren(of root: PFN) {
+  func freeChildren(of root: PFN) {
     // What hardware noted of writes is not to be lost with the entries.
-    let slots = dirtyBitUsers.load(ordering: .acquiring) > 0 ? memory.slots : nil
+    let slots = dirtyBitUsers.load(ordering: .acquiring) > 0 ? memory.allSlots : nil
     freeChildren(of: root, at: encoder.rootLevel, first: 0, slots)
   }
 

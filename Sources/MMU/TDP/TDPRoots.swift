@@ -3,26 +3,36 @@ public import Synchronization
 
 /// The root tables of a TDP MMU, counted.
 ///
-/// The MMU holds one reference on the root in force and each vCPU one on the root it uses. A root
+/// The MMU holds one reference on each address space's root in force and each vCPU one on the root it
+/// uses. A root
 /// that is replaced stays whole until the last vCPU has left it, so nobody walks a freed table.
-/// Each vCPU brings a spare page: with n vCPUs at most n roots are in use besides the one in force,
-/// so a replacement never lacks a page.
+/// Each vCPU brings a spare page: with n vCPUs at most n roots are in use besides those in force, so a replacement never lacks a page.
 @usableFromInline
 final class TDPRoots: Sendable {
   /// The roots and who uses them.
   struct State {
-    var current: PFN
+    /// The root in force of each address space, by the space's number.
+    var current: [PFN]
+    /// Which space a root is of.
+    var spaces: [PFN: AddressSpace]
     var references: [PFN: Int]
     var spares: [PFN] = []
-    var era: UInt64
+    /// The era of each space's MMIO entries.
+    var eras: [UInt64]
   }
 
   private let state: Guarded<State>
   /// Counts replacements, so that a vCPU sees one without a lock.
   @usableFromInline let epoch = Atomic<UInt64>(0)
 
-  init(_ root: PFN, era: UInt64) {
-    state = Guarded(State(current: root, references: [root: 1], era: era))
+  /// - Parameter roots: one for each address space.
+  init(_ roots: [PFN]) {
+    state = Guarded(
+      State(
+        current: roots,
+        spaces: Dictionary(uniqueKeysWithValues: zip(roots, AddressSpace.allCases)),
+        references: Dictionary(uniqueKeysWithValues: roots.map { ($0, 1) }),
+        eras: roots.map { _ in 0 }))
   }
 
   /// Pages that wait to become roots. **Units** pages.
@@ -37,13 +47,14 @@ final class TDPRoots: Sendable {
   /// Takes a spare page away.
   func takeSpare() -> PFN? { state.withLock { $0.spares.popLast() } }
 
-  /// Takes a reference on the root in force.
+  /// Takes a reference on a space's root in force.
   ///
   /// - Returns: the root, the number of its replacement, and the era of its MMIO entries.
-  func take() -> (root: PFN, epoch: UInt64, era: UInt64) {
+  func take(_ space: AddressSpace) -> (root: PFN, epoch: UInt64, era: UInt64) {
     state.withLock { state in
-      state.references[state.current, default: 0] += 1
-      return (state.current, epoch.load(ordering: .acquiring), state.era)
+      let root = state.current[space.rawValue]
+      state.references[root, default: 0] += 1
+      return (root, epoch.load(ordering: .acquiring), state.eras[space.rawValue])
     }
   }
 
@@ -57,17 +68,20 @@ final class TDPRoots: Sendable {
   /// Puts an empty root in force.
   ///
   /// - Parameters:
+  ///   - space: whose root.
   ///   - era: the era of the MMIO entries to come.
   ///   - onlyLater: whether a root of this era or a later one may stay.
   ///   - empty: frees the tables below a root that nobody uses any more.
   ///   - prepare: fills a page with entries that map nothing.
   func replace(
-    era: UInt64, onlyLater: Bool, emptying empty: (PFN) -> Void, _ prepare: (PFN) -> Void
+    of space: AddressSpace, era: UInt64, onlyLater: Bool, emptying empty: (PFN) -> Void,
+    _ prepare: (PFN) -> Void
   ) {
     state.withLock { state in
-      if onlyLater, state.era >= era { return }
-      state.era = max(state.era, era)
-      let old = state.current
+      let number = space.rawValue
+      if onlyLater, state.eras[number] >= era { return }
+      state.eras[number] = max(state.eras[number], era)
+      let old = state.current[number]
       epoch.add(1, ordering: .acquiringAndReleasing)
       guard let root = state.spares.popLast() else {
         // Every other page is some vCPU's root, so no vCPU uses the one in force.
@@ -75,7 +89,8 @@ final class TDPRoots: Sendable {
         return prepare(old)
       }
       prepare(root)
-      state.current = root
+      state.current[number] = root
+      state.spaces[root] = space
       state.references[root] = 1
       Self.drop(old, in: &state, emptying: empty)
     }
@@ -112,6 +127,7 @@ final class TDPRoots: Sendable {
     let count = state.references[root, default: 1] - 1
     state.references[root] = count == 0 ? nil : count
     guard count == 0 else { return }
+    state.spaces[root] = nil
     empty(root)
     state.spares.append(root)
   }

@@ -35,7 +35,9 @@ extension TDXMMU {
     }
     try replace(place, by: shared.encoder.layout.nonPresent) { module.pageRemove(gfn, level) }
     let first = shared.encoder.pfn(of: spte)
-    for index in 0..<level.pageSize.frames { shared.host.view.clear(page: first.wrappingAdd(index)) }
+    for index in 0..<level.pageSize.frames {
+      shared.host.view.clear(page: first.wrappingAdd(index))
+    }
   }
 
   private func leaf(_ gfn: GFN, _ level: Level) -> (place: HPA, spte: SPTE)? {

@@ -147,7 +147,8 @@ extension VCPUState {
   mutating func emulate(
     _ gva: GVA, for access: Guest.Access, at gpa: GPA?, _ exits: inout AccessExits
   ) -> Destination? {
-    switch guest.translate(gva, for: access, in: mmu.memory.view, Commit()) {
+    let view = mmu.memory.view(of: mmu.addressSpace(of: context))
+    switch guest.translate(gva, for: access, in: view, Commit()) {
     case .success(let translation):
       guard let gpa else {
         let isUser = guest.permissions(of: translation.rights).contains(.user)

@@ -45,7 +45,7 @@ extension VCPUState where Guest == X86Processor {
   private mutating func move(
     _ body: (inout X86Processor, borrowing GuestView) -> Result<TLBInvalidation, RegisterFault>
   ) throws(RegisterFault) {
-    let view = mmu.memory.view
+    let view = mmu.memory.view(of: mmu.addressSpace(of: context))
     let scope = try change { body(&$0, view) }.get()
     tlb.invalidate(scope)
     registersChanged(dropping: scope)

@@ -32,6 +32,8 @@ where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
   @usableFromInline var tlbMisses = 0
   @usableFromInline var faults: [UInt8: Int] = [:]
   @usableFromInline var faultAddress: GVA?
+  /// The registers that a system-management interrupt has put aside.
+  var interrupted: Guest?
 
   init(
     index: Int, guest: Guest, mmu: MMU, bus: MMIOBus, observer: Observer, tlb: TLBGeometry

@@ -111,6 +111,10 @@ public enum FaultError: Error, Sendable, Hashable {
   case dirtyRingFull(vcpu: Int)
   /// The page is of the other kind: private where it was used as shared, or the other way round.
   case memoryFault(GPA, isPrivate: Bool)
+  /// The page has not come from another host yet: the access may be repeated.
+  case pageNotYet(GFN)
+  /// The page will never come.
+  case pageLost(GFN)
   /// The vCPU may not enter the guest, and why.
   case cannotRun(reason: String)
   /// Whoever owns the tables refuses to map the page, and why.
@@ -140,6 +144,8 @@ extension FaultError: CustomStringConvertible {
     case .dirtyRingFull(let vcpu): "the dirty ring of vCPU \(vcpu) is full"
     case .memoryFault(let gpa, let isPrivate):
       "a \(isPrivate ? "private" : "shared") access to \(gpa), which is of the other kind"
+    case .pageNotYet(let gfn): "the page of guest frame \(gfn) has not come yet"
+    case .pageLost(let gfn): "the page of guest frame \(gfn) cannot be had"
     case .cannotRun(let reason): "the guest cannot run: \(reason)"
     case .refused(let gpa, let reason): "\(gpa) cannot be mapped: \(reason)"
     case .livelock(let gpa): "the access to \(gpa) exits again and again"

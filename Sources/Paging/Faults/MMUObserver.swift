@@ -16,6 +16,9 @@ public enum MMUEvent: Sendable, Hashable {
   case mmioHit(gfn: GFN, spte: SPTE, generation: UInt64)
   /// An MMIO entry of an older generation was found; the fault goes on in full.
   case mmioStale(gfn: GFN, entryGeneration: UInt64, generation: UInt64)
+  /// An MMIO entry answered for a frame that has a memslot by now: its generation has come round
+  /// again. Only where entries outlive the wrap of generations.
+  case mmioMistaken(gfn: GFN, generation: UInt64)
   /// A policy said something other than "go on".
   case verdict(FaultVerdict, gpa: GPA)
   /// A compare-exchange on an entry was lost to somebody else.

@@ -103,7 +103,8 @@ public struct ZapCandidate: Sendable, Hashable {
   public let gfn: GFN
   /// Its level.
   public let level: Level
-  /// Since it was used. **Units** faults.
+  /// Since it was used. **Units** faults; under a second level, whose hardware does not tell, since it
+  /// was linked, in faults that linked a table.
   public let age: UInt64
 
   /// A candidate.

@@ -29,7 +29,8 @@ public struct MMIOEncoding: Sendable, Hashable {
     lowShift = UInt64(generationLow == 0 ? 0 : generationLow.trailingZeroBitCount)
     lowWidth = UInt64(generationLow.nonzeroBitCount)
     highShift = UInt64(generationHigh == 0 ? 0 : generationHigh.trailingZeroBitCount)
-    generationCount = 1 << UInt64(generationLow.nonzeroBitCount + generationHigh.nonzeroBitCount)
+    let bits = generationLow.nonzeroBitCount + generationHigh.nonzeroBitCount
+    generationCount = 1 << UInt64(min(bits, mask.generations.bits))
     legalAddressMask = ((1 << UInt64(physicalAddressWidth)) - 1) & ~0xFFF
     forcedMask = relocation.forcedMask
     gfnMask = relocation.holdableAddressMask & legalAddressMask
@@ -56,6 +57,7 @@ public struct MMIOEncoding: Sendable, Hashable {
   public func encode(gfn: GFN, access: UInt64, generation: UInt64) -> SPTE? {
     let gpa = gfn.baseAddress.rawValue
     guard gfn.rawValue &>> 52 == 0, gpa & ~gfnMask == 0 else { return nil }
+    let generation = truncated(generation)
     let low = (generation &<< lowShift) & generationLow
     let high = ((generation &>> lowWidth) &<< highShift) & generationHigh
     let moved = (gpa & forcedMask) &<< relocationShift
@@ -81,6 +83,13 @@ public struct MMIOEncoding: Sendable, Hashable {
   public func generation(of spte: SPTE) -> UInt64 {
     (spte.rawValue & generationLow) &>> lowShift
       | ((spte.rawValue & generationHigh) &>> highShift) &<< lowWidth
+  }
+
+  /// How often the generations had wrapped when one of them was in force; 0 for ever where entries
+  /// outlive the wrap.
+  @inlinable
+  public func era(of generation: UInt64) -> UInt64 {
+    mask.generations.zapsAtWrap ? generation / generationCount : 0
   }
 
   /// A generation as an entry can keep it.
@@ -181,12 +190,9 @@ extension MMIOEncoding {
     if mask.accessMask & gfnMask != 0 {
       try refuse("the MMIO access mask overlaps address bits", mask.accessMask & gfnMask, "GFN")
     }
-    if let present = fields.first(where: { $0.role == .mmuPresent })?.field,
-      mask.accessMask & present.mask != 0
-    {
-      try refuse(
-        "the MMIO access mask makes the entry present", mask.accessMask & present.mask,
-        present.name)
+    if let present = fields.first(where: { $0.role == .mmuPresent })?.field {
+      let bits = present.mask & (mask.accessMask | generation | mask.value | forcedMask)
+      if bits != 0 { try refuse("an MMIO entry would be MMU-present", bits, present.name) }
     }
     if moved & generation != 0 {
       try refuse("relocated GFN bits overlap the generation", moved & generation, "generation")

@@ -23,6 +23,8 @@ public struct LeafRequest: Sendable, Hashable {
   public var isWrite: Bool
   /// The guest page's protection key, where the encoder has room for it. **Bits** 3:0.
   public var protectionKey: UInt8
+  /// Whether writes must be found by taking W away though hardware keeps D (SPEC E2, A/D kind 2).
+  public var isDirtyByProtection: Bool
   /// Whether a violation of the leaf is an exit and never the guest's own exception (SPEC E15).
   public var suppressesExceptions: Bool
 
@@ -32,7 +34,8 @@ public struct LeafRequest: Sendable, Hashable {
     pfn: PFN, level: Level, permissions: Permissions, isHostWritable: Bool = true,
     isWriteProtected: Bool = false, isMMUWritable: Bool = true,
     memoryType: MemoryType = .writeBack, ignoresPAT: Bool = true, isPrefetch: Bool = false,
-    isWrite: Bool = false, protectionKey: UInt8 = 0, suppressesExceptions: Bool = true
+    isWrite: Bool = false, protectionKey: UInt8 = 0, suppressesExceptions: Bool = true,
+    isDirtyByProtection: Bool = false
   ) {
     self.pfn = pfn
     self.level = level
@@ -45,6 +48,7 @@ public struct LeafRequest: Sendable, Hashable {
     self.isPrefetch = isPrefetch
     self.isWrite = isWrite
     self.protectionKey = protectionKey
+    self.isDirtyByProtection = isDirtyByProtection
     self.suppressesExceptions = suppressesExceptions
   }
 }
@@ -137,6 +141,12 @@ extension SPTEEncoder {
     guard masks.accessed != 0 else { return false }
     guard masks.adKind != 0 else { return true }
     return (spte.rawValue & masks.adKind) &>> UInt64(masks.adKind.trailingZeroBitCount) != 1
+  }
+
+  /// Whether writes through an entry are found by taking W away alone: A/D kind 1 or 2 (SPEC E2).
+  @inlinable
+  public func isDirtyByProtection(_ spte: SPTE) -> Bool {
+    spte.rawValue & layout.masks.adKind != 0
   }
 
   /// Whether a present leaf lets an access through as it stands (SPEC E10).

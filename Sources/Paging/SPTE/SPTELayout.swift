@@ -24,6 +24,8 @@ public struct SPTELayout: Sendable {
   public let physicalAddressWidth: Int
   /// What entries that lead to tables and guest memory hold in the encryption bits (E17).
   public let encryptionValue: UInt64
+  /// The L1TF form of MMIO entries (E8).
+  public let relocation: MMIORelocation
   /// How MMIO is cached, or `nil` where it is not.
   public let mmio: MMIOEncoding?
   /// The fields' masks.
@@ -52,6 +54,7 @@ public struct SPTELayout: Sendable {
     self.physicalAddressWidth = physicalAddressWidth
     self.noTrap = noTrap.map { SPTE($0) }
     encryptionValue = encryption?.value ?? 0
+    self.relocation = relocation
     masks = SPTEMasks(fields)
     try Self.checkFields(self.fields, name: name)
     if let noTrap {
@@ -78,21 +81,24 @@ public struct SPTELayout: Sendable {
   ///
   /// - Parameters:
   ///   - name: the new encoder's name.
-  ///   - relocation: the L1TF form of MMIO entries that this layout was composed with.
   ///   - legality: as in `init`.
   /// - Throws: `LayoutError` where the fields take bits that are in use.
   public func adding(
-    _ own: [SPTEField], name: String, relocation: MMIORelocation = .none,
-    legality: some EntryLegality
+    _ own: [SPTEField], name: String, legality: some EntryLegality
   ) throws(LayoutError) -> SPTELayout {
     try SPTELayout(
       name: name, fields: fields.filter { $0.role != .encryption } + own,
       nonPresent: nonPresent.rawValue,
       frozen: frozen.rawValue, physicalAddressWidth: physicalAddressWidth, mmio: mmio?.mask,
       relocation: relocation, noTrap: noTrap?.rawValue,
-      encryption: masks.encryption == 0
-        ? nil : MemoryEncryption(mask: masks.encryption, value: encryptionValue),
+      encryption: encryption,
       legality: legality)
+  }
+
+  /// The memory-encryption bits, or `nil` where there are none.
+  var encryption: MemoryEncryption? {
+    masks.encryption == 0
+      ? nil : MemoryEncryption(mask: masks.encryption, value: encryptionValue)
   }
 
   /// Whether the host writes entries as two words of 32 bits, so that half of one may be seen: where

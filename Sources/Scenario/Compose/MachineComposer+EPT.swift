@@ -5,11 +5,13 @@ import X86EPT
 extension MachineComposer {
   /// Two-dimensional paging with extended page tables.
   func eptMMU(_ parts: Parts) throws -> TDPMMU<EPTEncoder, PolicyStack> {
+    let layout = spec.layout
     let capabilities = EPTCapabilities(
       physicalAddressWidth: parts.width, levels: parts.width > 48 ? 5 : 4,
-      accessedDirty: spec.features?.contains("ad") ?? true)
-    let mask = try mmioMask("ept", parts, standard: .ept) { mask throws(LayoutError) in
-      _ = try EPTEncoder(capabilities, mmio: mask)
+      accessedDirty: spec.features?.contains("ad") ?? true,
+      modeBasedExecution: layout == .modeBased)
+    let encoder = try encoder("ept", parts, standard: .ept(layout)) { mask throws(LayoutError) in
+      try EPTEncoder(capabilities, mmio: mask, layout: layout)
     }
     var areas: [HPA] = []
     for area in spec.exceptionAreas {
@@ -19,7 +21,7 @@ extension MachineComposer {
       areas.append(hpa)
     }
     return try TDPMMU(
-      encoder: EPTEncoder(capabilities, mmio: mask), policy: parts.policy, memory: parts.memory,
-      pool: parts.pool, exceptionAreas: areas, nxHugePages: spec.nxHugePages)
+      encoder: encoder, policy: parts.policy, memory: parts.memory, pool: parts.pool,
+      exceptionAreas: areas, nxHugePages: spec.nxHugePages)
   }
 }

@@ -54,15 +54,19 @@ extension MachineComposer {
       }
       return HPA(place)
     }
-    var slots: [(slot: Memslot, image: GuestImage?, line: Int)] = []
+    var slots: [(slot: Memslot, image: GuestImage?, region: MachineSpec.Region)] = []
     for region in spec.memory {
       if region.content.isDevice { continue }
       var image: GuestImage?
       if case .image(let name) = region.content { image = images[name] }
       let place = try reserve(region)
-      let slot = Memslot(
+      var slot = Memslot(
         region, id: slots.count, host: place.shared, privateHost: place.private)
-      slots.append((slot, image, region.line))
+      if region.isPostCopy, let pages = image {
+        slot.missing = MissingPages(frameCount: slot.frameCount, from: ImagePages(pages))
+        image = nil
+      }
+      slots.append((slot, image, region))
     }
     for region in addedLater { spare[region.line] = try reserve(region) }
     let host: HostMemory
@@ -71,14 +75,15 @@ extension MachineComposer {
     } catch {
       throw self.error("\(error)", line: spec.line)
     }
-    let memory = GuestMemory(host: host)
-    for (slot, image, line) in slots {
+    let memory = GuestMemory(host: host, hasSystemManagement: spec.hasSystemManagement)
+    for (slot, image, region) in slots {
       do {
-        try memory.update { table throws(MemslotError) in try table.adding(slot) }
+        let change = region.isSystemManagement ? memory.updateManagement : memory.update
+        try change({ table throws(MemslotError) in try table.adding(slot) }, { _ in })
       } catch {
-        throw self.error("\(error)", line: line)
+        throw self.error("\(error)", line: region.line)
       }
-      if let image { copy(image, to: slot, in: memory.view) }
+      if let image { copy(image, to: slot, in: memory.view(of: .systemManagement)) }
     }
     return memory
   }

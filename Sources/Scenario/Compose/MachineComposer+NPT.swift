@@ -9,12 +9,13 @@ extension MachineComposer {
       physicalAddressWidth: parts.width, form: parts.width > 48 ? .long5 : .long4,
       pages1GiB: spec.features?.contains("gbpages") ?? true,
       noExecute: spec.features?.contains("nx") ?? true)
-    let standard = MMIOMask.npt(physicalAddressWidth: parts.width)
-    let mask = try mmioMask("npt", parts, standard: standard) { mask throws(LayoutError) in
-      _ = try NPTEncoder(capabilities, mmio: mask)
+    let layout = spec.layout
+    let standard = MMIOMask.npt(physicalAddressWidth: parts.width, layout: layout)
+    let encoder = try encoder("npt", parts, standard: standard) { mask throws(LayoutError) in
+      try NPTEncoder(capabilities, mmio: mask, layout: layout)
     }
     return try TDPMMU(
-      encoder: NPTEncoder(capabilities, mmio: mask), policy: parts.policy, memory: parts.memory,
+      encoder: encoder, policy: parts.policy, memory: parts.memory,
       pool: parts.pool, nxHugePages: spec.nxHugePages)
   }
 }

@@ -14,22 +14,23 @@ extension MachineComposer {
   /// same ones, so one encoder serves both depths.
   func shadowMMU(_ parts: Parts) throws -> ShadowMachineMMU {
     let width = parts.width
-    func encoder(_ mask: MMIOMask?) throws(LayoutError) -> ShadowEncoder<Long5> {
-      let host = X86Registers(
-        cr0: [.protectionEnable, .paging, .writeProtect],
-        cr4: [.physicalAddressExtension, .linearAddress57],
-        efer: [.longModeEnable, .longModeActive, .noExecuteEnable])
-      return try ShadowEncoder(
-        Long5(host, X86Features(physicalAddressWidth: width)), rootLevel: Level(5),
-        physicalAddressWidth: width, mmio: mask)
+    let layout = spec.layout
+    var features = X86Features(physicalAddressWidth: width)
+    if layout == .encrypted {
+      features.encryptionMask = MemoryEncryption.sme(physicalAddressWidth: width)?.mask ?? 0
     }
-    var mask = MMIOMask.shadow(physicalAddressWidth: width)
-    if let standard = mask {
-      mask = try mmioMask("shadow", parts, standard: standard) { proposed throws(LayoutError) in
-        _ = try encoder(proposed)
-      }
+    let host = X86Registers(
+      cr0: [.protectionEnable, .paging, .writeProtect],
+      cr4: [.physicalAddressExtension, .linearAddress57],
+      efer: [.longModeEnable, .longModeActive, .noExecuteEnable])
+    let format = Long5(host, features)
+    let standard = MMIOMask.shadow(physicalAddressWidth: width, layout: layout)
+    let encoder = try encoder("shadow", parts, standard: standard) { mask throws(LayoutError) in
+      try ShadowEncoder(
+        format, rootLevel: Level(5), physicalAddressWidth: width, mmio: mask, layout: layout)
     }
     return ShadowMMU(
-      encoder: try encoder(mask), policy: parts.policy, memory: parts.memory, pool: parts.pool)
+      encoder: encoder, policy: parts.policy, memory: parts.memory, pool: parts.pool,
+      options: spec.shadow)
   }
 }

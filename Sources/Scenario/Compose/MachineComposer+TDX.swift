@@ -10,13 +10,13 @@ extension MachineComposer {
     let capabilities = EPTCapabilities(
       physicalAddressWidth: parts.width, levels: parts.width > 48 ? 5 : 4,
       accessedDirty: spec.features?.contains("ad") ?? true)
-    let mask = try mmioMask("tdx", parts, standard: .tdx) { mask throws(LayoutError) in
-      _ = try EPTEncoder(capabilities, mmio: mask)
+    try spec.layout.check(for: "tdx", among: [.standard])
+    let encoder = try encoder("tdx", parts, standard: .tdx) { mask throws(LayoutError) in
+      try EPTEncoder(capabilities, mmio: mask)
     }
     let half = try TDPMMU(
-      encoder: EPTEncoder(capabilities, mmio: mask), policy: parts.policy,
-      memory: parts.memory,
-      pool: parts.pool, mapsPrivateMemory: false, nxHugePages: spec.nxHugePages)
+      encoder: encoder, policy: parts.policy, memory: parts.memory, pool: parts.pool,
+      mapsPrivateMemory: false, nxHugePages: spec.nxHugePages)
     return try TDXMMU(
       shared: half, module: TDXModule(addressing: TDXAddressing(isWide: parts.width == 52)))
   }

@@ -65,7 +65,8 @@ struct MachineComposer {
     try declarePrivate(machine)
     return Result(
       machine: machine, recorder: recorder, bus: bus, spare: spare, notes: notes,
-      summary: "\(processor.regime.mode.rawValue) guest behind \(spec.mmu.rawValue),"
+      summary: "\(processor.regime.mode.rawValue) guest behind \(spec.mmu.rawValue)"
+        + (spec.layout == .standard ? "," : ", layout \(spec.layout.rawValue),")
         + " MAXPHYADDR \(resolved.features.physicalAddressWidth),"
         + " \(spec.vcpuCount) vCPU\(spec.vcpuCount == 1 ? "" : "s")")
   }
@@ -103,16 +104,31 @@ struct MachineComposer {
       observer: parts.recorder)
   }
 
+  /// The encoder with the MMIO mask and the software bits that plugins ask for, each asked once.
+  ///
+  /// - Parameter make: composes the encoder with a mask, or refuses it.
+  func encoder<Encoder: AdjustableEncoder>(
+    _ name: String, _ parts: Parts, standard: MMIOMask?,
+    _ make: (MMIOMask?) throws(LayoutError) -> Encoder
+  ) throws -> Encoder {
+    let mask = try mmioMask(name, parts, standard: standard) { mask throws(LayoutError) in
+      _ = try make(mask)
+    }
+    return try Plugin.adjusted(make(mask), by: plugins.plugins)
+  }
+
   /// The MMIO mask: the plugins' last answer, else the standard.
   ///
   /// - Parameter check: refuses what the encoder cannot hold.
-  func mmioMask(
+  private func mmioMask(
     _ encoder: String, _ parts: Parts, standard: MMIOMask?,
     check: (MMIOMask) throws(LayoutError) -> Void
   ) throws -> MMIOMask? {
-    try Plugin.mmioMask(
+    var mask = try Plugin.mmioMask(
       of: plugins.plugins, maxphyaddr: parts.width, encoder: encoder, standard: standard,
       check: check)
+    mask?.generations = spec.mmioGenerations
+    return mask
   }
 
   func error(_ message: String, line: Int) -> ScenarioError {

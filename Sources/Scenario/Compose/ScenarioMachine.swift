@@ -1,16 +1,18 @@
-import MMU
-import Machine
-import Paging
-import X86
-import X86Guest
+package import MMU
+package import Machine
+package import Paging
+package import X86
+package import X86Guest
 
 /// A composed machine, whatever it was composed of: one indirect call an access.
-protocol ScenarioMachine: AnyObject, Sendable {
+package protocol ScenarioMachine: AnyObject, Sendable {
   func access(
     _ vcpu: Int, _ access: X86Access, at gva: GVA, size: Int, value: UInt128
   ) -> AccessReport<X86Fault>
   func invalidatePage(_ vcpu: Int, _ gva: GVA)
   func setRegister(_ vcpu: Int, _ name: GuestRegister, _ value: UInt64) throws(RegisterFault)
+  /// An interrupt to system-management mode, or the end of one; false where it cannot be.
+  func setSystemManagement(_ vcpu: Int, _ enters: Bool) -> Bool
   /// Changes the memslots as one step.
   ///
   /// - Parameter dropsTranslations: whether tables may hold what is no longer so.
@@ -45,15 +47,17 @@ protocol ScenarioMachine: AnyObject, Sendable {
 }
 
 extension Machine: ScenarioMachine where Guest == X86Processor {
-  func access(
+  package func access(
     _ vcpu: Int, _ access: X86Access, at gva: GVA, size: Int, value: UInt128
   ) -> AccessReport<X86Fault> {
     self.vcpu(vcpu, access: access, at: gva, size: size, value: value)
   }
 
-  func invalidatePage(_ vcpu: Int, _ gva: GVA) { self.vcpu(vcpu, invalidatePage: gva) }
+  package func invalidatePage(_ vcpu: Int, _ gva: GVA) { self.vcpu(vcpu, invalidatePage: gva) }
 
-  func setRegister(_ vcpu: Int, _ name: GuestRegister, _ value: UInt64) throws(RegisterFault) {
+  package func setRegister(_ vcpu: Int, _ name: GuestRegister, _ value: UInt64)
+    throws(RegisterFault)
+  {
     switch name {
     case .cr0: try self.vcpu(vcpu, moveToCR0: CR0(rawValue: value))
     case .cr3: try self.vcpu(vcpu, moveToCR3: value)
@@ -64,7 +68,11 @@ extension Machine: ScenarioMachine where Guest == X86Processor {
     }
   }
 
-  func changeSlots(
+  package func setSystemManagement(_ vcpu: Int, _ enters: Bool) -> Bool {
+    enters ? vcpuEntersSystemManagement(vcpu) : vcpuLeavesSystemManagement(vcpu)
+  }
+
+  package func changeSlots(
     dropsTranslations: Bool, _ change: (MemslotTable) throws(MemslotError) -> MemslotTable
   ) throws(MemslotError) {
     try memory.update(change) { _ in
@@ -75,48 +83,48 @@ extension Machine: ScenarioMachine where Guest == X86Processor {
     }
   }
 
-  func keep(
+  package func keep(
     tables: Bool
   ) throws(SnapshotError) -> (snapshot: any Sendable, pageCount: Int) {
     let snapshot = try snapshot(tables: tables ? .kept : .rebuilt)
     return (snapshot, snapshot.memory.host.pageCount)
   }
 
-  func putBack(_ snapshot: any Sendable) throws(SnapshotError) {
+  package func putBack(_ snapshot: any Sendable) throws(SnapshotError) {
     guard let snapshot = snapshot as? Snapshot else { throw .foreign }
     try restore(snapshot)
   }
 
-  func audit() -> [String]? { (mmu as? any AuditableMMU)?.audit() }
+  package func audit() -> [String]? { (mmu as? any AuditableMMU)?.audit() }
 
-  var maintenance: (any MaintainableMMU)? { mmu as? any MaintainableMMU }
+  package var maintenance: (any MaintainableMMU)? { mmu as? any MaintainableMMU }
 
-  var privateMemory: (any PrivateMemoryMMU)? { mmu as? any PrivateMemoryMMU }
+  package var privateMemory: (any PrivateMemoryMMU)? { mmu as? any PrivateMemoryMMU }
 
-  var domain: (any TrustDomain)? { mmu as? any TrustDomain }
+  package var domain: (any TrustDomain)? { mmu as? any TrustDomain }
 
-  func lastException(_ vcpu: Int) -> VirtualizationExceptionArea? {
+  package func lastException(_ vcpu: Int) -> VirtualizationExceptionArea? {
     (vcpus[vcpu].mmuState as? TDPContext)?.lastException
   }
 
-  func count(_ count: Int, of cause: ExitCause, on vcpu: Int) {
+  package func count(_ count: Int, of cause: ExitCause, on vcpu: Int) {
     self.vcpu(vcpu, counts: count, of: cause)
   }
 
-  func processor(_ vcpu: Int) -> X86Processor { vcpus[vcpu].guest }
+  package func processor(_ vcpu: Int) -> X86Processor { vcpus[vcpu].guest }
 
-  func tlbCounts() -> (hits: Int, misses: Int) {
+  package func tlbCounts() -> (hits: Int, misses: Int) {
     vcpus.reduce(into: (0, 0)) {
       $0.0 += $1.tlbHits
       $0.1 += $1.tlbMisses
     }
   }
 
-  func exitCounts() -> ExitCounters {
+  package func exitCounts() -> ExitCounters {
     vcpus.reduce(into: ExitCounters()) { $0 += $1.exits }
   }
 
-  var vcpuCount: Int { vcpus.count }
+  package var vcpuCount: Int { vcpus.count }
 
-  var tablePages: Int { mmu.tablePages }
+  package var tablePages: Int { mmu.tablePages }
 }

@@ -29,6 +29,7 @@ extension Expectation {
     exitsAtMost = try map.take("exits-at-most")?.number(0...1 << 40).asInt
     tlbHit = try map.take("tlb")?.choice(["hit": true, "miss": false])
     count = try map.take("count")?.number(0...1 << 40).asInt
+    fetched = try map.take("fetched")?.number(0...1 << 40).asInt
     status = try map.take("status")?.choice(TDXStatus.self) { $0.description }
     if var ve = try map.take("ve")?.mapping("ve") {
       exception = (
@@ -38,6 +39,9 @@ extension Expectation {
       try ve.finish()
     }
     isMMIO = try map.take("mmio")?.flag()
+    for item in try map.take("any-of")?.list() ?? [] {
+      anyOf.append(try Expectation(item))
+    }
     try map.finish()
   }
 }

@@ -25,12 +25,17 @@ public struct Expectation: Sendable {
   public var tlbHit: Bool?
   /// What the step counts: written pages, or leaves.
   public var count: Int?
+  /// How many pages come from elsewhere.
+  public var fetched: Int?
   /// What the TDX module answers.
   public var status: TDXStatus?
   /// What the guest is told of its #VE; parts that are not named may be anything.
   public var exception: (gpa: UInt64?, gva: UInt64?, qualification: UInt64?)?
   /// Whether the access goes to the MMIO bus.
   public var isMMIO: Bool?
+
+  /// Where several outcomes are allowed: all of one of these must hold, besides what else is named.
+  public var anyOf: [Expectation] = []
 
   /// Whether the file says that the step does not get through.
   var toleratesProblem: Bool { ok == false || (status ?? .success) != .success }

@@ -1,3 +1,4 @@
+import MMU
 import Machine
 import Paging
 import Report
@@ -21,6 +22,7 @@ extension MachineSpec {
       "pae": .mode(.pae), "long4": .mode(.long4), "long5": .mode(.long5),
     ])
     mmu = try map.need("mmu").choice(of: MMUKind.self)
+    layout = try map.take("layout")?.choice(of: NamedLayout.self) ?? .standard
     physicalAddressWidth = try map.take("maxphyaddr")?.number(32...52).asInt
     features = nil
     if let list = try map.take("features")?.list() {
@@ -67,7 +69,7 @@ extension MachineSpec {
     nxHugePages = false
     if let value = map.take("nx-huge-pages") {
       nxHugePages = try value.flag()
-      guard !nxHugePages || mmu != .shadow else {
+      guard !nxHugePages || mmu == .ept || mmu == .npt else {
         throw value.error("nx-huge-pages needs a second level (ept, npt)")
       }
       guard !nxHugePages || mmu != .npt || features?.contains("nx") ?? true else {
@@ -82,6 +84,9 @@ extension MachineSpec {
       }
       memory.append(try Region(item))
     }
+    if let region = memory.first(where: \.isSystemManagement), mmu != .ept, mmu != .npt {
+      throw ScenarioError(line: region.line, "smm needs a second level (ept, npt)")
+    }
     tablePageLimit = 16_384
     keepsTables = false
     if let value = map.take("tables") {
@@ -90,6 +95,18 @@ extension MachineSpec {
       keepsTables =
         try tables.take("in-snapshots")?.choice(["rebuilt": false, "kept": true]) ?? false
       try tables.finish()
+    }
+    mmioGenerations = MMIOGenerations()
+    if let value = map.take("mmio-generations") {
+      var drill = try value.mapping("mmio-generations")
+      mmioGenerations.bits = try drill.need("bits").number(1...18).asInt
+      mmioGenerations.zapsAtWrap = try drill.take("zap-at-wrap")?.flag() ?? true
+      try drill.finish()
+    }
+    shadow = ShadowOptions()
+    if let value = map.take("shadow") {
+      guard mmu == .shadow else { throw value.error("'shadow' is for 'mmu: shadow'") }
+      shadow = try ShadowOptions(value)
     }
     try map.finish()
     try checkOverlaps()
@@ -100,7 +117,13 @@ extension MachineSpec {
 extension MachineSpec {
   /// Refuses slots and devices that hold one address.
   private func checkOverlaps() throws(ScenarioError) {
-    let sorted = memory.sorted { ($0.gpa, $0.line) < ($1.gpa, $1.line) }
+    // What system-management mode alone sees may hide a device, as SMRAM hides a display.
+    try checkOverlaps(among: memory.filter { !$0.isSystemManagement })
+    try checkOverlaps(among: memory.filter { !$0.content.isDevice })
+  }
+
+  private func checkOverlaps(among regions: [Region]) throws(ScenarioError) {
+    let sorted = regions.sorted { ($0.gpa, $0.line) < ($1.gpa, $1.line) }
     for (lower, upper) in zip(sorted, sorted.dropFirst())
     where upper.gpa.rawValue < lower.gpa.rawValue + lower.byteCount {
       let (first, second) = lower.line <= upper.line ? (lower, upper) : (upper, lower)
@@ -108,6 +131,17 @@ extension MachineSpec {
         line: second.line,
         "\(second.gpa) and \(second.byteCount.hex) bytes overlap the region of line \(first.line)")
     }
+  }
+}
+
+extension ShadowOptions {
+  init(_ value: YAMLValue) throws(ScenarioError) {
+    self.init()
+    var map = try value.mapping("shadow")
+    floodPolicy = try map.take("flood")?.choice(of: FloodPolicy.self) ?? floodPolicy
+    allowsUnsync = try map.take("unsync")?.flag() ?? allowsUnsync
+    prefetchWindow = try map.take("prefetch")?.number(1...512).asInt ?? prefetchWindow
+    try map.finish()
   }
 }
 
@@ -156,7 +190,18 @@ extension MachineSpec.Region {
       try map.take("hugepages")?.choice([
         "4 KiB": PageSize.size4KiB, "2 MiB": .size2MiB, "1 GiB": .size1GiB,
       ]) ?? .size4KiB
+    isSystemManagement = try map.take("smm")?.flag() ?? false
+    isPostCopy = try map.take("post-copy")?.flag() ?? false
     try map.finish()
+    guard !isSystemManagement || !content.isDevice else {
+      throw value.error("a device is no memory of system-management mode")
+    }
+    if isPostCopy {
+      guard case .image = content, !isPrivate else {
+        throw value.error("post-copy needs an image, and memory that is not private")
+      }
+      guard byteCount <= 1 << 40 else { throw value.error("post-copy of more than 1 TiB") }
+    }
     if content.isDevice || content == .none || isReadOnly, isPrivate {
       throw value.error("private memory is ram or an image that may be written")
     }

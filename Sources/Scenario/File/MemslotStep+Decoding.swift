@@ -7,6 +7,9 @@ extension MemslotAction {
     try map.finish()
     if name == "add" {
       let region = try MachineSpec.Region(value)
+      guard !region.isSystemManagement else {
+        throw value.error("a slot that is added is seen in every mode")
+      }
       switch region.content {
       case .ram, .none: self = .add(region)
       case .image, .device, .pluginDevice:

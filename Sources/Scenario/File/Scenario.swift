@@ -1,3 +1,4 @@
+public import MMU
 public import Machine
 public import Paging
 public import X86
@@ -76,6 +77,10 @@ public struct MachineSpec: Sendable {
     public var raisesExceptions: Bool
     /// The largest page that backs it.
     public var backing: PageSize
+    /// Whether system-management mode alone sees it.
+    public var isSystemManagement: Bool
+    /// Whether its pages come from the image one by one, when somebody needs them.
+    public var isPostCopy: Bool
 
     /// The frames.
     var frames: Range<GFN> { gpa.frame..<gpa.frame.wrappingAdd(byteCount >> 12) }
@@ -105,6 +110,8 @@ public struct MachineSpec: Sendable {
   public var guest: Guest
   /// What the hardware walks.
   public var mmu: MMUKind
+  /// The layout of the entries that hardware walks.
+  public var layout: NamedLayout
   /// MAXPHYADDR, or `nil` for the image's, else 40.
   public var physicalAddressWidth: Int?
   /// The features that the file lists, or `nil` for all.
@@ -119,10 +126,16 @@ public struct MachineSpec: Sendable {
   public var exceptionAreas: [GPA]
   /// Slots and devices.
   public var memory: [Region]
+  /// Whether the machine has system-management mode: a slot that it alone sees.
+  public var hasSystemManagement: Bool { memory.contains(where: \.isSystemManagement) }
   /// Whether large pages of the second level may not be executed.
   public var nxHugePages: Bool
   /// The most table pages.
   public var tablePageLimit: Int
+  /// How MMIO entries tell generations apart; anything but the default is a drill.
+  public var mmioGenerations: MMIOGenerations
+  /// How a shadow MMU goes about it.
+  public var shadow: ShadowOptions
   /// Whether snapshots keep the tables.
   public var keepsTables: Bool
 }

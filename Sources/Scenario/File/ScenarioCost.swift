@@ -57,7 +57,8 @@ struct ScenarioCost {
       snapshots.insert(name)
       // Each snapshot may hold whatever has been written by then.
       keptPages += writtenPages
-    case .access, .restore, .poke, .invalidatePage, .setRegister, .memslot, .replay, .audit,
+    case .access, .systemManagement, .fetchPages, .restore, .poke, .invalidatePage, .setRegister,
+      .memslot, .replay, .audit,
       .maintenance:
       accesses += 1
     }

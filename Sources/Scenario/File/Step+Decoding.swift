@@ -47,6 +47,15 @@ extension Action {
       self = .audit
     case .dirtyLog, .age, .hostUnmap, .nxRecovery:
       self = .maintenance(try MaintenanceAction(name, body))
+    case .systemManagement:
+      var map = try body.mapping("smm")
+      let vcpu = try map.vcpu(vcpus)
+      self = .systemManagement(enter: try map.need("enter").flag(), vcpu: vcpu)
+      try map.finish()
+    case .fetchPages:
+      var map = try body.mapping("fetch-pages")
+      self = .fetchPages(try map.need("count").number(1...1 << 28).asInt)
+      try map.finish()
     case .snapshot: self = .snapshot(try body.snapshotName())
     case .restore: self = .restore(try body.snapshotName())
     case .convert, .accept, .tdx:

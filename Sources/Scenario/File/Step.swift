@@ -35,6 +35,10 @@ public enum ActionName: String, Sendable, CaseIterable {
   case age
   case hostUnmap = "host-unmap"
   case nxRecovery = "nx-recovery"
+  /// A system-management interrupt, and its end.
+  case systemManagement = "smm"
+  /// Pages that come before anybody needs them.
+  case fetchPages = "fetch-pages"
   /// The whole machine, kept and put back.
   case snapshot, restore
   /// Private and shared memory.
@@ -70,6 +74,10 @@ public enum Action: Sendable {
   case audit
   /// What the host does to the tables.
   case maintenance(MaintenanceAction)
+  /// An interrupt to system-management mode, or the end of one.
+  case systemManagement(enter: Bool, vcpu: Int)
+  /// Brings so many pages that are missing.
+  case fetchPages(Int)
   /// Keeps the machine under a name.
   case snapshot(String)
   /// Puts the machine back to what it was.
@@ -91,6 +99,8 @@ public enum Action: Sendable {
     case .replay: ActionName.replay.rawValue
     case .audit: ActionName.audit.rawValue
     case .maintenance(let action): action.name.rawValue
+    case .systemManagement: ActionName.systemManagement.rawValue
+    case .fetchPages: ActionName.fetchPages.rawValue
     case .snapshot: ActionName.snapshot.rawValue
     case .restore: ActionName.restore.rawValue
     case .privateMemory(let action): action.name.rawValue

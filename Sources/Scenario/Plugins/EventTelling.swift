@@ -30,6 +30,7 @@ extension MMUEvent {
     case .mmioInstalled(let gfn, let spte, _): (gfn.baseAddress.rawValue, spte.rawValue)
     case .mmioRemembered(let gfn): (gfn.baseAddress.rawValue, 0)
     case .mmioHit(let gfn, let spte, _): (gfn.baseAddress.rawValue, spte.rawValue)
+    case .mmioMistaken(let gfn, let generation): (gfn.baseAddress.rawValue, generation)
     case .mmioStale(let gfn, let entry, _): (gfn.baseAddress.rawValue, entry)
     case .verdict(let verdict, let gpa): (gpa.rawValue, UInt64(verdict.strictness))
     default: (0, 0)

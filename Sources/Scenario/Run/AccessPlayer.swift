@@ -67,7 +67,9 @@ struct AccessPlayer {
         faults[X86Fault.generalProtectionVector, default: 0] += 1
       }
     case .privateMemory(let action): perform(action, &result)
-    case .map, .poke, .memslot, .parallel, .replay, .audit, .maintenance, .snapshot, .restore: break
+    case .map, .poke, .memslot, .parallel, .replay, .audit, .maintenance, .snapshot, .restore,
+      .fetchPages, .systemManagement:
+      break
     }
   }
 

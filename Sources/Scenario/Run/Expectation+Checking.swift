@@ -66,8 +66,19 @@ extension Expectation {
     if let count {
       expect(result.count == count, "count", "\(count)", result.count.map { "\($0)" } ?? "none")
     }
+    if let fetched {
+      expect(
+        (result.fetchedPages ?? 0) == fetched, "fetched", "\(fetched)",
+        "\(result.fetchedPages ?? 0)")
+    }
     if let isMMIO {
       expect((result.mmio != nil) == isMMIO, "mmio", "\(isMMIO)", "\(result.mmio != nil)")
+    }
+    if !anyOf.isEmpty {
+      let reasons = anyOf.map { $0.mismatches(result).joined(separator: ", ") }
+      if reasons.allSatisfy({ !$0.isEmpty }) {
+        found.append("none of \(anyOf.count) holds: " + reasons.joined(separator: "; or "))
+      }
     }
     return found
   }

@@ -101,7 +101,7 @@ extension ScenarioRunner {
     if let view = ownView {
       _ = processor.translate(va, for: .read, in: view, &recording)
     } else {
-      _ = processor.translate(va, for: .read, in: machine.memory.view, &recording)
+      _ = processor.translate(va, for: .read, in: machine.memory.presentView, &recording)
     }
     return recording.steps
   }

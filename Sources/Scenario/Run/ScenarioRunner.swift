@@ -1,7 +1,7 @@
 import Dispatch
 import MMU
 import Machine
-import Paging
+package import Paging
 import PluginHost
 import Report
 import Synchronization
@@ -21,7 +21,7 @@ public final class ScenarioRunner {
   /// What plugins said while the machine was composed.
   public let pluginLines: [String]
 
-  let machine: any ScenarioMachine
+  package let machine: any ScenarioMachine
   private let plugins: MachinePlugins
   private let recorder: EventRecorder
   private let traces: [String: [TraceRecord]]
@@ -73,6 +73,30 @@ public final class ScenarioRunner {
     pluginLines = plugins.services.takeLines()
   }
 
+  /// Runs a scenario on a machine that was composed elsewhere, by the file's description or nearly so.
+  ///
+  /// - Parameter spare: where the memory of slots that steps add is.
+  package init(_ scenario: Scenario, on machine: any ScenarioMachine, spare: HPA) {
+    self.scenario = scenario
+    self.machine = machine
+    traces = [:]
+    self.spare = Dictionary(
+      scenario.steps.compactMap { step in
+        if case .memslot(.add(let region)) = step.action {
+          (region.line, MachineComposer.SlotMemory(shared: spare))
+        } else {
+          nil
+        }
+      }, uniquingKeysWith: { first, _ in first })
+    player = AccessPlayer(machine: machine)
+    layout = Layout(nextSlot: (machine.memory.slots.slots.map(\.id).max() ?? -1) + 1)
+    recorder = EventRecorder()
+    notes = []
+    machineSummary = ""
+    plugins = MachinePlugins()
+    pluginLines = []
+  }
+
   /// Runs all steps.
   ///
   /// - Parameters:
@@ -92,12 +116,15 @@ public final class ScenarioRunner {
     for (index, step) in scenario.steps.enumerated() {
       var result = StepResult(number: index + 1, step: step)
       let before = machine.exitCounts()
+      let fetchedBefore = machine.memory.missingPages.fetched
       perform(step.action, &result)
       let after = machine.exitCounts()
       result.exits = ExitCause.allCases.compactMap { cause in
         let count = after[cause] - before[cause]
         return count > 0 ? (cause, count) : nil
       }
+      let fetched = machine.memory.missingPages.fetched - fetchedBefore
+      if fetched > 0 { result.fetchedPages = fetched }
       (result.events, result.eventsLeftOut) = recorder.take(atMost: step.action.eventsShown)
       result.pluginLines = plugins.services.takeLines()
       if let expectation = step.expectation {
@@ -121,6 +148,9 @@ public final class ScenarioRunner {
     summary.mmioCached = counters.mmioCached
     summary.mmioSearched = counters.mmioSearched
     summary.tablePages = machine.tablePages
+    if machine.memory.slots.slots.contains(where: { $0.missing != nil }) {
+      summary.missingPages = machine.memory.missingPages
+    }
     summary.pluginCounters = plugins.services.counters
     return summary
   }
@@ -157,6 +187,17 @@ public final class ScenarioRunner {
     case .memslot(let change): perform(change, &result)
     case .parallel(let parallel): perform(parallel, &result)
     case .maintenance(let action): perform(action, &result)
+    case .systemManagement(let enters, let vcpu):
+      result.isDone = machine.setSystemManagement(vcpu, enters)
+      if !result.isDone {
+        result.problem =
+          scenario.machine.hasSystemManagement
+          ? "the vCPU is \(enters ? "" : "not ")in system-management mode"
+          : "the machine has no memory of system-management mode"
+      }
+    case .fetchPages(let count):
+      result.count = machine.memory.fetchMissingPages(atMost: count)
+      result.isDone = true
     case .snapshot(let name):
       attempt(&result) { result throws(SnapshotError) in
         let kept = try machine.keep(tables: scenario.machine.keepsTables)

@@ -14,7 +14,7 @@ extension StepResult {
     case .map(let map): line.add("va", map.va)
     case .invalidatePage(let va, _): line.add("va", va)
     case .poke, .setRegister, .repeated, .memslot, .parallel, .replay, .audit,
-      .maintenance, .privateMemory, .snapshot, .restore:
+      .maintenance, .privateMemory, .snapshot, .restore, .fetchPages, .systemManagement:
       break
     }
     line.add("ok", isDone)
@@ -24,6 +24,7 @@ extension StepResult {
     if let completed { line.add("completed", completed) }
     if let count { line.add("count", count) }
     if let differences { line.add("differences", differences) }
+    if let fetchedPages { line.add("fetched", fetchedPages) }
     if let fault {
       var inner = JSONLine()
       inner.add("vector", Int(fault.vector))
@@ -89,6 +90,12 @@ extension RunSummary {
     mmio.add("cached", mmioCached)
     mmio.add("searched", mmioSearched)
     inner.add("mmio", mmio)
+    if let (fetched, remaining) = missingPages {
+      var pages = JSONLine()
+      pages.add("fetched", fetched)
+      pages.add("missing", remaining)
+      inner.add("pages", pages)
+    }
     if !pluginCounters.isEmpty {
       var counters = JSONLine()
       for (name, count) in pluginCounters { counters.add(name, Int(clamping: count)) }

@@ -23,6 +23,9 @@ extension StepResult {
     lines += events.map { Self.row($0.label, $0.inWords) }
     if eventsLeftOut > 0 { lines.append(Self.row("…", "\(eventsLeftOut) events more")) }
     lines += pluginLines.map { Self.row("plugin", $0) }
+    if let fetchedPages {
+      lines.append(Self.row("pages", "\(fetchedPages) came from the image"))
+    }
     if let isTLBHit, isTLBHit { lines.append(Self.row("TLB", "hit, no walk")) }
     if let mmio {
       lines.append(
@@ -67,6 +70,11 @@ extension StepResult {
     case .replay(let replay): return "replay \(replay.path)"
     case .audit: return "audit of the tables"
     case .maintenance(let action): return action.inWords
+    case .systemManagement(let enters, let vcpu):
+      return enters
+        ? "system-management interrupt of vCPU \(vcpu)"
+        : "vCPU \(vcpu) resumes from system management"
+    case .fetchPages(let count): return "\(count) pages that nobody has asked for yet"
     case .privateMemory(let action): return action.inWords
     case .snapshot(let name): return "snapshot '\(name)' of the machine"
     case .restore(let name): return "restore the machine to snapshot '\(name)'"
@@ -157,6 +165,8 @@ extension MMUEvent {
       "MMIO SPTE \(spte) says GFN \(gfn) is MMIO: no memslot search"
     case .mmioStale(let gfn, let old, let now):
       "MMIO SPTE of GFN \(gfn) is stale: generation \(old), now \(now)"
+    case .mmioMistaken(let gfn, let generation):
+      "STALE: generation \(generation) has come round again, GFN \(gfn) has a memslot by now"
     case .verdict(let verdict, let gpa): "for GPA \(gpa): \(verdict.inWords)"
     case .raceLost(let level, let gfn): "another vCPU changed GFN \(gfn) at level \(level) first"
     case .tableShadowed(let level, let gfn):
@@ -180,7 +190,7 @@ extension Action {
     case .parallel: 0
     case .repeated, .replay: 8
     case .access, .map, .poke, .invalidatePage, .setRegister, .memslot, .audit,
-      .maintenance, .privateMemory, .snapshot, .restore:
+      .maintenance, .privateMemory, .snapshot, .restore, .fetchPages, .systemManagement:
       64
     }
   }
@@ -212,6 +222,7 @@ extension RunSummary {
       "  SPTEs        \(spteInstalls) installed, \(tablePages) table pages in use",
       "  MMIO         \(mmioCached) cached, \(mmioSearched) searched",
     ]
+      + (missingPages.map { ["  pages        \($0.fetched) came, \($0.remaining) missing"] } ?? [])
       + pluginCounters.map { "  plugin       \($0.name): \($0.count)" } + [
         "  steps        \(passed) passed, \(failed) failed"
       ]

@@ -48,6 +48,8 @@ public struct StepResult: Sendable {
   public var completed: Int?
   /// What the host found or did: written pages, used leaves, leaves taken away.
   public var count: Int?
+  /// Pages that came from elsewhere meanwhile; `nil` where none did.
+  public var fetchedPages: Int?
   /// The expectations that do not hold, in words.
   public var mismatches: [String] = []
 
@@ -107,6 +109,8 @@ public struct RunSummary: Sendable {
   public var mmioCached = 0
   /// MMIO accesses that searched the memslots.
   public var mmioSearched = 0
+  /// Pages that came from elsewhere, and those that are missing still; `nil` without such slots.
+  public var missingPages: (fetched: Int, remaining: Int)?
   /// What plugins counted.
   public var pluginCounters: [(name: String, count: UInt64)] = []
 }

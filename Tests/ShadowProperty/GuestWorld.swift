@@ -1,6 +1,6 @@
 import Paging
-import TestSupport
-import X86
+package import TestSupport
+package import X86
 
 /// The tables of a small guest that writes them at random: which pages are tables of which level, and
 /// what a hostile guest might write into them.
@@ -8,16 +8,20 @@ import X86
 /// All of it lies in 2 MiB of guest memory from 0: tables from 1 MiB on, reached by the guest through
 /// a window whose own tables are never written. Data is from 2 MiB to 4 MiB, and a slot that comes and
 /// goes from 4 MiB on.
-struct GuestWorld {
-  let mode: X86Mode
+package struct GuestWorld {
+  package let mode: X86Mode
   /// Pages by number; page n is at 1 MiB + n × 4 KiB.
-  let roots = [0, 5, 6]
-  let tables: [Int: [Int]]
-  let window: UInt64
-  let addresses: [UInt64]
-  static let base: UInt64 = 0x10_0000
+  package let roots = [0, 5, 6]
+  package let tables: [Int: [Int]]
+  package let window: UInt64
+  package let addresses: [UInt64]
+  package static let base: UInt64 = 0x10_0000
+  /// Where the slot of 16 KiB is that comes and goes.
+  package static let extraSlot: UInt64 = 0x40_0000
+  /// The pages of the window, in which the guest sees its tables.
+  static let windowPages: UInt64 = 32
 
-  init(_ mode: X86Mode) {
+  package init(_ mode: X86Mode) {
     self.mode = mode
     switch mode {
     case .long5: tables = [4: [15, 16], 3: [1, 2], 2: [3, 4, 7], 1: [8, 9, 10, 11]]
@@ -41,10 +45,15 @@ struct GuestWorld {
     self.addresses = addresses
   }
 
-  static func page(_ number: Int) -> UInt64 { base + UInt64(number) << 12 }
+  /// The first addresses of all pages that the guest uses.
+  package var usedPages: [UInt64] {
+    addresses.map { $0 & ~0xFFF } + (0..<Self.windowPages).map { window + $0 << 12 }
+  }
+
+  package static func page(_ number: Int) -> UInt64 { base + UInt64(number) << 12 }
 
   /// The level of a root's entries in memory.
-  var top: Int {
+  package var top: Int {
     switch mode {
     case .none: 0
     case .legacy32: 2
@@ -54,24 +63,24 @@ struct GuestWorld {
     }
   }
 
-  var entrySize: Int { mode == .legacy32 ? 4 : 8 }
+  package var entrySize: Int { mode == .legacy32 ? 4 : 8 }
 
-  func pages(at level: Int) -> [Int] { level == top ? roots : tables[level] ?? [] }
+  package func pages(at level: Int) -> [Int] { level == top ? roots : tables[level] ?? [] }
 
-  func index(of gva: UInt64, at level: Int) -> UInt64 {
+  package func index(of gva: UInt64, at level: Int) -> UInt64 {
     mode == .legacy32
       ? gva >> (level == 2 ? 22 : 12) & 1023 : gva >> UInt64(3 + 9 * level) & 511
   }
 
   /// An entry that some address uses, and something to write there.
-  func randomWrite(_ random: inout SeededGenerator) -> (gpa: UInt64, value: UInt64) {
+  package func randomWrite(_ random: inout SeededGenerator) -> (gpa: UInt64, value: UInt64) {
     let level = random.oneIn(3) ? 1 + random.below(top) : 1
     let page = random.pick(pages(at: level))
     let index = index(of: random.pick(addresses), at: level)
     return (Self.page(page) + index * UInt64(entrySize), entry(at: level, &random))
   }
 
-  func entry(at level: Int, _ random: inout SeededGenerator) -> UInt64 {
+  package func entry(at level: Int, _ random: inout SeededGenerator) -> UInt64 {
     if mode == .pae, level == 3 { return Self.page(random.pick(pages(at: 2))) | 1 }
     // Tables are mostly generous, so that walks arrive and leaves decide.
     let rarity: UInt64 = level > 1 ? 5 : 1
@@ -105,12 +114,12 @@ struct GuestWorld {
   }
 
   /// The entries that make the window and let every root walk, as (address, value).
-  var fixed: [(UInt64, UInt64)] {
+  package var fixed: [(UInt64, UInt64)] {
     var writes: [(UInt64, UInt64)] = []
     func put(_ page: Int, _ index: UInt64, _ value: UInt64) {
       writes.append((Self.page(page) + index * UInt64(entrySize), value))
     }
-    for number in 0..<32 as Range<UInt64> { put(14, number, Self.page(Int(number)) | 0x63) }
+    for number in 0..<Self.windowPages { put(14, number, Self.page(Int(number)) | 0x63) }
     for root in roots {
       switch mode {
       case .none: break

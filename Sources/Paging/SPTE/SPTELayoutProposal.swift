@@ -1,5 +1,3 @@
-public import Paging
-
 /// The software side of an SPTE layout, as the hook `spte_layout` may change it.
 public struct SPTELayoutProposal: Sendable, Hashable {
   /// What an entry that maps nothing holds, and one that is being changed.
@@ -50,48 +48,5 @@ public struct SPTELayoutProposal: Sendable, Hashable {
           whyFree: old.whyFree))
     }
     return result
-  }
-}
-
-extension Plugin {
-  /// Asks the hook `spte_layout` what to make of a layout; `nil` where the plugin does not serve it.
-  ///
-  /// - Throws: `PluginError.crashed`.
-  public func layoutProposal(
-    for layout: SPTELayout
-  ) throws(PluginError) -> SPTELayoutProposal? {
-    guard let hook = hook(.spteLayout) else { return nil }
-    var proposal = SPTELayoutProposal(layout)
-    let old = proposal
-    let answer = try Self.withCString(layout.name) { name throws(PluginError) in
-      try hook.call(context: context, as: [6 of UInt64].self) { frame in
-        frame.put(UInt32(clamping: layout.physicalAddressWidth))
-        frame.put(name)
-        frame.put(old.nonPresent)
-        frame.put(old.frozen)
-        frame.put(old.mmuPresent)
-        frame.put(old.adKind)
-        frame.put(old.hostWritable)
-        frame.put(old.mmuWritable)
-      }
-    }
-    proposal.nonPresent = answer[0]
-    proposal.frozen = answer[1]
-    proposal.mmuPresent = answer[2]
-    proposal.adKind = answer[3]
-    proposal.hostWritable = answer[4]
-    proposal.mmuWritable = answer[5]
-    return proposal
-  }
-
-  /// The refusal of what this plugin answered to `spte_layout`.
-  public func refusal(of proposal: SPTELayoutProposal, because error: LayoutError) -> PluginError {
-    let values = [
-      proposal.nonPresent, proposal.frozen, proposal.mmuPresent, proposal.adKind,
-      proposal.hostWritable, proposal.mmuWritable,
-    ]
-    return .answer(
-      plugin: name, hook: HookDescriptor.spteLayout.name,
-      value: "{" + values.map { hex($0) }.joined(separator: ", ") + "}", error)
   }
 }
