@@ -1,3 +1,5 @@
+import MMU
+import Paging
 import Testing
 
 @testable import MMUBench
