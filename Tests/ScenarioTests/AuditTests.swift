@@ -91,6 +91,6 @@ struct AuditTests {
     #expect(machine.mmu.audit().count == 4)
     #expect(machine.mmu.audit().first?.contains("host-writable in a read-only slot") == true)
     try machine.memory.update { table throws(MemslotError) in try table.removing(id: 0) }
-    #expect(machine.mmu.audit().first?.contains("no slot backs it") == true)
+    #expect(machine.mmu.audit().first?.contains("no slot holds it") == true)
   }
 }

@@ -80,7 +80,7 @@ struct DecodingErrorTests {
   ]
 
   private static let machines: [Fault] = [
-    Fault(machine: "colour: blue", "unknown key 'colour' (allowed: guest, mmu, maxphyaddr"),
+    Fault(machine: "colour: blue", "unknown key 'colour' (allowed: guest, mmu, layout, maxphyaddr"),
     Fault(machine: "maxphyaddr: 31", "31 is out of range (32 to 52)"),
     Fault(machine: "maxphyaddr: 53", "53 is out of range"),
     Fault(machine: "maxphyaddr: 0o40", "'0o40' is not a number"),
