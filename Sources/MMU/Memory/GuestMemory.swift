@@ -27,6 +27,7 @@ public final class GuestMemory: Sendable {
   /// Guest memory without slots.
   ///
   /// - Parameters:
+  ///   - host: the memory that backs it.
   ///   - generation: the first; its lowest bit is the space's where there are two.
   ///   - hasSystemManagement: whether there is a second address space.
   public init(host: HostMemory, generation: UInt64 = 1, hasSystemManagement: Bool = false) {

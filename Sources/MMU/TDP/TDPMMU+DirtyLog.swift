@@ -116,8 +116,10 @@ extension TDPMMU {
 
   /// The pages of a slot that were written, bit 0 of word 0 for its first frame.
   ///
-  /// - Parameter clearing: whether they count as clean from now on. Whoever copies them after this
-  ///   call misses no write: a later one is marked again.
+  /// - Parameters:
+  ///   - id: the memslot's number.
+  ///   - clearing: whether they count as clean from now on. Whoever copies them after this
+  ///     call misses no write: a later one is marked again.
   @inlinable
   public func dirtyPages(ofSlot id: Int, clearing: Bool) throws(DirtyLogError) -> [UInt64] {
     let (slot, log) = try logged(id)
@@ -137,7 +139,9 @@ extension TDPMMU {
   /// Declares pages clean that a look without clearing had found.
   ///
   /// - Parameters:
+  ///   - id: the memslot's number.
   ///   - firstWord: the word that `words` begins with. **Units** words of 64 frames.
+  ///   - words: the bits, 64 pages a word.
   public func clearDirtyPages(
     ofSlot id: Int, firstWord: Int, _ words: [UInt64]
   ) throws(DirtyLogError) {

@@ -52,7 +52,9 @@ extension TDPMMU {
 
   /// Changes the memslots and drops what the tables hold of the frames concerned (SPEC T8).
   ///
-  /// - Parameter range: the frames that mean something else after the change.
+  /// - Parameters:
+  ///   - range: the frames that mean something else after the change.
+  ///   - change: makes the new entry of the old one.
   /// - Throws: what `change` throws.
   public func updateSlots(
     dropping range: Range<GFN>, _ change: (MemslotTable) throws(MemslotError) -> MemslotTable

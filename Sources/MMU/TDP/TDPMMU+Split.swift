@@ -47,7 +47,9 @@ extension TDPMMU {
   ///
   /// No flush is needed: every small page translates as the large one did.
   ///
-  /// - Parameter budget: the most table pages to spend. **Units** pages.
+  /// - Parameters:
+  ///   - range: the frames whose pages are split.
+  ///   - budget: the most table pages to spend. **Units** pages.
   /// - Returns: how many were spent, and whether no large page is left.
   @inlinable
   public func splitLargePages(

@@ -22,7 +22,9 @@ where Input == GuestVirtual, Access: MemoryAccess {
   func linear(_ gva: GVA, for access: Access) -> GVA
   /// The processor's view of a shadow table as its root.
   ///
-  /// - Parameter encryptionMask: the address bits that say how the host's memory is encrypted.
+  /// - Parameters:
+  ///   - root: where the tables begin.
+  ///   - encryptionMask: the address bits that say how the host's memory is encrypted.
   func hardware(root: HPA, encryptionMask: UInt64) -> Hardware
   /// A fault as the processor reports it.
   static func exception(of fault: Fault) -> GuestException
