@@ -261,7 +261,7 @@ let package = Package(
       name: "MMUBench",
       dependencies: [
         "CBenchTwin", "CPrefetch", "GuestImage", "Inspection", "MMU", "Machine", "Paging",
-        "PluginHost", "X86", "X86EPT", "X86Guest", "X86Long", "X86PAE", "X86Shadow",
+        "PluginHost", "Report", "X86", "X86EPT", "X86Guest", "X86Long", "X86PAE", "X86Shadow",
         .product(name: "SystemPackage", package: "swift-system"),
       ],
       swiftSettings: strict),

@@ -1,3 +1,4 @@
+#include "twin_slots.h"
 #include "twin_walk.h"
 
 /// What an EPT is walked with.
@@ -196,28 +197,6 @@ cbt_tally cbt_run_nested(const cbt_setup *setup, const cbt_ept *ept, const cbt_l
     }
   }
   return tally;
-}
-
-/// A memslot: `count` frames from `base`, at `host`.
-typedef struct twin_slot {
-  uint64_t base, count, host;
-} twin_slot;
-
-/// The slot of a frame, the one found last tried first.
-INLINE const twin_slot *find_slot(
-    const twin_slot *slots, size_t count, size_t *hint, uint64_t frame) {
-  if (frame - slots[*hint].base < slots[*hint].count) return &slots[*hint];
-  size_t low = 0, high = count;
-  while (low < high) {
-    size_t middle = (low + high) / 2;
-    if (slots[middle].base + slots[middle].count > frame)
-      high = middle;
-    else
-      low = middle + 1;
-  }
-  if (low == count || frame < slots[low].base) return NULL;
-  *hint = low;
-  return &slots[low];
 }
 
 /// One fault on tables that are present: the walk that fails, the slot, the way down, the new leaf.

@@ -43,7 +43,9 @@ extension GuestImage {
 
   /// Reads guest memory.
   ///
-  /// - Parameter count: **Units** bytes; memory for as many is allocated.
+  /// - Parameters:
+  ///   - gpa: the guest physical address.
+  ///   - count: **Units** bytes; memory for as many is allocated.
   /// - Returns: the bytes, or the first address that is not held.
   public func read(_ gpa: GPA, count: Int) -> Result<[UInt8], ImageHole> {
     var bytes = [UInt8](repeating: 0, count: max(count, 0))

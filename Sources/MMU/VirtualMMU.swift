@@ -69,7 +69,11 @@ public protocol VirtualMMU: FaultHandler {
 
   /// Hears of new registers, once they are in force.
   ///
-  /// - Parameter scope: what the processor drops of its translations.
+  /// - Parameters:
+  ///   - guest: the registers in force.
+  ///   - scope: what the processor drops of its translations.
+  ///   - cpu: the vCPU.
+  ///   - observer: who hears of what the MMU does.
   func registersChanged<Guest: TranslationRegime>(
     _ guest: Guest, dropping scope: TLBInvalidation, on cpu: inout CPU,
     _ observer: borrowing some MMUObserver)
@@ -119,7 +123,9 @@ public protocol VirtualMMU: FaultHandler {
 
   /// Puts the tables back, whose pages hold again what they held.
   ///
-  /// - Parameter cpus: the vCPUs as they are; what they count goes on.
+  /// - Parameters:
+  ///   - tables: whether tables are kept with the memory.
+  ///   - cpus: the vCPUs as they are; what they count goes on.
   /// - Returns: the vCPUs as they were.
   func restore(_ tables: SavedTables, for cpus: [CPU]) -> [CPU]
 

@@ -147,10 +147,10 @@ final class AccessRig {
     return tally
   }
 
-  private static var access: X86Access { X86Access(.read, user: true) }
+  static var access: X86Access { X86Access(.read, user: true) }
 
   @inline(__always)
-  private static func address(_ base: GVA, _ step: Int, _ span: Int) -> GVA {
+  static func address(_ base: GVA, _ step: Int, _ span: Int) -> GVA {
     base.wrappingAdd(UInt64(truncatingIfNeeded: step &* 0x9E37_79B1 & (span &- 1)) &<< 12)
   }
 }

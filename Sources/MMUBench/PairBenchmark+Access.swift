@@ -22,6 +22,15 @@ extension PairBenchmark {
           program: { rig.readApart(AccessRig.linear, count: hits, span: 1 << cached) },
           baseline: { rig.read(AccessRig.linear, count: hits, span: 1 << cached) })
       },
+      // A machine composed at run time: one indirect call an access.
+      PairBenchmark(name: "access.dynamic", count: hits, baseline: "tlb.hit.apart") {
+        let rig = try AccessRig()
+        return Sides(
+          program: {
+            rig.readDynamically(rig.machine, AccessRig.linear, count: hits, span: 1 << cached)
+          },
+          baseline: { rig.readApart(AccessRig.linear, count: hits, span: 1 << cached) })
+      },
       PairBenchmark(
         name: "access.tlbmiss", count: pages, baseline: "tlb.hit", agrees: false
       ) {
@@ -37,13 +46,6 @@ extension PairBenchmark {
           resetProgram: { rig.dropLeaves() },
           program: { rig.read(AccessRig.linear, count: pages, span: pages) },
           baseline: { rig.read(AccessRig.linear, count: pages, span: pages) })
-      },
-      // Under shadow paging: the miss, the exit, the guest's own tables walked, the leaf, the walk again.
-      PairBenchmark(name: "access.shadowfault", count: pages, baseline: "access.shadowmiss") {
-        let rig = try ShadowAccessRig()
-        return Sides(
-          resetProgram: { rig.dropLeaves() },
-          program: { rig.read(count: pages) }, baseline: { rig.read(count: pages) })
       },
       PairBenchmark(
         name: "access.mmio.first", count: devicePages, baseline: "access.tlbmiss", agrees: false
@@ -77,13 +79,29 @@ extension PairBenchmark {
           resetProgram: { rig.dropLeaves() }, resetBaseline: { twin.dropLeaves() },
           program: { rig.run(threads: 1) }, baseline: { twin.run() })
       },
-      // The same faults on two threads: a ratio of 0.5 is twice as many a second.
-      PairBenchmark(name: "fault.tdp.threads2", count: pages, baseline: "threads1") {
+      parallelFaults(threads: 2), parallelFaults(threads: 4),
+      // KVM's side has the exit and the guest's own instructions too.
+      PairBenchmark(
+        name: "fault.tdp.kvm", count: pages, baseline: "kvm", agrees: false, file: KVMGuest.device
+      ) {
         let rig = try FaultRig()
+        let guest = try KVMGuest(pages: pages)
         return Sides(
-          resetProgram: { rig.dropLeaves() }, resetBaseline: { rig.dropLeaves() },
-          program: { rig.run(threads: 2) }, baseline: { rig.run(threads: 1) })
+          resetProgram: { rig.dropLeaves() }, resetBaseline: { guest.forget() },
+          program: { rig.run(threads: 1) }, baseline: { guest.run() })
       },
     ]
+  }
+
+  /// Faults on several threads, beside as many on one: a ratio of 0.5 is twice as many a second.
+  static func parallelFaults(threads: Int) -> PairBenchmark {
+    PairBenchmark(
+      name: "fault.tdp.threads\(threads)", count: FaultRig.pageCount, baseline: "threads1"
+    ) {
+      let rig = try FaultRig()
+      return Sides(
+        resetProgram: { rig.dropLeaves() }, resetBaseline: { rig.dropLeaves() },
+        program: { rig.run(threads: threads) }, baseline: { rig.run(threads: 1) })
+    }
   }
 }

@@ -1,3 +1,5 @@
+import FoundationEssentials
+
 /// A benchmark with data of its own: two loops over it, which find the same unless they differ in kind.
 struct PairBenchmark {
   /// The two sides, over data that both keep alive.
@@ -16,7 +18,7 @@ struct PairBenchmark {
   var baseline: String
   /// Whether both sides compute the same and must agree.
   var agrees = true
-  /// A file that it reads, from the package's folder; without it there is no such figure.
+  /// A file that it needs, from the package's folder or the system's; without it there is no figure.
   var file: String?
   /// Lays out the data.
   var prepare: () throws -> Sides
@@ -27,8 +29,7 @@ struct PairBenchmark {
       nested("walk.2d.4k", .small), nested("walk.2d.2m", .large),
       cached("walk.2d.cached.random", RandomPattern.self),
       cached("walk.2d.cached.sequential", SequentialPattern.self),
-    ] + accesses + faults + [pluginCall]
-      + images
+    ] + accesses + shadow + faults + upkeep + [pluginCall] + images
   }
 
   /// Walks through two levels, against the twin's.
@@ -63,6 +64,9 @@ struct PairBenchmark {
 
   /// Times both sides in turn.
   func measure(rounds: Int) throws(BenchmarkError) -> BenchmarkResult {
+    if let file, !FileManager.default.fileExists(atPath: file) {
+      throw .noData(name, "\(file) is not here")
+    }
     let sides: Sides
     do {
       sides = try prepare()

@@ -8,33 +8,57 @@ import X86Shadow
 
 /// A composed machine for the figures of shadow paging: a four-level guest, one vCPU, no prefetch.
 ///
-/// Host memory: table pages from frame 1, guest RAM from 32 MiB; the guest's tables lie above its data
-/// pages, 4 KiB each. A second address space maps the same pages by tables of its own.
+/// Host memory: table pages from frame 1, then guest RAM. Guest RAM: the tables of two address spaces,
+/// then the data, 4 KiB pages that both spaces map from `linear` on; behind the data each space maps
+/// its own leaf tables, for the guest to write.
 final class ShadowAccessRig {
   typealias MMUType = ShadowMMU<X86Processor, ShadowEncoder<Long5>, DefaultPolicy>
 
-  /// Data pages. **Units** pages, a power of two.
+  /// Data pages unless more or fewer are wanted. **Units** pages, a power of two.
   static var pageCount: Int { 1 << 14 }
   static let linear = GVA(0x0000_7A00_0000_0000)
-  private static let ramBase = HPA(32 << 20)
-  private static let dataBytes = UInt64(pageCount) << 12
-  private static let ramBytes = dataBytes + (8 << 20)
 
   let memory: GuestMemory
   let mmu: MMUType
   let machine: Machine<X86Processor, MMUType, NoObserver>
+  /// Data pages. **Units** pages.
+  let pages: Int
   /// The guest's top tables.
   let roots: [GPA]
+  private let ramFrames: UInt64
+  private let dataBase: GFN
+  private let guest: X86Processor
+  /// A vCPU that takes faults and nothing else.
+  private var cpu: MMUType.CPU
 
-  /// A machine whose guest has touched every data page once.
+  /// A machine whose guest has used every data page once.
   ///
-  /// - Parameter tablePages: the limit of shadow pages.
-  init(tablePages: Int = 8000) throws {
-    memory = GuestMemory(host: try HostMemory(byteCount: Self.ramBase.rawValue + Self.ramBytes))
-    let ram = Memslot(
-      id: 0, base: GFN(0), frameCount: Self.ramBytes >> 12, host: Self.ramBase,
-      backing: .size4KiB)
-    try memory.update { table throws(MemslotError) in try table.adding(ram) }
+  /// - Parameters:
+  ///   - slots: the memslots that share the data; at most as many as pages.
+  ///   - tablePages: the limit of shadow pages.
+  init(pages: Int = pageCount, slots: Int = 1, tablePages: Int? = nil) throws {
+    self.pages = pages
+    let layout = GuestLayout(pages: pages)
+    let tablePages = tablePages ?? 2 * layout.tableCount + 64
+    let ramBase = HPA(UInt64(tablePages / 512 + 1) << 21)
+    let tableFrames = UInt64(2 * layout.tableCount)
+    let frames = tableFrames + UInt64(pages)
+    ramFrames = frames
+    dataBase = GFN(tableFrames)
+    memory = GuestMemory(host: try HostMemory(byteCount: ramBase.rawValue + frames << 12))
+    let share = UInt64(pages / slots)
+    let slotTable = try MemslotTable(
+      (0...slots).map { id in
+        let first = id == 0 ? 0 : tableFrames + UInt64(id - 1) * share
+        let end = id == 0 ? tableFrames : id == slots ? frames : first + share
+        return Memslot(
+          id: id, base: GFN(first), frameCount: end - first,
+          host: ramBase.wrappingAdd(first << 12), backing: .size4KiB)
+      })
+    try memory.update { _ in slotTable }
+    let tables = (0..<2).map { GPA(UInt64($0 * layout.tableCount) << 12) }
+    for root in tables { layout.write(at: root, data: dataBase, to: memory.view) }
+    roots = tables
     let features = X86Features(physicalAddressWidth: 46)
     let host = X86Registers(
       cr0: [.protectionEnable, .paging, .writeProtect],
@@ -46,37 +70,37 @@ final class ShadowAccessRig {
         mmio: .shadow(physicalAddressWidth: 46)),
       policy: DefaultPolicy(), memory: memory,
       pool: TablePool(first: PFN(1), limit: tablePages), options: ShadowOptions(prefetchWindow: 1))
-    var next = GPA(Self.dataBytes)
-    var roots: [GPA] = []
-    func registers(_ root: GPA) -> X86Registers {
-      X86Registers(
-        cr0: [.protectionEnable, .paging, .writeProtect], cr3: root.rawValue,
-        cr4: [.physicalAddressExtension, .supervisorExecutionPrevention],
-        efer: [.longModeEnable, .longModeActive, .noExecuteEnable])
+    guest = X86Processor(Self.registers(tables[0]), features)
+    machine = try Machine(guests: [guest], mmu: mmu)
+    cpu = mmu.makeCPU(index: 1)
+    guard fault(Array(0..<UInt32(pages))).failures == 0 else {
+      throw BenchmarkError.noData("fault.shadow", "a page cannot be mapped")
     }
-    for _ in 0..<2 {
-      let root = next
-      roots.append(root)
-      next = next.wrappingAdd(4096)
-      try X86Processor(registers(root), features).regime.map(
-        Self.linear, to: GPA(0), length: Self.dataBytes, pageSize: .size4KiB,
-        permissions: [.read, .write, .user], in: memory.view
-      ) {
-        defer { next = next.wrappingAdd(4096) }
-        return next
-      }
-    }
-    self.roots = roots
-    machine = try Machine(guests: [X86Processor(registers(roots[0]), features)], mmu: mmu)
-    let tally = read(count: Self.pageCount)
-    guard tally.failures == 0 else { throw BenchmarkError.noData("access.shadow", "a page faults") }
+  }
+
+  deinit { mmu.leave(&cpu) }
+
+  /// The guest's registers on the tables of one space.
+  static func registers(_ root: GPA) -> X86Registers {
+    X86Registers(
+      cr0: [.protectionEnable, .paging, .writeProtect], cr3: root.rawValue,
+      cr4: [.physicalAddressExtension, .supervisorExecutionPrevention],
+      efer: [.longModeEnable, .longModeActive, .noExecuteEnable])
   }
 
   /// Takes every leaf away, and with it the TLB: the next access of each page is a fault on shadow
   /// tables that are present.
   func dropLeaves() {
-    mmu.unmapHost(GFN(0)..<GFN(Self.ramBytes >> 12))
+    mmu.unmapHost(GFN(0)..<GFN(ramFrames))
     switchTo(0)
+  }
+
+  /// Takes the leaves of some data pages away.
+  func drop(_ pages: [UInt32]) {
+    for page in pages {
+      let gfn = dataBase.wrappingAdd(UInt64(page))
+      mmu.unmapHost(gfn..<gfn.wrappingAdd(1))
+    }
   }
 
   /// Moves the guest to one of its address spaces.
@@ -86,7 +110,7 @@ final class ShadowAccessRig {
     }
   }
 
-  /// Reads 8 bytes of each of `count` pages, no page twice.
+  /// Reads 8 bytes of each of `count` pages, no page twice. **Requires** `pageCount` pages.
   @inline(never)
   func read(count: Int) -> WalkLoop.Tally {
     var tally = WalkLoop.Tally()
@@ -101,6 +125,67 @@ final class ShadowAccessRig {
         tally.failures += 1
       }
     }
+    return tally
+  }
+
+  /// Takes one fault on each page, which has no leaf: the hardware's walk and what the MMU does about
+  /// it, without the access.
+  @inline(never)
+  func fault(_ pages: [UInt32]) -> WalkLoop.Tally {
+    var tally = WalkLoop.Tally()
+    let access = X86Access(.read, user: true)
+    for page in pages {
+      let gva = Self.linear.wrappingAdd(UInt64(page) &<< 12)
+      guard case .failure(.exit(let exit)) = mmu.walk(gva, for: access, by: guest, on: &cpu),
+        case .fixed = mmu.handle(exit, on: &cpu, NoObserver())
+      else {
+        tally.failures += 1
+        continue
+      }
+      tally.checksum &+= UInt64(page)
+    }
+    return tally
+  }
+
+  /// Leaf tables of the data. **Units** tables.
+  var leafTables: Int { (pages + 511) / 512 }
+
+  /// Has the guest change one entry of each leaf table of its data: the tables go out of step.
+  func unsync() {
+    for table in 0..<leafTables {
+      let place = Self.linear.wrappingAdd(UInt64(pages + table) << 12)
+      let read = machine.vcpu(0, access: X86Access(.read, user: true), at: place, size: 8)
+      guard case .done(let entry) = read.outcome,
+        case .done = machine.vcpu(
+          0, access: X86Access(.write, user: true), at: place, size: 8, value: entry ^ 2
+        ).outcome
+      else { preconditionFailure("the guest may write its own tables") }
+    }
+  }
+
+  /// A flush of the guest's TLB, which brings every table in step that is not.
+  @inline(never)
+  func sync() -> WalkLoop.Tally {
+    let before = machine.counters.synced
+    switchTo(0)
+    let synced = machine.counters.synced - before
+    return WalkLoop.Tally(
+      checksum: UInt64(synced), failures: synced == leafTables ? 0 : 1)
+  }
+
+  /// Moves CR3 to and fro between two spaces whose roots the vCPU remembers.
+  @inline(never)
+  func switches(count: Int) -> WalkLoop.Tally {
+    var tally = WalkLoop.Tally()
+    let before = machine.counters.cacheMisses
+    machine.withVCPU(0) { vcpu in
+      for step in 1...count {
+        let root = roots[step & 1].rawValue
+        if (try? vcpu.moveToCR3(root)) == nil { tally.failures += 1 }
+        tally.checksum &+= root
+      }
+    }
+    if machine.counters.cacheMisses != before { tally.failures += 1 }
     return tally
   }
 }

@@ -8,6 +8,9 @@ extension Machine {
   /// unless both succeed.
   ///
   /// - Parameters:
+  ///   - index: which vCPU.
+  ///   - access: what is asked.
+  ///   - gva: the guest virtual address.
   ///   - size: **Units** bytes, 1...16; clamped.
   ///   - value: what is written, little-endian; ignored otherwise.
   @inlinable

@@ -67,7 +67,10 @@ public final class Plugin: Sendable {
   /// Binds functions of any shared object to hooks, with signatures from the user; no init, no fini,
   /// and `context` is null.
   ///
-  /// - Parameter isThreadSafe: the user's word for it.
+  /// - Parameters:
+  ///   - path: the file; never looked up in the loader's directories.
+  ///   - bindings: which function serves which hook.
+  ///   - isThreadSafe: the user's word for it.
   /// - Throws: `PluginError`.
   public init(
     path: String, binding bindings: [HookBinding], isThreadSafe: Bool = false
@@ -143,7 +146,13 @@ public final class Plugin: Sendable {
 
   /// Loads a plugin in a process of its own; parameters as of the other initialisers.
   ///
-  /// - Parameter bindings: where there are any, `hooks` and `settings` mean nothing.
+  /// - Parameters:
+  ///   - path: the file; never looked up in the loader's directories.
+  ///   - hooks: which of its hooks to use, or `nil` for all.
+  ///   - settings: what the plugin can ask for by name.
+  ///   - bindings: where there are any, `hooks` and `settings` mean nothing.
+  ///   - services: what the machine does for it.
+  ///   - isolation: how its process is started.
   /// - Throws: `PluginError`; `.worker` for what loading it here would throw.
   public init(
     path: String, hooks: [String]? = nil, settings: [String: String] = [:],

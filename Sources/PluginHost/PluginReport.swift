@@ -21,7 +21,11 @@ public struct PluginReport: Sendable {
 
     /// An encoder at a physical address width.
     ///
-    /// - Parameter compose: composes the encoder with a mask, which checks it.
+    /// - Parameters:
+    ///   - encoder: the entries' name, such as `ept`.
+    ///   - maxphyaddr: the machine's physical address width. **Units** bits.
+    ///   - standard: the mask that counts without the plugin.
+    ///   - compose: composes the encoder with a mask, which checks it.
     public init(
       encoder: String, maxphyaddr: Int, standard: MMIOMask?,
       compose: @escaping @Sendable (MMIOMask) throws(LayoutError) -> Void

@@ -26,10 +26,6 @@ public struct StackedBars: Sendable {
     self.bars = bars
   }
 
-  private static let colours = [
-    "#4a6a8a", "#c2571a", "#8cc08c", "#b08cc0", "#d9b44a", "#5ba8a0", "#a33b3b", "#777777",
-    "#335c1f", "#e08fb0",
-  ]
   private static let width = 1200.0
   private static let left = 70.0
   private static let top = 44.0
@@ -60,7 +56,7 @@ public struct StackedBars: Sendable {
       for (number, count) in bar.counts.enumerated() where count > 0 {
         let tall = Double(count) / Double(ceiling) * Self.height
         y -= tall
-        let colour = Self.colours[number % Self.colours.count]
+        let colour = ChartColours.colour(number)
         parts.append(
           #"<rect x="\#((x - barWidth / 2).svg)" y="\#(y.svg)" width="\#(barWidth.svg)""#
             + #" height="\#(tall.svg)" fill="\#(colour)"><title>\#(bar.words.escapedForHTML):"#
@@ -87,7 +83,7 @@ public struct StackedBars: Sendable {
     return series.enumerated().map { number, name in
       defer { x += 34 + Double(name.count) * 7 }
       return #"<rect x="\#(x.svg)" y="12" width="14" height="12" fill=""#
-        + Self.colours[number % Self.colours.count]
+        + ChartColours.colour(number)
         + #""/><text x="\#((x + 20).svg)" y="22">\#(name.escapedForHTML)</text>"#
     }.joined(separator: "\n")
   }

@@ -21,6 +21,7 @@ public struct EPTEncoder: SPTEEncoder {
   /// Composes the encoder.
   ///
   /// - Parameters:
+  ///   - capabilities: what the processor can do.
   ///   - mmio: the MMIO mask, or `nil` to cache no MMIO.
   ///   - relocation: the L1TF form of MMIO entries.
   ///   - choice: which of the ignored bits the MMU uses.

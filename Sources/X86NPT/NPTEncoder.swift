@@ -15,6 +15,7 @@ public struct NPTEncoder: SPTEEncoder {
   /// Composes the encoder.
   ///
   /// - Parameters:
+  ///   - capabilities: what the processor can do.
   ///   - mmio: the MMIO mask, or `nil` to cache no MMIO.
   ///   - relocation: the L1TF form of MMIO entries.
   ///   - choice: which bits the MMU uses.

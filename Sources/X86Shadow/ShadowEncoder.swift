@@ -27,6 +27,7 @@ where Format.Entry == UInt64, Format.Root == TableRoot {
   ///   - format: what walks the entries; where memory is encrypted it knows the bits.
   ///   - rootLevel: the format's highest level.
   ///   - physicalAddressWidth: MAXPHYADDR. **Units** bits, 32...52.
+  ///   - largestLeafLevel: the largest level that may hold a leaf.
   ///   - mmio: the MMIO mask, or `nil` to cache no MMIO; see `MMIOMask.shadow(physicalAddressWidth:)`.
   ///   - relocation: the L1TF form of MMIO entries.
   ///   - choice: which bits the MMU uses.

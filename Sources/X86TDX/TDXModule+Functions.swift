@@ -40,7 +40,10 @@ extension TDXModule {
 
   /// TDG.MEM.PAGE.ACCEPT, a function of the guest: a pending page becomes the guest's, zeroed.
   ///
-  /// - Parameter zero: clears the page.
+  /// - Parameters:
+  ///   - gfn: the guest frame.
+  ///   - level: the level of the entry.
+  ///   - zero: clears the page.
   public func pageAccept(_ gfn: GFN, _ level: Level, zero: (PFN) -> Void) -> TDXStatus {
     guard level <= .directoryPointer else { return .operandInvalid }
     return call(gfn, level) { state in

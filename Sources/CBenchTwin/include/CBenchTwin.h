@@ -102,6 +102,64 @@ cbt_tally cbt_run_tlb(const cbt_setup *setup, const cbt_tlb *tlb, const cbt_loop
 /// slot's memory begins.
 cbt_tally cbt_run_faults(const cbt_ept *ept, const cbt_loop *loop);
 
+/// A guest of four levels under shadow tables of five, with memslots and a map from frames to leaves.
+typedef struct cbt_shadow cbt_shadow;
+
+/// Pages from `base` on lead to `pages` pages of data, shared out among `slots` memslots, and the ones
+/// after them to the guest's own leaf tables; the shadow's tables are linked and hold no leaf. NULL
+/// without memory.
+cbt_shadow *cbt_shadow_make(
+    const cbt_setup *setup, uint64_t base, uint64_t pages, uint64_t slots);
+void cbt_shadow_free(cbt_shadow *shadow);
+
+/// Takes the leaves of pages away.
+void cbt_shadow_drop(cbt_shadow *shadow, const uint32_t *pages, uint64_t count);
+
+/// Takes one fault on each page: the shadow's walk, the guest's with a slot for each entry, the slot,
+/// the way down with each of the guest's entries read again, the leaf, its place in the map.
+cbt_tally cbt_shadow_run_faults(cbt_shadow *shadow, const uint32_t *pages, uint64_t count);
+
+/// Has the guest change one entry of each leaf table of its data, which is out of step then.
+void cbt_shadow_unsync(cbt_shadow *shadow);
+
+/// Brings those tables in step: write protection, then entry by entry.
+cbt_tally cbt_shadow_run_sync(cbt_shadow *shadow);
+
+/// Moves CR3 to and fro between two roots that the vCPU remembers.
+cbt_tally cbt_run_switches(const cbt_setup *setup, const uint64_t *roots, uint64_t count);
+
+/// Tables of a second level and a log of writes.
+typedef struct cbt_upkeep cbt_upkeep;
+
+/// Tables over `pages` pages, of 4 KiB and write-protected, or of 2 MiB; NULL without memory.
+cbt_upkeep *cbt_upkeep_make(uint64_t pages, bool large);
+void cbt_upkeep_free(cbt_upkeep *upkeep);
+
+/// Marks every page of that distance as written, and lets it be written.
+void cbt_upkeep_write(cbt_upkeep *upkeep, uint64_t step);
+
+/// Takes the log and protects what it names; `found` has room for a bit a page.
+cbt_tally cbt_upkeep_run_round(cbt_upkeep *upkeep, uint64_t *found);
+
+/// Puts the large pages back.
+void cbt_upkeep_collapse(cbt_upkeep *upkeep);
+
+/// Splits every large page into 512 entries.
+cbt_tally cbt_upkeep_run_split(cbt_upkeep *upkeep);
+
+/// A guest under the system's own KVM that reads each page of a memslot once.
+typedef struct cbt_kvm cbt_kvm;
+
+/// Its memslot has `pages` pages, which the host has in memory; NULL where there is no KVM to use.
+cbt_kvm *cbt_kvm_make(uint64_t pages);
+void cbt_kvm_free(cbt_kvm *kvm);
+
+/// Makes KVM forget what it has mapped, and puts the guest back to its start.
+bool cbt_kvm_forget(cbt_kvm *kvm);
+
+/// Runs the guest to its end: a fault of the second level for each page.
+cbt_tally cbt_kvm_run_touches(cbt_kvm *kvm);
+
 /// Two functions of a shared object, prepared for libffi.
 typedef struct cbt_ffi cbt_ffi;
 

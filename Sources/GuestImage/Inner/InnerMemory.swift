@@ -64,6 +64,7 @@ public struct InnerMemory: EntryMemory, Sendable {
   /// The page that the inner guest's own walk of `gva` arrived at.
   ///
   /// - Parameters:
+  ///   - gpa: the guest physical address.
   ///   - kind: what is done with it.
   ///   - isUser: whether the inner guest's tables make it a user page.
   public func page(

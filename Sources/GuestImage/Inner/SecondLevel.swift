@@ -11,7 +11,9 @@ public enum SecondLevel: Sendable {
 
   /// The EPT that an EPTP names.
   ///
-  /// - Parameter physicalAddressWidth: MAXPHYADDR. **Units** bits.
+  /// - Parameters:
+  ///   - eptp: the EPTP, as the VMCS holds it.
+  ///   - physicalAddressWidth: MAXPHYADDR. **Units** bits.
   /// - Throws: `ImageError.unsupported`: VM entry would fail with it.
   public init(eptp: UInt64, physicalAddressWidth: Int) throws(ImageError) {
     let format = EPTFormat(
@@ -29,6 +31,7 @@ public enum SecondLevel: Sendable {
   /// The nested tables that an nCR3 names; bits that CR3 has no address in are not looked at.
   ///
   /// - Parameters:
+  ///   - ncr3: the host's CR3.
   ///   - form: the paging mode of the hypervisor, which the tables have too.
   ///   - physicalAddressWidth: MAXPHYADDR. **Units** bits.
   /// - Throws: `ImageError.unsupported`: an address beyond MAXPHYADDR.

@@ -24,7 +24,10 @@ public struct ImageAddressSpace: Sendable {
 
   /// An address space.
   ///
-  /// - Parameter isStrict: refuses PDPTEs with bit 5, which QEMU's emulator sets, as hardware does.
+  /// - Parameters:
+  ///   - image: the memory.
+  ///   - resolved: the registers and where each comes from.
+  ///   - isStrict: refuses PDPTEs with bit 5, which QEMU's emulator sets, as hardware does.
   /// - Throws: `ImageError.badPDPTE`. PDPTEs that the image does not hold are an outcome of each
   ///   translation and not an error.
   public init(

@@ -15,7 +15,9 @@ public struct VirtualPiece: Hashable, Sendable {
 extension ImageAddressSpace {
   /// The beginning of a range, as far as it lies in one page and the image holds it all, or none.
   ///
-  /// - Parameter limit: **Units** bytes; at least 1.
+  /// - Parameters:
+  ///   - gva: the guest virtual address.
+  ///   - limit: **Units** bytes; at least 1.
   public func piece(at gva: GVA, limit: UInt64) -> VirtualPiece {
     let small = min(limit, 0x1000 - gva.rawValue & 0xFFF)
     func hole(_ reason: VirtualHole.Reason) -> VirtualPiece {
@@ -40,8 +42,10 @@ extension ImageAddressSpace {
   /// Tells a range piece by piece, in address order.
   ///
   /// - Parameters:
+  ///   - gva: the guest virtual address.
   ///   - count: **Units** bytes; the range must not pass 2^64.
   ///   - largest: the largest piece. **Units** bytes.
+  ///   - body: gets each piece, in order.
   public func forEachPiece<Failure: Error>(
     from gva: GVA, count: UInt64, largest: UInt64 = 1 << 20,
     _ body: (VirtualPiece) throws(Failure) -> Void

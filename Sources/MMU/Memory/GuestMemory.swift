@@ -27,6 +27,7 @@ public final class GuestMemory: Sendable {
   /// Guest memory without slots.
   ///
   /// - Parameters:
+  ///   - host: the memory that backs it.
   ///   - generation: the first; its lowest bit is the space's where there are two.
   ///   - hasSystemManagement: whether there is a second address space.
   public init(host: HostMemory, generation: UInt64 = 1, hasSystemManagement: Bool = false) {
@@ -190,6 +191,8 @@ public struct GuestView: EntryMemory {
   var asksForPages = true
 
   /// Reads one entry.
+  @_specialize(where Entry == UInt32)
+  @_specialize(where Entry == UInt64)  // PERF: access.mmio.cached
   public func load<Entry: TableEntry>(
     _ address: GPA, as type: Entry.Type
   ) -> Result<Entry, GuestMemoryHole> {
@@ -198,6 +201,8 @@ public struct GuestView: EntryMemory {
   }
 
   /// Replaces one entry; a read-only slot keeps it.
+  @_specialize(where Entry == UInt32)
+  @_specialize(where Entry == UInt64)
   public func compareExchange<Entry: TableEntry>(
     _ address: GPA, expected: Entry, desired: Entry
   ) -> Result<EntryExchange, GuestMemoryHole> {

@@ -45,7 +45,9 @@ extension HostMemory {
 
   /// Puts the memory back to what it was. **Requires** that nobody uses it meanwhile.
   ///
-  /// - Parameter spared: what stays as it is; whole pages.
+  /// - Parameters:
+  ///   - snapshot: what was kept.
+  ///   - spared: what stays as it is; whole pages.
   /// - Returns: the frames whose bytes changed, ascending.
   /// - Throws: `SnapshotError.foreign`, or `unavailable` where the system refuses to map.
   public func restore(

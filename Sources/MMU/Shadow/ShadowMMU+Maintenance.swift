@@ -80,7 +80,9 @@ extension ShadowMMU {
   /// Takes every leaf of a range away, and keeps it unmapped while the host changes what is behind it
   /// (SPEC F10): faults on the range try again.
   ///
-  /// - Parameter change: what the host does meanwhile; it may not call the MMU.
+  /// - Parameters:
+  ///   - range: the frames.
+  ///   - change: what the host does meanwhile; it may not call the MMU.
   /// - Returns: the number of leaves taken away.
   @discardableResult
   public func unmapHost(_ range: Range<GFN>, _ change: () -> Void = {}) -> Int {

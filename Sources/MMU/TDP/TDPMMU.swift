@@ -47,6 +47,10 @@ where
   /// An MMU with an empty root table.
   ///
   /// - Parameters:
+  ///   - encoder: who writes the entries.
+  ///   - policy: who is asked about faults.
+  ///   - memory: the guest's memory.
+  ///   - pool: where table pages come from.
   ///   - dirtyRingSize: the entries of each vCPU's dirty ring, made at least 128; `nil` for none.
   ///   - exceptionAreas: where the processor writes what a #VE is about, for each vCPU that takes them
   ///     (SPEC E15); none by default.

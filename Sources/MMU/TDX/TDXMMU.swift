@@ -28,6 +28,7 @@ where
   ///
   /// - Parameters:
   ///   - shared: the MMU of the shared EPT, composed with `MMIOMask.tdx` and without private memory.
+  ///   - module: the simulated module, which owns the secure tables.
   /// - Throws: `FaultError.tablePagesExhausted` where not even the mirror's root fits.
   public init(shared: TDPMMU<Encoder, Policy>, module: TDXModule) throws(FaultError) {
     precondition(!shared.mapsPrivateMemory, "the shared half maps private memory")

@@ -6,6 +6,8 @@ extension VCPUState {
   /// `Machine.vcpu(_:access:at:size:value:)`.
   ///
   /// - Parameters:
+  ///   - access: what is asked.
+  ///   - gva: the guest virtual address.
   ///   - size: **Units** bytes, 1...16; clamped.
   ///   - value: what is written, little-endian; ignored otherwise.
   @inlinable

@@ -21,7 +21,9 @@ public protocol ShadowedGuest: TranslationRegime where Access: MemoryAccess {
   var shadowRules: ShadowRules { get }
   /// The processor's view of a shadow table as its root.
   ///
-  /// - Parameter encryptionMask: the address bits that say how the host's memory is encrypted.
+  /// - Parameters:
+  ///   - root: where the tables begin.
+  ///   - encryptionMask: the address bits that say how the host's memory is encrypted.
   func hardware(root: HPA, encryptionMask: UInt64) -> Hardware
   /// What becomes of an access that its tables refuse.
   static func outcome(of fault: Fault) -> FaultOutcome

@@ -25,6 +25,7 @@ extension SPTELayout {
   /// This layout with the software bits of a proposal, composed anew and checked as a whole.
   ///
   /// - Parameters:
+  ///   - proposal: what a plugin proposes.
   ///   - ignoredBits: the bits that hardware ignores in every present entry.
   ///   - legality: as in `init`.
   /// - Throws: `LayoutError` with the rule that is broken.

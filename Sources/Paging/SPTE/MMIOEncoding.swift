@@ -51,6 +51,7 @@ public struct MMIOEncoding: Sendable, Hashable {
   /// without being cached.
   ///
   /// - Parameters:
+  ///   - gfn: the guest frame.
   ///   - access: bit 1 write, bit 2 user; kept under the access mask.
   ///   - generation: the memslots' generation; its low bits are kept.
   @inlinable

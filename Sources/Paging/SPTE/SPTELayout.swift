@@ -34,6 +34,11 @@ public struct SPTELayout: Sendable {
   /// Composes and checks a layout.
   ///
   /// - Parameters:
+  ///   - name: the encoder's name.
+  ///   - fields: every field.
+  ///   - nonPresent: what an entry that maps nothing holds.
+  ///   - frozen: what an entry holds while it is being changed.
+  ///   - physicalAddressWidth: MAXPHYADDR. **Units** bits.
   ///   - mmio: the MMIO mask, or `nil` to cache no MMIO.
   ///   - relocation: the L1TF form of MMIO entries (E8).
   ///   - noTrap: what an entry holds that is left to the guest; `nonPresent` then is a trap (E19).
@@ -80,6 +85,7 @@ public struct SPTELayout: Sendable {
   /// This layout with fields of an encoder's own, checked as a whole.
   ///
   /// - Parameters:
+  ///   - own: the fields to add.
   ///   - name: the new encoder's name.
   ///   - legality: as in `init`.
   /// - Throws: `LayoutError` where the fields take bits that are in use.

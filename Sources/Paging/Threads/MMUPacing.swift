@@ -9,8 +9,10 @@ public protocol MMUPacing: Sendable {
 
   /// Comes before one step: one atomic operation, or a few that nobody sees apart.
   ///
-  /// - Parameter isChange: whether the step may change the place; two steps that only read it may be
-  ///   taken in any order.
+  /// - Parameters:
+  ///   - place: what is read or changed.
+  ///   - isChange: whether the step may change the place; two steps that only read it may be
+  ///     taken in any order.
   func step(_ place: SharedPlace, isChange: Bool)
 
   /// As `step(_:isChange:)`, before a step that is not taken until others have changed the place.

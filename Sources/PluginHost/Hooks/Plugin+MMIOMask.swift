@@ -47,7 +47,13 @@ extension Plugin {
   /// The mask that a stack of plugins makes of the standard one: each is told what the one before
   /// answered, the last answer counts (SPEC H4) and is checked.
   ///
-  /// - Parameter check: composes the layout with the mask; not called where no plugin answers.
+  /// - Parameters:
+  ///   - plugins: in the order in which they are asked.
+  ///   - maxphyaddr: the machine's physical address width. **Units** bits.
+  ///   - encoder: the entries' name, such as `ept`.
+  ///   - encryptionMask: the memory-encryption bits of an address.
+  ///   - standard: the mask that counts without plugins.
+  ///   - check: composes the layout with the mask; not called where no plugin answers.
   /// - Throws: `PluginError.answer` with the rule, the clashing bits and their owner.
   public static func mmioMask(
     of plugins: [Plugin], maxphyaddr: Int, encoder: String, encryptionMask: UInt64 = 0,

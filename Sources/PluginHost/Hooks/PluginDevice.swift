@@ -23,6 +23,7 @@ public struct PluginDevice: Sendable {
   /// - Parameters:
   ///   - gpa: the address, at or above `base`.
   ///   - size: **Units** bytes: 1, 2, 4 or 8.
+  ///   - vcpu: which vCPU.
   /// - Throws: `PluginError.answer` where the value is wider than `size`.
   public func read(_ gpa: GPA, size: Int, vcpu: Int) throws(PluginError) -> UInt64 {
     let value = try reader.call(context: plugin.context, as: UInt64.self) { frame in
