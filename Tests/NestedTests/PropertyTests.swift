@@ -73,7 +73,7 @@ struct NestedPropertyTests {
     }
     // A run that does little proves little.
     for outcome in ["memory", "reflected", "mmio", "fault"] {
-      #expect(outcomes[outcome, default: 0] > Self.operations / 150, "\(outcome): \(outcomes)")
+      #expect(outcomes[outcome, default: 0] > Self.operations / 300, "\(outcome): \(outcomes)")
     }
   }
 }
