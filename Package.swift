@@ -215,6 +215,12 @@ let package = Package(
       name: "PropertyRunner", dependencies: ["ShadowProperty"], path: "Tests/PropertyRunner",
       swiftSettings: strict),
     .testTarget(
+      name: "NestedTests",
+      dependencies: [
+        "Paging", "X86", "X86Guest", "X86EPT", "X86NPT", "MMU", "Machine", "MachineSupport",
+        "TestSupport",
+      ], swiftSettings: strict),
+    .testTarget(
       name: "ScheduleTests",
       dependencies: ["MMU", "Machine", "Paging", "Schedules", "X86EPT"], swiftSettings: strict),
     .testTarget(

@@ -14,6 +14,8 @@ public enum CompositionError: Error, Sendable, Hashable {
   case beyondAddressWidth(GPA, encoder: String, width: Int)
   /// Host memory reaches further than the entries can point.
   case hostBeyondAddressWidth(byteCount: UInt64, encoder: String, width: Int)
+  /// A hypervisor inside the guest would have a second level that the host's processor has not.
+  case nestedBeyondHost(encoder: String)
   /// The MMU cannot begin.
   case mmu(FaultError)
 }
@@ -31,6 +33,8 @@ extension CompositionError: CustomStringConvertible {
       "the slot at \(gpa) passes the \(width) address bits of encoder \(encoder)"
     case .hostBeyondAddressWidth(let count, let encoder, let width):
       "\(count) bytes of host memory pass the \(width) address bits of encoder \(encoder)"
+    case .nestedBeyondHost(let encoder):
+      "the second level inside the guest has more than the processor behind encoder \(encoder)"
     case .mmu(let error): "\(error)"
     }
   }

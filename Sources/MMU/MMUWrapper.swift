@@ -4,7 +4,9 @@ public import Paging
 ///
 /// A fault handler that logs, counts or delays is a wrapper with a `handle(_:on:_:)` of its own.
 public protocol MMUWrapper: VirtualMMU
-where Exit == Base.Exit, CPU == Base.CPU, SavedTables == Base.SavedTables {
+where
+  Exit == Base.Exit, CPU == Base.CPU, View == Base.View, SavedTables == Base.SavedTables
+{
   /// What is wrapped.
   associatedtype Base: VirtualMMU
   /// What is wrapped.
@@ -81,6 +83,18 @@ extension MMUWrapper {
     _ gpa: GPA, _ kind: AccessKind, isUser: Bool, for gva: GVA, on cpu: inout Base.CPU
   ) -> Result<HPA?, HardwareFailure<Never, Base.Exit>> {
     base.walk(gpa, kind, isUser: isUser, for: gva, on: &cpu)
+  }
+
+  /// As the base.
+  public func view(for cpu: Base.CPU, marking: Bool, gva: GVA?) -> Base.View {
+    base.view(for: cpu, marking: marking, gva: gva)
+  }
+
+  /// As the base.
+  public func slotAddress(
+    of gpa: GPA, for kind: AccessKind, isUser: Bool, gva: GVA, on cpu: Base.CPU
+  ) -> Result<GPA, ReflectedExit> {
+    base.slotAddress(of: gpa, for: kind, isUser: isUser, gva: gva, on: cpu)
   }
 
   /// As the base.

@@ -46,6 +46,24 @@ public protocol VirtualMMU: FaultHandler {
     _ gpa: GPA, _ kind: AccessKind, isUser: Bool, for gva: GVA, on cpu: inout CPU
   ) -> Result<HPA?, HardwareFailure<Never, Exit>>
 
+  /// The guest's physical memory as software reads it.
+  associatedtype View: EntryMemory = GuestView
+  where View.Space == GuestPhysical, View.Failure: GuestMemoryFailure
+
+  /// The memory of the vCPU's guest, for walks by software.
+  ///
+  /// - Parameters:
+  ///   - marking: whether what is between it and the memslots is marked as used, as by an access of the
+  ///     guest; false for a tool.
+  ///   - gva: the address whose walk reads it, for exits that tell.
+  func view(for cpu: CPU, marking: Bool, gva: GVA?) -> View
+
+  /// Where an address of that memory is in the memslots; or the exit that a hypervisor inside the
+  /// guest gets, because its tables refuse the access.
+  func slotAddress(
+    of gpa: GPA, for kind: AccessKind, isUser: Bool, gva: GVA, on cpu: CPU
+  ) -> Result<GPA, ReflectedExit>
+
   /// Whether INVLPG and writes of control registers leave the guest, as under shadow paging.
   static var interceptsInvalidation: Bool { get }
 
@@ -113,6 +131,29 @@ public protocol VirtualMMU: FaultHandler {
 
   /// Hears that memory, memslots and logs were put back to those of a snapshot.
   func memoryRestored()
+}
+
+/// Why guest memory does not answer to software.
+public protocol GuestMemoryFailure: Error {
+  /// The exit that a hypervisor inside the guest gets for it; `nil` where nothing is there at all.
+  var reflected: ReflectedExit? { get }
+}
+
+extension GuestMemoryHole: GuestMemoryFailure {
+  /// Nobody is between the guest and the memslots.
+  public var reflected: ReflectedExit? { nil }
+}
+
+extension VirtualMMU where View == GuestView {
+  /// The memslots of the vCPU's address space.
+  public func view(for cpu: CPU, marking: Bool, gva: GVA?) -> GuestView {
+    memory.view(of: addressSpace(of: cpu))
+  }
+
+  /// The address itself.
+  public func slotAddress(
+    of gpa: GPA, for kind: AccessKind, isUser: Bool, gva: GVA, on cpu: CPU
+  ) -> Result<GPA, ReflectedExit> { .success(gpa) }
 }
 
 extension VirtualMMU {

@@ -22,7 +22,7 @@ extension Machine where Guest == X86Processor {
     guard let vcpu = vcpus.first else { return }
     try vcpu.guest.regime.map(
       gva, to: gpa, length: length, pageSize: pageSize, permissions: permissions,
-      in: memory.view
+      in: mmu.view(for: vcpu.state.context, marking: false, gva: nil)
     ) {
       guard let after = next.adding(4096) else { return nil }
       defer { next = after }

@@ -86,19 +86,11 @@ public struct X86GuestEntries: GuestEntryFormat {
     _ entry: F.Entry, at level: Level, _ format: F
   ) -> GuestEntry {
     let raw = UInt64(entry)
-    var result = GuestEntry(kind: format.kind(of: entry, at: level))
-    switch result.kind {
-    case .notPresent, .reserved: return result
-    case .table: result.base = GPA(format.table(in: entry, at: level))
-    case .leaf:
-      let page = format.page(in: entry, at: level)
-      result.base = GPA(page.base)
-      result.pageSize = page.size
-      result.protectionKey = F.Entry.bitWidth == 64 ? UInt8(raw >> 59 & 15) : 0
+    var result = GuestEntry(entry, at: level, in: format)
+    if result.kind == .notPresent || result.kind == .reserved { return result }
+    if result.kind == .leaf, F.Entry.bitWidth == 64 {
+      result.protectionKey = UInt8(raw >> 59 & 15)
     }
-    var rights = format.unrestricted
-    format.narrow(&rights, by: entry, at: level)
-    result.permissions = format.permissions(of: rights)
     result.isAccessed = raw & 0x20 != 0
     result.isDirty = raw & 0x40 != 0
     return result

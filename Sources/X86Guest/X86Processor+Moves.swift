@@ -12,6 +12,8 @@ public enum RegisterFault: Error, Sendable, Hashable {
   case reservedPDPTE(index: Int, bits: UInt64)
   /// The memory of the PDPTEs did not answer; hardware would read whatever the bus returns.
   case unreadablePDPTEs(UInt64)
+  /// The load of the PDPTEs leaves the guest: the hypervisor inside it does not map them.
+  case reflected(ReflectedExit)
 }
 
 extension RegisterFault: CustomStringConvertible {
@@ -24,6 +26,7 @@ extension RegisterFault: CustomStringConvertible {
       "#GP: PDPTE \(index) has reserved bits 0x\(String(bits, radix: 16))"
     case .unreadablePDPTEs(let address):
       "the PDPTEs at 0x\(String(address, radix: 16)) cannot be read"
+    case .reflected(let exit): "the PDPTEs are not mapped: \(exit)"
     }
   }
 }

@@ -3,7 +3,7 @@ public import X86
 import X86Long
 import X86PAE
 
-extension X86Processor: ShadowedGuest {
+extension X86Processor: ShadowedProcessor {
   /// As the registers select.
   public var entries: X86GuestEntries { X86GuestEntries(registers, features) }
 

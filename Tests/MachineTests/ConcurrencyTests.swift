@@ -152,7 +152,7 @@ struct ConcurrencyTests {
         switch mmu.handle(Self.exit(mmu, gfn, .read), on: &cpu, NoObserver()) {
         case .fixed, .spurious, .retry: break
         case .emulate: if !isExtra { bad.add(1, ordering: .relaxed) }
-        case .perform, .inject, .failed: bad.add(1, ordering: .relaxed)
+        case .perform, .inject, .reflect, .failed: bad.add(1, ordering: .relaxed)
         }
       }
       mmu.leave(&cpu)

@@ -43,6 +43,7 @@ struct HostileGuestTests {
       case .done: outcomes[report.hpa == nil ? "mmio" : "memory", default: 0] += 1
       case .fault: outcomes["fault", default: 0] += 1
       case .injected: outcomes["injected", default: 0] += 1
+      case .reflected(let exit): Issue.record("nobody is inside the guest: \(exit)")
       case .failed(let error):
         outcomes["failed", default: 0] += 1
         #expect(error == .tablePagesExhausted(limit: 200), "\(error)")

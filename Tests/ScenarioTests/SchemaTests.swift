@@ -19,6 +19,7 @@ struct SchemaTests {
       features: [nx, ve]
       registers: {cr0: 0x80010001, cr3: 0x1000, cr4: 0xa0, efer: 0xd00, pkru: 0}
       vcpus: 2
+      nested: {guest: long4, pointer: 0x105e, cr3: 0x1000}
       ve-areas: [0x8000, 0x9000]
       tlb: {entries: 64, ways: 4}
       memory: [{gpa: 0x0, size: 1 MiB, image: x, hugepages: 2 MiB, readonly: false, private: false, ve: false, post-copy: true, smm: false}, {gpa: 1 MiB, size: 4 KiB, device: none}]
@@ -28,29 +29,29 @@ struct SchemaTests {
       - {path: x.so, hooks: [fault_policy], settings: {a: b}}
       - {path: x.so, bind: {mmio_spte_mask: {symbol: s, signature: t}}}
     steps:
-      - read: {va: 0, size: 8, as: text, user: true, ac: true, implicit: false, vcpu: 1}
-        expect: {ok: true, value: 1, text: a, bytes: 00, gpa: 0, exits: {ept-violation: 1, ept-misconfiguration: 1, nested-page-fault: 1, shadow-page-fault: 1, ve: 1, pml-full: 1, dirty-ring-full: 1, memory-fault: 1, invlpg: 1, cr-write: 1, tdx-exit: 1, error: 1}, exits-at-most: 1, tlb: hit, mmio: true, fetched: 1, fault: {vector: 14, error: 1}, status: TDX_SUCCESS, ve: {gpa: 0, gva: 0, qualification: 0}}
-      - write: {va: 0, value: 1, size: 8, user: true, ac: true, implicit: false, vcpu: 1}
-      - fetch: {va: 0, size: 8, as: bytes, user: true, ac: true, implicit: false, vcpu: 1}
-      - map: {va: 0, gpa: 0, size: 4 KiB, permissions: urwx, page-size: 4 KiB, tables-at: 0, vcpu: 1}
+      - read: {va: 0, size: 8, as: text, user: true, ac: true, implicit: false, vcpu: 1, nested: false}
+        expect: {ok: true, value: 1, text: a, bytes: 00, gpa: 0, exits: {ept-violation: 1, ept-misconfiguration: 1, nested-page-fault: 1, shadow-page-fault: 1, ve: 1, pml-full: 1, dirty-ring-full: 1, memory-fault: 1, invlpg: 1, cr-write: 1, tdx-exit: 1, error: 1}, exits-at-most: 1, tlb: hit, mmio: true, fetched: 1, fault: {vector: 14, error: 1}, reflected: {cause: ept-violation, information: 1, gpa: 0, va: 0}, status: TDX_SUCCESS, ve: {gpa: 0, gva: 0, qualification: 0}}
+      - write: {va: 0, value: 1, size: 8, user: true, ac: true, implicit: false, vcpu: 1, nested: false}
+      - fetch: {va: 0, size: 8, as: bytes, user: true, ac: true, implicit: false, vcpu: 1, nested: false}
+      - map: {va: 0, gpa: 0, size: 4 KiB, permissions: urwx, page-size: 4 KiB, tables-at: 0, vcpu: 1, nested: false}
       - poke: {gpa: 0, text: a}
       - poke: {gpa: 0, bytes: 00}
       - poke: {gpa: 0, value: 1, size: 8}
-      - invlpg: {va: 0, vcpu: 1}
-      - set-register: {cr0: 0, vcpu: 1}
+      - invlpg: {va: 0, vcpu: 1, nested: false}
+      - set-register: {cr0: 0, vcpu: 1, nested: false}
       - set-register: {cr3: 0}
       - set-register: {cr4: 0}
       - set-register: {efer: 0}
       - set-register: {pkru: 0}
       - set-register: {pkrs: 0}
-      - repeat: {count: 1, pattern: random, seed: 1, range: [0, 64], access: {read: {size: 8, as: number, user: true, ac: true, implicit: true, vcpu: 1}}}
-      - repeat: {count: 1, range: [0, 64], access: {write: {value: 1, size: 8, user: true, ac: true, implicit: true, vcpu: 1}}}
-      - repeat: {count: 1, range: [0, 64], access: {fetch: {size: 8, as: number, user: true, ac: true, implicit: true, vcpu: 1}}}
+      - repeat: {count: 1, pattern: random, seed: 1, range: [0, 64], access: {read: {size: 8, as: number, user: true, ac: true, implicit: true, vcpu: 1, nested: false}}}
+      - repeat: {count: 1, range: [0, 64], access: {write: {value: 1, size: 8, user: true, ac: true, implicit: true, vcpu: 1, nested: false}}}
+      - repeat: {count: 1, range: [0, 64], access: {fetch: {size: 8, as: number, user: true, ac: true, implicit: true, vcpu: 1, nested: false}}}
       - memslot: {add: {gpa: 2 MiB, size: 4 KiB}}
       - memslot: {remove: {gpa: 2 MiB}}
       - memslot: {move: {gpa: 1 MiB, to: 2 MiB}}
       - memslot: {flags: {gpa: 2 MiB, readonly: true}}
-      - parallel: [{vcpu: 0, steps: [{read: {va: 0}}, {write: {va: 0, value: 1}}, {fetch: {va: 0}}, {invlpg: {va: 0}}, {set-register: {pkru: 0}}, {convert: {gpa: 0, size: 4 KiB, to: shared}}, {accept: {gpa: 0, size: 4 KiB}}, {repeat: {count: 1, range: [0, 64], access: {read: {}}}}]}]
+      - parallel: [{vcpu: 0, nested: false, steps: [{read: {va: 0}}, {write: {va: 0, value: 1}}, {fetch: {va: 0}}, {invlpg: {va: 0}}, {set-register: {pkru: 0}}, {convert: {gpa: 0, size: 4 KiB, to: shared}}, {accept: {gpa: 0, size: 4 KiB}}, {repeat: {count: 1, range: [0, 64], access: {read: {}}}}]}]
       - replay: {trace: x}
       - audit: {}
         expect: {count: 1}
@@ -80,6 +81,10 @@ struct SchemaTests {
       - smm: {enter: true, vcpu: 1}
       - snapshot: a
       - restore: a
+      - nested-map: {gpa: 0, to: 0, size: 4 KiB, permissions: -rwx, page-size: 4 KiB, tables-at: 0, pointer: 0x105e}
+      - nested-enter: {pointer: 0x105e, vcpu: 1}
+      - invept: {pointer: 0x105e, vcpu: 1}
+      - invvpid: {vpid: 1, keep-globals: true, vcpu: 1}
     """
 
   @Test("the schema says what the decoder asks for, no more and no less")

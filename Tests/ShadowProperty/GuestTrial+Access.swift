@@ -51,6 +51,7 @@ extension GuestTrial {
       if isFresh { try checkMarks(situation, gpa) }
     case .fault(let fault): try refuse(situation, fault.vector, fault.errorCode.rawValue)
     case .injected(let vector, let code): try refuse(situation, vector, code)
+    case .reflected(let exit): throw situation.difference(.outcome, "\(exit)")
     case .failed(let error): throw situation.difference(.outcome, "\(error)")
     }
     reference.note(concerned, guests, memory, writer: access.gva & ~0xFFF)

@@ -1,7 +1,7 @@
 import Paging
 import Synchronization
 
-extension ShadowMMU: AuditableMMU {
+extension ShadowMMU {
   /// Checks every invariant (SPEC F18): entries against the guest's, the reverse map, parents, write
   /// tracking and counts.
   ///
@@ -108,8 +108,10 @@ extension ShadowMMU: AuditableMMU {
     if encoder.isWritable(spte), !granted.contains(.write), !(posesAsKernel && entry.isDirty) {
       return "writable beyond the guest's entry"
     }
-    if spte.rawValue & masks.user != 0, !granted.contains(.user) { return "user page" }
-    if spte.rawValue & masks.noExecute == 0, !granted.contains(.execute) { return "executable" }
+    let isReadable = encoder.permits(.read, spte)
+    if isReadable, !granted.contains(.read) { return "readable beyond the guest's entry" }
+    if isReadable, spte.rawValue & masks.user != 0, !granted.contains(.user) { return "user page" }
+    if encoder.permits(.fetch, spte), !granted.contains(.execute) { return "executable" }
     return nil
   }
 

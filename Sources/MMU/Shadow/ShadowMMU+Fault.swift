@@ -16,18 +16,19 @@ extension ShadowMMU {
     @usableFromInline var protectionKey: UInt8
     /// The fault as policies see it.
     @usableFromInline var fault: FaultInfo
-    @usableFromInline var gva: GVA
+    @usableFromInline var address: Address<Guest.Input>
 
     @inlinable var gfn: GFN { fault.gpa.frame }
     @inlinable var isWrite: Bool { fault.kind == .write }
 
     @inlinable
     init(
-      _ fault: FaultInfo, _ gva: GVA, slot: Memslot?, guestLevel: Level, _ walk: GuestWalk,
+      _ fault: FaultInfo, _ address: Address<Guest.Input>, slot: Memslot?, guestLevel: Level,
+      _ walk: GuestWalk,
       _ permissions: Permissions, protectionKey: UInt8
     ) {
       self.fault = fault
-      self.gva = gva
+      self.address = address
       self.slot = slot
       level = .pageTable
       self.guestLevel = guestLevel
@@ -51,7 +52,7 @@ extension ShadowMMU {
       case .spurious: tally.spurious += 1
       case .retry: tally.retried += 1
       case .emulate: tally.emulated += 1
-      case .perform, .inject, .failed: break
+      case .perform, .inject, .reflect, .failed: break
       }
       return outcome
     }
@@ -74,25 +75,31 @@ extension ShadowMMU {
     }
     if exit.isMalformed, let outcome = lookUpMMIO(exit, root, on: &cpu) { return outcome }
     var walk = GuestWalk()
-    switch guest.translate(exit.gva, for: exit.access, in: memory.untrackedView, &walk) {
+    switch guest.translate(exit.address, for: exit.access, in: memory.untrackedView, &walk) {
     case .success(let translation):
       let permissions = guest.permissions(of: translation.rights)
       return resolve(
         exit, translation.address, translation.level, permissions, translation.leaf, walk, root,
         on: &cpu)
-    case .failure(.fault(let fault)): return inject(fault, on: &cpu)
+    case .failure(.fault(let fault)): return refuse(exit, fault, root, on: &cpu)
     case .failure(.unreadable(_, _, let level)):
-      return inject(
-        guest.faultForUnreadableTable(exit.gva, for: exit.access, at: level), on: &cpu)
+      return refuse(
+        exit, guest.faultForUnreadableTable(exit.address, for: exit.access, at: level), root,
+        on: &cpu)
     case .failure(.contended): return .retry
     }
   }
 
+  /// The guest's tables do not grant the access.
   @inlinable
-  func inject(_ fault: Guest.Fault, on cpu: inout CPU) -> FaultOutcome {
+  func refuse(
+    _ exit: Exit, _ fault: Guest.Fault, _ root: ShadowPage, on cpu: inout CPU
+  ) -> FaultOutcome {
     cpu.flood = CPU.FloodState()
-    let exception = Guest.exception(of: fault)
-    return .inject(vector: exception.vector, errorCode: exception.errorCode)
+    if exit.isAccessKnown { return Guest.outcome(of: fault) }
+    // The entry hid what was asked: without it the hardware tells, and the refusal is exact.
+    if let (page, index) = lastEntry(for: exit.address, below: root.pfn) { drop(page, index) }
+    return .retry
   }
 
   /// The guest's tables grant the access to `gpa`: what becomes of it.
@@ -132,7 +139,7 @@ extension ShadowMMU {
       cpu.flood = CPU.FloodState()
     }
     var mapping = Mapping(
-      info, exit.gva, slot: slot, guestLevel: hasTables ? guestLevel : Level(6), walk, granted,
+      info, exit.address, slot: slot, guestLevel: hasTables ? guestLevel : Level(6), walk, granted,
       protectionKey: entry?.protectionKey ?? 0)
     if let slot {
       if isWrite, slot.flags.contains(.readOnly) { return .emulate(gpa) }

@@ -4,10 +4,10 @@ extension ShadowMMU {
   /// The vCPU's last MMIO page, if the exit is for it and what it grants is enough (SPEC F2).
   @inlinable
   func lastMMIO(_ exit: Exit, on cpu: CPU) -> GPA? {
-    guard let last = cpu.lastMMIO, last.page == exit.gva.rawValue >> 12,
+    guard let last = cpu.lastMMIO, last.page == exit.address.rawValue >> 12,
       last.generation == generation, !isUpdating, grants(last.permissions, exit.access, cpu)
     else { return nil }
-    return last.gfn.baseAddress.wrappingAdd(exit.gva.offset(in: .size4KiB))
+    return last.gfn.baseAddress.wrappingAdd(exit.address.offset(in: .size4KiB))
   }
 
   @inlinable
@@ -25,7 +25,7 @@ extension ShadowMMU {
   ///   on in full.
   @inlinable
   func lookUpMMIO(_ exit: Exit, _ root: ShadowPage, on cpu: inout CPU) -> FaultOutcome? {
-    guard let (page, index) = lastEntry(for: exit.gva, below: root.pfn) else { return .retry }
+    guard let (page, index) = lastEntry(for: exit.address, below: root.pfn) else { return .retry }
     let spte = load(page.place(of: index))
     guard let mmio = encoder.layout.mmio, mmio.matches(spte) else {
       let isMapped =
@@ -36,7 +36,7 @@ extension ShadowMMU {
       // Zapped or mapped meanwhile: the processor faults again, if at all.
       if isMapped || encoder.isZapped(spte) { return .retry }
       return .failed(
-        .malformedEntry(page.frame(of: index).baseAddress, steps(to: exit.gva, below: root)))
+        .malformedEntry(page.frame(of: index).baseAddress, steps(to: exit.address, below: root)))
     }
     let gfn = mmio.gfn(of: spte)
     let entryGeneration = mmio.generation(of: spte)
@@ -53,18 +53,18 @@ extension ShadowMMU {
     if mmio.mask.accessMask == 6 {
       if mmio.access(of: spte) & 2 != 0 { permissions.insert(.write) }
       if mmio.access(of: spte) & 4 != 0 { permissions.insert(.user) }
-      remember(exit.gva, gfn, permissions, on: &cpu)
+      remember(exit.address, gfn, permissions, on: &cpu)
     }
-    return .emulate(gfn.baseAddress.wrappingAdd(exit.gva.offset(in: .size4KiB)))
+    return .emulate(gfn.baseAddress.wrappingAdd(exit.address.offset(in: .size4KiB)))
   }
 
   /// The entries on the way to an address, for reports.
   @usableFromInline
-  func steps(to gva: GVA, below root: ShadowPage) -> [WalkStep] {
+  func steps(to address: Address<Guest.Input>, below root: ShadowPage) -> [WalkStep] {
     var steps: [WalkStep] = []
     var page = root
     while true {
-      let place = page.place(of: page.index(of: gva))
+      let place = page.place(of: page.index(of: address))
       let spte = load(place)
       steps.append(
         WalkStep(
@@ -94,13 +94,13 @@ extension ShadowMMU {
   ) -> FaultOutcome {
     tally.mmioSearched += 1
     if isUpdating { return .emulate(gpa) }
-    remember(mapping.gva, mapping.gfn, mapping.permissions, on: &cpu)
+    remember(mapping.address, mapping.gfn, mapping.permissions, on: &cpu)
     guard let new = mmio(mapping.gfn, mapping.permissions) else { return .emulate(gpa) }
     switch descend(mapping, to: .pageTable, from: root) {
     case .changed: return .retry
     case .exhausted: return .emulate(gpa)
     case .arrived(let page):
-      let index = page.index(of: mapping.gva)
+      let index = page.index(of: mapping.address)
       if load(page.place(of: index)) != new {
         drop(page, index)
         page.note(mapping.gfn, at: index)
@@ -121,10 +121,10 @@ extension ShadowMMU {
 
   @inlinable
   func remember(
-    _ gva: GVA, _ gfn: GFN, _ permissions: Permissions, on cpu: inout CPU
+    _ address: Address<Guest.Input>, _ gfn: GFN, _ permissions: Permissions, on cpu: inout CPU
   ) {
     cpu.lastMMIO = CPU.LastMMIO(
-      page: gva.rawValue >> 12, gfn: gfn, permissions: permissions, generation: generation)
+      page: address.rawValue >> 12, gfn: gfn, permissions: permissions, generation: generation)
   }
 
   @inlinable

@@ -1,10 +1,12 @@
 public import Paging
 
+extension ShadowMMU: MaintainableMMU where Guest: ShadowedProcessor {}
+
 /// The host's upkeep of shadow tables (SPEC T3–T5), each frame's leaves found by the reverse map.
 ///
 /// Nothing is repaired without the lock (E5): a leaf gets W back by a fault that walks the guest's
 /// tables again.
-extension ShadowMMU: MaintainableMMU {
+extension ShadowMMU {
   /// Begins to record which pages of a slot are written, by taking W away.
   ///
   /// Large leaves go and come back small, so that `splitBudget` is not used.

@@ -24,7 +24,7 @@ extension ShadowMMU {
     guard isUnchanged(mapping.walk, at: root.role.level, format) else { return .changed }
     while page.role.level > target {
       let level = page.role.level
-      let index = page.index(of: mapping.gva)
+      let index = page.index(of: mapping.address)
       if !page.role.isTop, let step = mapping.walk[level], level > mapping.guestLevel {
         access.formIntersection(format.decode(step.entry, at: level).permissions)
       }
@@ -65,7 +65,7 @@ extension ShadowMMU {
       role.isTop = false
       role.access = access
       role.quadrant = ShadowPage.quadrant(
-        of: mapping.gva, at: level.below, entrySize: format.entrySize)
+        of: mapping.address, at: level.below, entrySize: format.entrySize)
       let table = mapping.walk[level.below].map { GPA($0.entryAddress).frame }
       return (table ?? GFN(0), role)
     }
@@ -111,7 +111,7 @@ extension ShadowMMU {
     case .exhausted: return .failed(.tablePagesExhausted(limit: pool.limit))
     case .arrived(let arrived): page = arrived
     }
-    let index = page.index(of: mapping.gva)
+    let index = page.index(of: mapping.address)
     let first = mapping.gfn.roundedDown(to: PageSize(shift: 3 + 9 * mapping.level.rawValue))
     let withheld = policy.withheldPermissions(gfn: mapping.gfn)
     if withheld.contains(exit.access.kind.permission) || withheld.contains(.read)
@@ -124,7 +124,7 @@ extension ShadowMMU {
     if mapping.isWrite, !isWritable { return .perform(gpa) }
     guard
       let new = leaf(
-        first, at: mapping.level, slot, mapping.permissions.subtracting(withheld),
+        first, for: page.role, slot, mapping.permissions.subtracting(withheld),
         mapping.protectionKey, isTracked: !isWritable, isWrite: mapping.isWrite)
     else { return .failed(.unbacked(mapping.gfn)) }
     let isNews = set(page, index, to: new, first)
@@ -135,31 +135,41 @@ extension ShadowMMU {
     if isNews { return .fixed }
     // Nothing to add, and yet the processor refused: another vCPU was first, or no entry can grant it.
     guard let hardware = cpu.hardware else { return .retry }
-    if case .success = hardware.translate(exit.gva, for: exit.access, in: host, Judge()) {
+    if case .success = hardware.translate(exit.address, for: exit.access, in: host, Judge()) {
       return .spurious
     }
     return .perform(gpa)
   }
 
-  /// Makes the leaf of a page.
+  /// Makes the leaf of a page, for a table of a role.
   ///
   /// - Returns: `nil` where no host memory is behind it.
   @inlinable
   func leaf(
-    _ first: GFN, at level: Level, _ slot: Memslot, _ permissions: Permissions, _ key: UInt8,
+    _ first: GFN, for role: ShadowRole, _ slot: Memslot, _ permissions: Permissions, _ key: UInt8,
     isTracked: Bool, isWrite: Bool, isPrefetch: Bool = false
   ) -> SPTE? {
+    let level = role.level
     let size = PageSize(shift: 3 + 9 * level.rawValue)
     guard let pfn = slot.pfn(of: first),
       host.contains(pfn.baseAddress, count: Int(size.bytes))
     else { return nil }
     // A logged page becomes writable by a fault alone, so that the log sees it.
     let isLogged = slot.flags.contains(.logsDirtyPages) && !isWrite
-    return encoder.leaf(
+    let spte = encoder.leaf(
       LeafRequest(
         pfn: pfn, level: level, permissions: permissions,
         isHostWritable: !slot.flags.contains(.readOnly), isWriteProtected: isTracked || isLogged,
         isMMUWritable: !isTracked, isPrefetch: isPrefetch, isWrite: isWrite, protectionKey: key))
+    return encoder.withMarking(marking(of: role), spte)
+  }
+
+  /// How the processor marks what a table of a role maps, and what of it may be believed (SPEC E2).
+  @inlinable
+  func marking(of role: ShadowRole) -> SPTEMarking {
+    if !role.marksEntries { return .none }
+    // The log of written pages would hold the inner guest's addresses.
+    return role.isNested && options.usesModificationLog ? .writeProtectOnly : .hardware
   }
 
   /// Puts a leaf in an entry, in place of whatever it holds.
@@ -188,12 +198,14 @@ extension ShadowMMU {
     return true
   }
 
-  /// Whether a TLB may hold more than a new leaf grants: W, U or execution is lost, or U appears, which
-  /// SMAP and SMEP judge otherwise, or the key differs.
+  /// Whether a TLB may hold more than a new leaf grants: R, W, U or execution is lost, or U appears,
+  /// which SMAP and SMEP judge otherwise, or the key differs.
   @inlinable
   func takesRights(from old: SPTE, to new: SPTE) -> Bool {
     let masks = encoder.layout.masks
-    let lost = old.rawValue & ~new.rawValue & (masks.writable | masks.mmuWritable)
+    let granting =
+      masks.readable | masks.writable | masks.mmuWritable | masks.executable
+    let lost = old.rawValue & ~new.rawValue & granting
     let judged = (old.rawValue ^ new.rawValue) & (masks.user | masks.protectionKey)
     return lost | judged != 0 || new.rawValue & ~old.rawValue & masks.noExecute != 0
   }
@@ -243,7 +255,7 @@ extension ShadowMMU {
     let withheld = policy.withheldPermissions(gfn: gfn)
     guard !withheld.contains(.read),
       let new = leaf(
-        gfn, at: .pageTable, slot, permissions.subtracting(withheld), key,
+        gfn, for: page.role, slot, permissions.subtracting(withheld), key,
         isTracked: !mayWrite(gfn, at: .pageTable), isWrite: false, isPrefetch: true)
     else { return false }
     if set(page, index, to: new, gfn) { tally.prefetched += 1 }

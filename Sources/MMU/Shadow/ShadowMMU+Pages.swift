@@ -131,7 +131,8 @@ extension ShadowMMU {
   /// Links a table below an entry that maps nothing.
   @inlinable
   func link(_ child: ShadowPage, under parent: ShadowPage, _ index: Int) {
-    let spte = encoder.table(child.pfn.baseAddress)
+    let spte = encoder.withMarking(
+      marking(of: parent.role), encoder.table(child.pfn.baseAddress, at: parent.role.level))
     store(parent.place(of: index), spte)
     child.parents.append(ShadowPage.Parent(page: parent, index: index))
     tally.tablesLinked += 1

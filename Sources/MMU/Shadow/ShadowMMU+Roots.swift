@@ -1,14 +1,13 @@
-public import Paging
+import Paging
 public import Synchronization
 
 extension ShadowMMU {
   /// Takes the guest's new state: the root that belongs to it, and tables brought in step where the
   /// processor drops translations (SPEC F6, F14).
-  public func registersChanged<Other: TranslationRegime>(
-    _ guest: Other, dropping scope: TLBInvalidation, on cpu: inout CPU,
+  func guestChanged(
+    _ guest: Guest, dropping scope: TLBInvalidation, on cpu: inout CPU,
     _ observer: borrowing some MMUObserver
   ) {
-    guard let guest = guest as? Guest else { preconditionFailure(Self.wrongGuest) }
     locked(&cpu, observer) { cpu in
       refreshSlots()
       switch scope {
@@ -106,6 +105,8 @@ extension ShadowMMU {
     role.writeProtect = rules.writeProtect
     role.smepWithoutWP = rules.smep && !rules.writeProtect
     role.smapWithoutWP = rules.smap && !rules.writeProtect
+    role.isNested = rules.isNested
+    role.marksEntries = rules.marksEntries
     let root = guest.tableRoot
     role.isDirect = root == .none
     let isDummy = root.table.map { slots.slot(for: $0.frame, hint: &slotHint)?.host == nil }

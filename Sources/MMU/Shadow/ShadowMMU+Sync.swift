@@ -130,7 +130,7 @@ extension ShadowMMU {
     permissions.subtract(policy.withheldPermissions(gfn: gfn))
     guard
       let new = leaf(
-        gfn, at: .pageTable, slot, permissions, entry.protectionKey,
+        gfn, for: page.role, slot, permissions, entry.protectionKey,
         isTracked: !mayWrite(gfn, at: .pageTable),
         isWrite: false, isPrefetch: old.rawValue & encoder.layout.masks.accessed == 0)
     else {
@@ -143,13 +143,13 @@ extension ShadowMMU {
   /// INVLPG: the address's leaf goes where its table is out of step, on this root and the last ones,
   /// and comes back from the guest's entry if that can be used (SPEC F7).
   public func invalidatePage(
-    _ gva: GVA, on cpu: inout CPU, _ observer: borrowing some MMUObserver
+    _ address: Address<Guest.Input>, on cpu: inout CPU, _ observer: borrowing some MMUObserver
   ) {
     locked(&cpu, observer) { cpu in
       refreshSlots()
-      if cpu.lastMMIO?.page == gva.rawValue >> 12 { cpu.lastMMIO = nil }
+      if cpu.lastMMIO?.page == address.rawValue >> 12 { cpu.lastMMIO = nil }
       for root in [cpu.current].compactMap({ $0 }) + cpu.previous {
-        guard let (page, index) = lastEntry(for: gva, below: root.page) else { continue }
+        guard let (page, index) = lastEntry(for: address, below: root.page) else { continue }
         let old = load(page.place(of: index))
         // An MMIO entry goes even from a table in step: the frame may have got a slot.
         if encoder.isMMIO(old) {
@@ -168,10 +168,12 @@ extension ShadowMMU {
 
   /// The entry that ends the shadow's walk for an address: leaf, MMIO or empty.
   @inlinable
-  func lastEntry(for gva: GVA, below root: PFN) -> (page: ShadowPage, index: Int)? {
+  func lastEntry(for address: Address<Guest.Input>, below root: PFN) -> (
+    page: ShadowPage, index: Int
+  )? {
     guard var page = registry.page(at: root) else { return nil }
     while true {
-      let index = page.index(of: gva)
+      let index = page.index(of: address)
       let spte = load(page.place(of: index))
       guard encoder.isPresent(spte), !encoder.isLeaf(spte, at: page.role.level) else {
         return (page, index)

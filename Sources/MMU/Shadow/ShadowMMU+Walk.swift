@@ -1,6 +1,19 @@
 public import Paging
 
-extension ShadowMMU {
+extension ShadowMMU: FaultHandler, VirtualMMU, AuditableMMU where Guest: ShadowedProcessor {
+  /// INVLPG and writes of control registers are seen.
+  public static var interceptsInvalidation: Bool { true }
+
+  /// Takes the guest's new state: the root that belongs to it, and tables brought in step where the
+  /// processor drops translations (SPEC F6, F14).
+  public func registersChanged<Other: TranslationRegime>(
+    _ guest: Other, dropping scope: TLBInvalidation, on cpu: inout CPU,
+    _ observer: borrowing some MMUObserver
+  ) {
+    guard let guest = guest as? Guest else { preconditionFailure(Self.wrongGuest) }
+    guestChanged(guest, dropping: scope, on: &cpu, observer)
+  }
+
   /// The hardware's walk of the shadow.
   ///
   /// The guest is the one that the MMU was composed for: a machine has guests of one kind.
@@ -61,13 +74,17 @@ extension ShadowMMU {
     }
   }
 
-  /// The guest physical address behind a leaf: a courtesy to reports, which the processor never learns.
+}
+
+extension ShadowMMU {
+  /// The address in the memslots behind a leaf of the shadow: a courtesy to reports, which the
+  /// processor never learns.
   @inlinable
-  func gpa(of gva: GVA, by leaf: HPA) -> GPA? {
+  func gpa(of address: Address<Guest.Input>, by leaf: HPA) -> GPA? {
     guard let page = registry.page(at: leaf.frame) else { return nil }
     let index = Int(leaf.offset(in: .size4KiB) / 8)
     let size = PageSize(shift: 3 + 9 * page.role.level.rawValue)
-    return page.frame(of: index).baseAddress.wrappingAdd(gva.offset(in: size))
+    return page.frame(of: index).baseAddress.wrappingAdd(address.offset(in: size))
   }
 }
 

@@ -3,6 +3,10 @@ public import Synchronization
 
 /// Shadow paging: the guest's tables are never walked by hardware; ours, which follow them, are.
 ///
+/// The tables are a processor's own page tables, and then this is a machine's whole MMU
+/// (`VirtualMMU`); or they are the second level that a hypervisor inside the guest made for a guest of
+/// its own, and `NestedMMU` is the machine's.
+///
 /// One lock guards everything, as KVM's `mmu_lock` does: each public function takes it once, and each
 /// internal one requires it. Invariants, checked by `audit()`:
 ///
@@ -16,15 +20,12 @@ public import Synchronization
 ///
 /// **Source** KVM behaviour (the shadow MMU); SPEC F1–F18.
 public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy: MMUPolicy>:
-  VirtualMMU, @unchecked Sendable
+  @unchecked Sendable
 {
-  /// A page fault of the hardware's walk.
-  public typealias Exit = ShadowExit<Guest.Access>
+  /// An access that the shadow did not let through.
+  public typealias Exit = ShadowExit<Guest.Input, Guest.Access>
   /// What one vCPU keeps.
   public typealias CPU = ShadowContext<Guest>
-
-  /// INVLPG and writes of control registers are seen.
-  public static var interceptsInvalidation: Bool { true }
 
   /// Who writes the entries.
   public let encoder: Encoder

@@ -15,11 +15,16 @@ public struct ShadowOptions: Sendable, Hashable {
   /// How many neighbours, aligned, are mapped with the one that faulted; 1 for none (SPEC F9).
   /// **Units** entries.
   public var prefetchWindow: Int
+  /// Whether the host's processor may log written pages, by the addresses of whoever runs: those of a
+  /// guest's guest are of no use, so its writes are found by write protection alone (SPEC E2).
+  public var usesModificationLog: Bool
 
   /// Options.
   public init(
-    floodPolicy: FloodPolicy = .perPage, allowsUnsync: Bool = true, prefetchWindow: Int = 8
+    floodPolicy: FloodPolicy = .perPage, allowsUnsync: Bool = true, prefetchWindow: Int = 8,
+    usesModificationLog: Bool = false
   ) {
+    self.usesModificationLog = usesModificationLog
     self.floodPolicy = floodPolicy
     self.allowsUnsync = allowsUnsync
     self.prefetchWindow = max(1, min(prefetchWindow, 512))

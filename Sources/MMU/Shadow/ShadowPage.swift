@@ -86,10 +86,10 @@ final class ShadowPage {
 
   /// The number of the entry that covers an address.
   @usableFromInline
-  func index(of gva: GVA) -> Int { Self.index(of: gva, at: role.level) }
+  func index<Input>(of address: Address<Input>) -> Int { Self.index(of: address, at: role.level) }
 
-  static func index(of gva: GVA, at level: Level) -> Int {
-    Int(truncatingIfNeeded: gva.rawValue &>> UInt64(3 &+ 9 &* level.rawValue)) & 511
+  static func index<Input>(of address: Address<Input>, at level: Level) -> Int {
+    Int(truncatingIfNeeded: address.rawValue &>> UInt64(3 &+ 9 &* level.rawValue)) & 511
   }
 
   /// The first frame that an entry stands for.
@@ -154,8 +154,10 @@ extension ShadowPage {
 
   /// The quadrant of a page that covers an address.
   @usableFromInline
-  static func quadrant(of gva: GVA, at level: Level, entrySize: Int) -> UInt64 {
+  static func quadrant<Input>(
+    of address: Address<Input>, at level: Level, entrySize: Int
+  ) -> UInt64 {
     guard entrySize == 4 else { return 0 }
-    return level == .pageTable ? gva.rawValue >> 21 & 1 : gva.rawValue >> 30 & 3
+    return level == .pageTable ? address.rawValue >> 21 & 1 : address.rawValue >> 30 & 3
   }
 }

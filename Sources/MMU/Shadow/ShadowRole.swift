@@ -22,6 +22,11 @@ struct ShadowRole: Hashable, Sendable {
   @usableFromInline var smepWithoutWP = false
   /// SMAP without CR0.WP.
   @usableFromInline var smapWithoutWP = false
+  /// Whether the guest runs inside the guest: its pages are not shared with the hypervisor's there,
+  /// since what the processor logs of them is another's addresses.
+  @usableFromInline var isNested = false
+  /// Whether the processor marks the entries that it uses.
+  @usableFromInline var marksEntries = true
 
   @usableFromInline
   init(level: Level, format: Int) {

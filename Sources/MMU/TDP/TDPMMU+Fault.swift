@@ -21,7 +21,7 @@ extension TDPMMU {
     case .spurious: cpu.counters.spurious += 1
     case .retry: cpu.counters.retried += 1
     case .emulate: cpu.counters.emulated += 1
-    case .inject, .failed, .perform: break
+    case .inject, .reflect, .failed, .perform: break
     }
     return outcome
   }

@@ -12,6 +12,8 @@ public struct AccessReport<Fault: Error & Sendable>: Sendable {
     case fault(Fault)
     /// The guest gets an exception that a policy wants.
     case injected(vector: UInt8, errorCode: UInt32)
+    /// The hypervisor inside the guest gets an exit, because its tables refuse.
+    case reflected(ReflectedExit)
     /// The access cannot go on.
     case failed(FaultError)
   }

@@ -103,7 +103,7 @@ extension VCPUState {
     case .fault(let fault):
       if let fault = fault as? any VectoredFault { faults[fault.vector, default: 0] += 1 }
     case .injected(let vector, _): faults[vector, default: 0] += 1
-    case .failed: break
+    case .reflected, .failed: break
     }
     return AccessResult(
       value: done ?? 0, gpa: lastReport.gpa, hpa: lastReport.hpa, isDone: done != nil,
@@ -175,6 +175,7 @@ extension VCPUState {
     case .fault(let fault): report.outcome = .fault(fault)
     case .injected(let vector, let errorCode):
       report.outcome = .injected(vector: vector, errorCode: errorCode)
+    case .reflected(let exit): report.outcome = .reflected(exit)
     case .failed(let error): report.outcome = .failed(error)
     case .mmio(let gpa):
       report.gpa = gpa

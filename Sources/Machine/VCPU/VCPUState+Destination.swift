@@ -15,6 +15,8 @@ extension VCPUState {
     case mmio(GPA)
     case fault(Guest.Fault)
     case injected(vector: UInt8, errorCode: UInt32)
+    /// An exit that a hypervisor inside the guest gets.
+    case reflected(ReflectedExit)
     case failed(FaultError)
   }
 
@@ -80,6 +82,7 @@ extension VCPUState {
         case .inject(let vector, let errorCode):
           faultAddress = name(of: gva, target)
           return .injected(vector: vector, errorCode: errorCode)
+        case .reflect(let exit): return .reflected(exit)
         case .failed(let error):
           exits[error.cause] += 1
           return .failed(error)
@@ -130,8 +133,15 @@ extension VCPUState {
     case .physical(let gpa, let isUser):
       switch mmu.walk(gpa, access.kind, isUser: isUser, for: gva, on: &context) {
       case .failure(let failure): return .failure(failure.widened())
-      case .success(let hpa?): return .success(.memory(hpa, gpa: gpa, isTLBHit: false))
-      case .success(nil): return .success(.mmio(gpa))
+      case .success(let hpa):
+        switch mmu.slotAddress(
+          of: gpa, for: access.kind, isUser: isUser, gva: gva, on: context)
+        {
+        case .success(let place):
+          return .success(
+            hpa.map { .memory($0, gpa: place, isTLBHit: false) } ?? .mmio(place))
+        case .failure(let exit): return .success(.reflected(exit))
+        }
       }
     }
   }
@@ -147,17 +157,23 @@ extension VCPUState {
   mutating func emulate(
     _ gva: GVA, for access: Guest.Access, at gpa: GPA?, _ exits: inout AccessExits
   ) -> Destination? {
-    let view = mmu.memory.view(of: mmu.addressSpace(of: context))
+    let view = mmu.view(for: context, marking: true, gva: gva)
     switch guest.translate(gva, for: access, in: view, Commit()) {
     case .success(let translation):
+      let isUser = guest.permissions(of: translation.rights).contains(.user)
       guard let gpa else {
-        let isUser = guest.permissions(of: translation.rights).contains(.user)
         return pursue(
           .physical(translation.address, isUser: isUser), of: gva, for: access, &exits)
       }
-      return translation.address.frame == gpa.frame ? .mmio(translation.address) : nil
+      switch mmu.slotAddress(
+        of: translation.address, for: access.kind, isUser: isUser, gva: gva, on: context)
+      {
+      case .success(let place): return place.frame == gpa.frame ? .mmio(place) : nil
+      case .failure(let exit): return .reflected(exit)
+      }
     case .failure(.fault(let fault)): return .fault(fault)
-    case .failure(.unreadable(_, _, let level)):
+    case .failure(.unreadable(let failure, _, let level)):
+      if let exit = failure.reflected { return .reflected(exit) }
       return .fault(guest.faultForUnreadableTable(gva, for: access, at: level))
     case .failure(.contended): return nil
     }

@@ -43,10 +43,21 @@ extension VCPUState where Guest == X86Processor {
   }
 
   private mutating func move(
-    _ body: (inout X86Processor, borrowing GuestView) -> Result<TLBInvalidation, RegisterFault>
+    _ body: (inout X86Processor, MMU.View) -> Result<TLBInvalidation, RegisterFault>
   ) throws(RegisterFault) {
-    let view = mmu.memory.view(of: mmu.addressSpace(of: context))
-    let scope = try change { body(&$0, view) }.get()
+    let view = mmu.view(for: context, marking: true, gva: nil)
+    let scope: TLBInvalidation
+    switch change({ body(&$0, view) }) {
+    case .success(let dropped): scope = dropped
+    case .failure(.unreadablePDPTEs(let address)):
+      if case .failure(let failure) = view.load(GPA(address), as: UInt64.self),
+        let exit = failure.reflected
+      {
+        throw .reflected(exit)
+      }
+      throw .unreadablePDPTEs(address)
+    case .failure(let fault): throw fault
+    }
     tlb.invalidate(scope)
     registersChanged(dropping: scope)
   }

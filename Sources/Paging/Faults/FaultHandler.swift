@@ -89,6 +89,9 @@ public enum FaultOutcome: Sendable, Hashable {
   case perform(GPA)
   /// Raise an exception in the guest.
   case inject(vector: UInt8, errorCode: UInt32)
+  /// The tables of a hypervisor inside the guest refuse its guest's access: that hypervisor gets the
+  /// exit.
+  case reflect(ReflectedExit)
   /// The access cannot go on.
   case failed(FaultError)
 }

@@ -1,33 +1,48 @@
 /// A guest whose tables software can shadow: what a shadow MMU asks beyond walking.
 ///
 /// The shadow MMU knows tables, rights in the shared form and memory; which bits of an entry mean what,
-/// and how the processor itself walks the shadow, the guest's architecture says.
-public protocol ShadowedGuest: TranslationRegime
-where Input == GuestVirtual, Access: MemoryAccess {
+/// and how the processor itself walks the shadow, the guest's architecture says. The tables are those
+/// of a processor (`ShadowedProcessor`) or those that a hypervisor inside the guest made for a guest
+/// of its own (`NestedGuest`).
+public protocol ShadowedGuest: TranslationRegime where Access: MemoryAccess {
   /// How entries of its tables are read.
   associatedtype Entries: GuestEntryFormat
   /// The processor's own walk of shadow tables while this guest runs.
   associatedtype Hardware: TranslationRegime
   where
-    Hardware.Input == GuestVirtual, Hardware.Access == Access, Hardware.Rights == Rights,
+    Hardware.Input == Input, Hardware.Access == Access, Hardware.Rights == Rights,
     Hardware.Fault == Fault
 
   /// How entries are read now.
   var entries: Entries { get }
   /// Where its walks begin now.
   var tableRoot: GuestTableRoot { get }
-  /// The access rules that change what a shadow entry may hold.
+  /// The rules that change what a shadow entry may hold.
   var shadowRules: ShadowRules { get }
-  /// The address as the processor translates it: without tags, wrapped in 32-bit modes.
-  func linear(_ gva: GVA, for access: Access) -> GVA
   /// The processor's view of a shadow table as its root.
   ///
   /// - Parameters:
   ///   - root: where the tables begin.
   ///   - encryptionMask: the address bits that say how the host's memory is encrypted.
   func hardware(root: HPA, encryptionMask: UInt64) -> Hardware
+  /// What becomes of an access that its tables refuse.
+  static func outcome(of fault: Fault) -> FaultOutcome
+}
+
+/// A processor whose own page tables are shadowed: a refusal is an exception that it takes itself.
+public protocol ShadowedProcessor: ShadowedGuest where Input == GuestVirtual {
+  /// The address as the processor translates it: without tags, wrapped in 32-bit modes.
+  func linear(_ gva: GVA, for access: Access) -> GVA
   /// A fault as the processor reports it.
   static func exception(of fault: Fault) -> GuestException
+}
+
+extension ShadowedProcessor {
+  /// The exception is raised in the guest.
+  public static func outcome(of fault: Fault) -> FaultOutcome {
+    let exception = exception(of: fault)
+    return .inject(vector: exception.vector, errorCode: exception.errorCode)
+  }
 }
 
 /// How entries of a guest's tables are read, as a value that tells formats apart.
@@ -90,6 +105,27 @@ public struct GuestEntry: Sendable, Hashable {
   }
 }
 
+extension GuestEntry {
+  /// An entry as a format reads it; marks and key are left to those who know where they are.
+  @inlinable
+  public init<Format: PagingFormat>(
+    _ entry: Format.Entry, at level: Level, in format: Format
+  ) {
+    self.init(kind: format.kind(of: entry, at: level))
+    switch kind {
+    case .notPresent, .reserved: return
+    case .table: base = GPA(format.table(in: entry, at: level))
+    case .leaf:
+      let page = format.page(in: entry, at: level)
+      base = GPA(page.base)
+      pageSize = page.size
+    }
+    var rights = format.unrestricted
+    format.narrow(&rights, by: entry, at: level)
+    permissions = format.permissions(of: rights)
+  }
+}
+
 /// Where a guest's walks begin.
 @frozen
 public enum GuestTableRoot: Sendable, Hashable {
@@ -107,7 +143,7 @@ public enum GuestTableRoot: Sendable, Hashable {
   }
 }
 
-/// The access rules that change what a shadow entry may hold.
+/// The rules that change what a shadow entry may hold.
 @frozen
 public struct ShadowRules: Sendable, Hashable {
   /// Supervisor writes respect read-only pages (CR0.WP).
@@ -120,12 +156,19 @@ public struct ShadowRules: Sendable, Hashable {
   public var protectionKeys: Bool
   /// Entries can forbid execution (EFER.NXE).
   public var executeDisable: Bool
+  /// The processor marks the entries that it uses, where it can (EPTP bit 6).
+  public var marksEntries: Bool
+  /// The guest runs inside the guest: what it writes is not what the host's processor would log.
+  public var isNested: Bool
 
   /// Rules.
   @inlinable
   public init(
-    writeProtect: Bool, smep: Bool, smap: Bool, protectionKeys: Bool, executeDisable: Bool
+    writeProtect: Bool, smep: Bool, smap: Bool, protectionKeys: Bool, executeDisable: Bool,
+    marksEntries: Bool = true, isNested: Bool = false
   ) {
+    self.marksEntries = marksEntries
+    self.isNested = isNested
     self.writeProtect = writeProtect
     self.smep = smep
     self.smap = smap

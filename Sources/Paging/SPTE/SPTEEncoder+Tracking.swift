@@ -1,3 +1,26 @@
+/// Who finds out that a page was used or written (SPEC E2).
+public enum SPTEMarking: UInt64, Sendable, Hashable, CaseIterable {
+  /// Hardware, by A and D.
+  case hardware = 0
+  /// Hardware marks nothing.
+  case none = 1
+  /// Hardware marks, but only write protection tells that a page was written.
+  case writeProtectOnly = 2
+}
+
+extension SPTEEncoder {
+  /// A present entry whose A and D mean something else; unchanged where the layout has no room to say
+  /// so, or hardware keeps neither.
+  @inlinable
+  public func withMarking(_ marking: SPTEMarking, _ spte: SPTE) -> SPTE {
+    let masks = layout.masks
+    guard marking != .hardware, masks.adKind != 0, masks.accessed != 0 else { return spte }
+    let kind = marking.rawValue &<< UInt64(masks.adKind.trailingZeroBitCount)
+    let marks = marking == .none ? masks.accessed | masks.dirty : 0
+    return SPTE(spte.rawValue & ~(masks.adKind | marks) | kind)
+  }
+}
+
 /// How entries change for ageing, dirty logging and lock-free repair.
 extension SPTEEncoder {
   /// Whether a present leaf has been used since it was last aged: A, or not being access-tracked where

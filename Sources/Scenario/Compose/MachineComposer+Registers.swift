@@ -106,6 +106,15 @@ extension MachineComposer {
   }
 }
 
+extension X86Processor {
+  /// The processor of a guest inside the guest, as its mode needs it.
+  init(nested: MachineSpec.Nested, _ features: X86Features) {
+    var registers = X86Registers(nested.mode, cr3: nested.cr3)
+    if nested.mode != .none { registers.enable(features, nested.mode) }
+    self.init(registers, features)
+  }
+}
+
 extension X86Registers {
   /// Turns on in CR4 and EFER what the processor has, as an operating system would; not PCID, LAM,
   /// LASS and CET, which change what addresses and registers mean.

@@ -20,6 +20,8 @@ struct MachineComposer {
   /// What was composed.
   struct Result {
     var machine: any ScenarioMachine
+    /// The hypervisor inside the guest; `nil` where there is none.
+    var nesting: (any NestingScenarioMachine)?
     var recorder: EventRecorder
     var bus: MMIOBus
     /// Where the memory of a slot that a step adds begins, by the region's line.
@@ -57,18 +59,25 @@ struct MachineComposer {
     }
     let recorder = EventRecorder(telling: plugins.plugins.filter { $0.serves("on_event") })
     let bus = try makeBus(&notes)
-    let machine = try makeMachine(
+    let inner = spec.nested.map { X86Processor(nested: $0, resolved.features) }
+    let outer = Array(repeating: processor, count: spec.vcpuCount)
+    let (machine, nesting) = try makeMachine(
       Parts(
-        guests: Array(repeating: processor, count: spec.vcpuCount), memory: memory, pool: pool,
-        bus: bus, recorder: recorder, policy: PolicyStack(plugins.policies),
-        width: resolved.features.physicalAddressWidth))
+        guests: outer + (inner.map { Array(repeating: $0, count: spec.vcpuCount) } ?? []),
+        memory: memory, pool: pool, bus: bus, recorder: recorder,
+        policy: PolicyStack(plugins.policies), width: resolved.features.physicalAddressWidth))
     try declarePrivate(machine)
     return Result(
-      machine: machine, recorder: recorder, bus: bus, spare: spare, notes: notes,
+      machine: machine, nesting: nesting, recorder: recorder, bus: bus, spare: spare,
+      notes: notes,
       summary: "\(processor.regime.mode.rawValue) guest behind \(spec.mmu.rawValue)"
         + (spec.layout == .standard ? "," : ", layout \(spec.layout.rawValue),")
         + " MAXPHYADDR \(resolved.features.physicalAddressWidth),"
-        + " \(spec.vcpuCount) vCPU\(spec.vcpuCount == 1 ? "" : "s")")
+        + " \(spec.vcpuCount) vCPU\(spec.vcpuCount == 1 ? "" : "s")"
+        + (inner.map { inner in
+          "; inside it a \(inner.regime.mode.rawValue) guest on vCPU\(spec.vcpuCount == 1 ? "" : "s")"
+            + " \(spec.vcpuCount)\(spec.vcpuCount == 1 ? "" : " to \(2 * spec.vcpuCount - 1)")"
+        } ?? ""))
   }
 
   /// What a machine is made of, whatever its MMU.
@@ -83,25 +92,54 @@ struct MachineComposer {
     let width: Int
   }
 
-  private func makeMachine(_ parts: Parts) throws(ScenarioError) -> any ScenarioMachine {
+  private typealias Composed = (any ScenarioMachine, (any NestingScenarioMachine)?)
+
+  private func makeMachine(_ parts: Parts) throws(ScenarioError) -> Composed {
     do {
+      if let nested = spec.nested {
+        guard spec.exceptionAreas.isEmpty, !spec.nxHugePages,
+          !spec.memory.contains(where: \.isPrivate)
+        else {
+          throw error(
+            "a machine with a guest inside the guest has no ve-areas, nx-huge-pages or private memory",
+            line: nested.line)
+        }
+        return spec.mmu == .npt
+          ? try machine(nptNestedMMU(parts), parts, nested)
+          : try machine(eptNestedMMU(parts), parts, nested)
+      }
       switch spec.mmu {
-      case .ept: return try machine(eptMMU(parts), parts)
-      case .tdx: return try machine(tdxMMU(parts), parts)
-      case .npt: return try machine(nptMMU(parts), parts)
-      case .shadow: return try machine(shadowMMU(parts), parts)
+      case .ept: return (try machine(eptMMU(parts), parts), nil)
+      case .tdx: return (try machine(tdxMMU(parts), parts), nil)
+      case .npt: return (try machine(nptMMU(parts), parts), nil)
+      case .shadow: return (try machine(shadowMMU(parts), parts), nil)
       }
     } catch {
       throw self.error("\(error)", line: spec.line)
     }
   }
 
-  private func machine(
-    _ mmu: some VirtualMMU, _ parts: Parts
-  ) throws(FaultError) -> any ScenarioMachine {
+  private func machine<MMU: VirtualMMU>(
+    _ mmu: MMU, _ parts: Parts
+  ) throws(FaultError) -> Machine<X86Processor, MMU, EventRecorder> {
     try Machine(
       guests: parts.guests, mmu: mmu, bus: parts.bus, tlb: spec.tlb ?? .standard,
       observer: parts.recorder)
+  }
+
+  private func machine(
+    _ mmu: some NestingMMU, _ parts: Parts, _ nested: MachineSpec.Nested
+  ) throws -> Composed {
+    let machine = try machine(mmu, parts)
+    let nesting = NestingMachine(machine: machine)
+    for vcpu in spec.vcpuCount..<spec.allVCPUs {
+      guard nesting.enter(vcpu, pointer: nested.pointer) else {
+        throw error(
+          "entering a guest on pointer 0x\(String(nested.pointer, radix: 16)) would fail",
+          line: nested.line)
+      }
+    }
+    return (machine, nesting)
   }
 
   /// The encoder with the MMIO mask and the software bits that plugins ask for, each asked once.

@@ -38,6 +38,17 @@ package protocol ScenarioMachine: AnyObject, Sendable {
   /// Counts exits for which no access asked.
   func count(_ count: Int, of cause: ExitCause, on vcpu: Int)
   func processor(_ vcpu: Int) -> X86Processor
+  /// The entries of a vCPU's own tables for an address, without side effects.
+  func walk(_ gva: GVA, vcpu: Int) -> [WalkStep]
+  /// Where an access of a vCPU would be in the memslots, without side effects; `nil` where tables
+  /// refuse.
+  func locate(_ gva: GVA, for access: X86Access, vcpu: Int) -> GPA?
+  /// Maps a range in a vCPU's own tables.
+  ///
+  /// - Parameter takeTable: the next page for a table, in the memory of that vCPU's guest.
+  func map(_ action: MapAction, takeTable: () -> GPA?) throws(TableEditError)
+  /// Fills a page of a vCPU's guest with zeros; false where no memory is there.
+  func clear(_ page: GPA, vcpu: Int) -> Bool
   func tlbCounts() -> (hits: Int, misses: Int)
   func exitCounts() -> ExitCounters
   var vcpuCount: Int { get }
@@ -112,6 +123,41 @@ extension Machine: ScenarioMachine where Guest == X86Processor {
   }
 
   package func processor(_ vcpu: Int) -> X86Processor { vcpus[vcpu].guest }
+
+  package func walk(_ gva: GVA, vcpu: Int) -> [WalkStep] {
+    var recording = Recording(Probe())
+    let view = mmu.view(for: vcpus[vcpu].mmuState, marking: false, gva: gva)
+    _ = processor(vcpu).translate(gva, for: .read, in: view, &recording)
+    return recording.steps
+  }
+
+  package func locate(_ gva: GVA, for access: X86Access, vcpu: Int) -> GPA? {
+    let context = vcpus[vcpu].mmuState
+    let view = mmu.view(for: context, marking: false, gva: gva)
+    let walked = processor(vcpu).translate(gva, for: access, in: view, Judge())
+    guard case .success(let found) = walked else { return nil }
+    return try? mmu.slotAddress(
+      of: found.address, for: access.kind, isUser: access.isUser, gva: gva, on: context
+    ).get()
+  }
+
+  package func map(_ action: MapAction, takeTable: () -> GPA?) throws(TableEditError) {
+    try processor(action.vcpu).regime.map(
+      action.va, to: action.gpa, length: action.byteCount, pageSize: action.pageSize,
+      permissions: action.permissions,
+      in: mmu.view(for: vcpus[action.vcpu].mmuState, marking: false, gva: nil),
+      takeTable: takeTable)
+  }
+
+  package func clear(_ page: GPA, vcpu: Int) -> Bool {
+    let context = vcpus[vcpu].mmuState
+    let place = mmu.slotAddress(
+      of: page, for: .write, isUser: false, gva: GVA(0), on: context)
+    guard case .success(let place) = place else { return false }
+    let zeros = [UInt8](repeating: 0, count: 4096)
+    // SAFETY: an array of bytes has no padding.
+    return unsafe memory.view.write(zeros.span.bytes, at: place) == 4096
+  }
 
   package func tlbCounts() -> (hits: Int, misses: Int) {
     vcpus.reduce(into: (0, 0)) {

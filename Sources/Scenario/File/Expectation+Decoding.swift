@@ -18,6 +18,16 @@ extension Expectation {
       )
       try fault.finish()
     }
+    if var reflected = try map.take("reflected")?.mapping("reflected") {
+      let cause = try reflected.need("cause").choice([
+        "ept-violation": ExitCause.eptViolation, "ept-misconfiguration": .eptMisconfiguration,
+        "nested-page-fault": .nestedPageFault,
+      ])
+      self.reflected = Reflected(
+        cause: cause, information: try reflected.take("information")?.number(),
+        gpa: try reflected.take("gpa")?.number(), va: try reflected.take("va")?.number())
+      try reflected.finish()
+    }
     if var given = try map.take("exits")?.mapping("exits") {
       var counts: [ExitCause: Int] = [:]
       for cause in ExitCause.allCases {

@@ -15,6 +15,8 @@ public struct Expectation: Sendable {
   public var bytes: [UInt8]?
   /// The vector and error code of the guest's exception.
   public var fault: (vector: UInt64, error: UInt64)?
+  /// What the hypervisor inside the guest gets; what is not named may be anything.
+  public var reflected: Reflected?
   /// The guest physical address.
   public var gpa: GPA?
   /// All exits by cause; causes that are not named must not occur.
@@ -36,6 +38,18 @@ public struct Expectation: Sendable {
 
   /// Where several outcomes are allowed: all of one of these must hold, besides what else is named.
   public var anyOf: [Expectation] = []
+
+  /// An exit that the hypervisor inside the guest gets.
+  public struct Reflected: Sendable {
+    /// The exit's kind.
+    public var cause: ExitCause
+    /// The exit qualification, or EXITINFO1.
+    public var information: UInt64?
+    /// The inner guest's physical address.
+    public var gpa: UInt64?
+    /// The inner guest's linear address.
+    public var va: UInt64?
+  }
 
   /// Whether the file says that the step does not get through.
   var toleratesProblem: Bool { ok == false || (status ?? .success) != .success }

@@ -39,6 +39,12 @@ extension MachineSpec {
       try Registers(value)
     }
     vcpuCount = try map.take("vcpus")?.number(1...Self.largestVCPUCount).asInt ?? 1
+    nested = try map.take("nested").map { value throws(ScenarioError) in try Nested(value) }
+    if let nested, mmu != .ept, mmu != .npt {
+      throw ScenarioError(
+        line: nested.line, "a guest inside the guest needs a second level: mmu ept or npt")
+    }
+    let tlbCount = vcpuCount * (nested == nil ? 1 : 2)
     tlb = nil
     if let value = map.take("tlb") {
       var shape = try value.mapping("tlb")
@@ -49,9 +55,9 @@ extension MachineSpec {
         throw value.error(
           "a TLB of \(entries) entries in \(ways) ways (entries / ways is a power of two)")
       }
-      guard entries * vcpuCount <= Self.largestTLBs else {
+      guard entries * tlbCount <= Self.largestTLBs else {
         throw value.error(
-          "\(vcpuCount) TLBs of \(entries) entries (at most \(Self.largestTLBs) entries together)")
+          "\(tlbCount) TLBs of \(entries) entries (at most \(Self.largestTLBs) entries together)")
       }
       tlb = geometry
     }
@@ -131,6 +137,19 @@ extension MachineSpec {
         line: second.line,
         "\(second.gpa) and \(second.byteCount.hex) bytes overlap the region of line \(first.line)")
     }
+  }
+}
+
+extension MachineSpec.Nested {
+  init(_ value: YAMLValue) throws(ScenarioError) {
+    var map = try value.mapping("nested")
+    line = value.line
+    mode = try map.need("guest").choice([
+      "none": X86Mode.none, "legacy32": .legacy32, "long4": .long4, "long5": .long5,
+    ])
+    pointer = try map.need("pointer").number()
+    cr3 = try map.take("cr3")?.number(0...(1 << 52) - 1) ?? 0x1000
+    try map.finish()
   }
 }
 

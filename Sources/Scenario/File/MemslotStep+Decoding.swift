@@ -50,7 +50,7 @@ extension ParallelAction {
   /// The most steps of one vCPU.
   private static var largestStepCount: Int { 100_000 }
 
-  init(_ body: YAMLValue, vcpus: Range<Int>) throws(ScenarioError) {
+  init(_ body: YAMLValue, vcpus: VCPURange) throws(ScenarioError) {
     var lanes: [Lane] = []
     for item in try body.list() {
       var map = try item.mapping("lane")
@@ -68,7 +68,7 @@ extension ParallelAction {
           of: ActionName.laneCases.map(\.rawValue), "a step of a lane")
         try inner.finish()
         guard let name = ActionName(rawValue: name) else { throw step.error("no such step") }
-        actions.append(try Action(name, value, vcpus: vcpu..<(vcpu + 1)))
+        actions.append(try Action(name, value, vcpus: VCPURange(only: vcpu)))
       }
       try map.finish()
       lanes.append(Lane(vcpu: vcpu, actions: actions))

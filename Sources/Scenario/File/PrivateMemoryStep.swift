@@ -82,7 +82,7 @@ public enum PrivateMemoryAction: Sendable {
 }
 
 extension PrivateMemoryAction {
-  init(_ name: ActionName, _ body: YAMLValue, vcpus: Range<Int>) throws(ScenarioError) {
+  init(_ name: ActionName, _ body: YAMLValue, vcpus: VCPURange) throws(ScenarioError) {
     var map = try body.mapping(name.rawValue)
     switch name {
     case .convert:
@@ -90,11 +90,11 @@ extension PrivateMemoryAction {
       self = .convert(
         gpa, byteCount: size,
         toPrivate: try map.need("to").choice(["private": true, "shared": false]),
-        vcpu: try map.vcpu(vcpus))
+        vcpu: try map.outerVCPU(vcpus))
     case .accept:
       let pageSize = try map.privatePageSize()
       let (gpa, size) = try map.pages(body, of: pageSize)
-      self = .accept(gpa, byteCount: size, pageSize: pageSize, vcpu: try map.vcpu(vcpus))
+      self = .accept(gpa, byteCount: size, pageSize: pageSize, vcpu: try map.outerVCPU(vcpus))
     default:
       let (verb, value) = try map.needOne(of: ModuleCall.verbs, "tdx")
       self = .module(try ModuleCall(verb, value, vcpus: vcpus))
@@ -109,7 +109,7 @@ extension PrivateMemoryAction.ModuleCall {
     ["add", "reclaim", "augment"] + PrivateMemoryAction.EntryFunction.allCases.map(\.rawValue)
     + ["finalize", "track", "enter", "leave", "busy"]
 
-  init(_ verb: String, _ body: YAMLValue, vcpus: Range<Int>) throws(ScenarioError) {
+  init(_ verb: String, _ body: YAMLValue, vcpus: VCPURange) throws(ScenarioError) {
     var map = try body.mapping("tdx-\(verb)")
     switch verb {
     case "add", "reclaim":
@@ -121,8 +121,8 @@ extension PrivateMemoryAction.ModuleCall {
       self = .augment(gpa, byteCount: size, pageSize)
     case "finalize": self = .finalize
     case "track": self = .track
-    case "enter": self = .enter(vcpu: try map.vcpu(vcpus))
-    case "leave": self = .leave(vcpu: try map.vcpu(vcpus))
+    case "enter": self = .enter(vcpu: try map.outerVCPU(vcpus))
+    case "leave": self = .leave(vcpu: try map.outerVCPU(vcpus))
     case "busy": self = .busy(calls: try map.need("calls").number(0...1 << 20).asInt)
     default:
       guard let function = PrivateMemoryAction.EntryFunction(rawValue: verb) else {

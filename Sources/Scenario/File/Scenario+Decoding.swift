@@ -13,7 +13,11 @@ extension Scenario {
     steps = []
     var cost = ScenarioCost()
     for item in try root.need("steps").list() {
-      let step = try Step(item, vcpus: machine.vcpuCount)
+      let step = try Step(item, vcpus: VCPURange(machine))
+      if case .nesting = step.action, machine.nested == nil {
+        throw ScenarioError(
+          line: step.line, "'\(step.action.name)' needs a machine with a guest inside the guest")
+      }
       if case .memslot(.add(let region)) = step.action { try region.check(behind: machine.mmu) }
       try cost.add(step)
       steps.append(step)

@@ -104,6 +104,18 @@ public struct MachineSpec: Sendable {
     public var pkru: UInt32?
   }
 
+  /// A guest inside the guest, one on each vCPU, which the guest is the hypervisor of.
+  public struct Nested: Sendable {
+    /// The line of the nested guest.
+    public var line: Int
+    /// Its mode; its tables are built by `map`.
+    public var mode: X86Mode
+    /// The EPTP or nested CR3 that it runs on first.
+    public var pointer: UInt64
+    /// Its CR3, in its own memory.
+    public var cr3: UInt64
+  }
+
   /// The line of the machine.
   public var line: Int
   /// The guest.
@@ -118,7 +130,9 @@ public struct MachineSpec: Sendable {
   public var features: Set<String>?
   /// Registers that the file sets.
   public var registers: Registers?
-  /// How many vCPUs.
+  /// The guest inside the guest, if any.
+  public var nested: Nested?
+  /// How many vCPUs the guest has.
   public var vcpuCount: Int
   /// The TLB's shape, or `nil` for the usual one.
   public var tlb: TLBGeometry?
@@ -138,6 +152,9 @@ public struct MachineSpec: Sendable {
   public var shadow: ShadowOptions
   /// Whether snapshots keep the tables.
   public var keepsTables: Bool
+
+  /// The vCPUs of the guest and of the one inside it, which come after.
+  var allVCPUs: Int { vcpuCount * (nested == nil ? 1 : 2) }
 }
 
 /// A plugin that a scenario names.

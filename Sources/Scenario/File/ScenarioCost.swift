@@ -42,6 +42,8 @@ struct ScenarioCost {
   private mutating func add(_ action: Action) {
     switch action {
     case .map(let map): mappedPages += Int(map.byteCount >> UInt64(map.pageSize.shift))
+    case .nesting(.map(let map)):
+      mappedPages += Int(map.byteCount >> UInt64(map.pageSize.shift))
     case .repeated(let repeated):
       accesses += repeated.count
       if repeated.access.kind == .write {
@@ -58,8 +60,7 @@ struct ScenarioCost {
       // Each snapshot may hold whatever has been written by then.
       keptPages += writtenPages
     case .access, .systemManagement, .fetchPages, .restore, .poke, .invalidatePage, .setRegister,
-      .memslot, .replay, .audit,
-      .maintenance:
+      .memslot, .replay, .audit, .maintenance, .nesting:
       accesses += 1
     }
   }

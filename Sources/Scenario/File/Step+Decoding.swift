@@ -1,7 +1,7 @@
 import Paging
 
 extension Step {
-  init(_ value: YAMLValue, vcpus: Int) throws(ScenarioError) {
+  init(_ value: YAMLValue, vcpus: VCPURange) throws(ScenarioError) {
     line = value.line
     var map = try value.mapping("step")
     expectation = try map.take("expect").map { value throws(ScenarioError) in
@@ -10,13 +10,13 @@ extension Step {
     let (name, body) = try map.needOne(of: ActionName.allCases.map(\.rawValue), "a step")
     try map.finish()
     guard let name = ActionName(rawValue: name) else { throw value.error("no step '\(name)'") }
-    action = try Action(name, body, vcpus: 0..<vcpus)
+    action = try Action(name, body, vcpus: vcpus)
   }
 }
 
 extension Action {
   /// - Parameter vcpus: the vCPUs that the step may name; it is the first's by default.
-  init(_ name: ActionName, _ body: YAMLValue, vcpus: Range<Int>) throws(ScenarioError) {
+  init(_ name: ActionName, _ body: YAMLValue, vcpus: VCPURange) throws(ScenarioError) {
     switch name {
     case .read: self = .access(try AccessAction(.read, body, vcpus: vcpus))
     case .write: self = .access(try AccessAction(.write, body, vcpus: vcpus))
@@ -45,11 +45,13 @@ extension Action {
     case .audit:
       try body.mapping("audit").finish()
       self = .audit
+    case .nestedMap, .nestedEnter, .invept, .invvpid:
+      self = .nesting(try NestingAction(name, body, vcpus: vcpus))
     case .dirtyLog, .age, .hostUnmap, .nxRecovery:
       self = .maintenance(try MaintenanceAction(name, body))
     case .systemManagement:
       var map = try body.mapping("smm")
-      let vcpu = try map.vcpu(vcpus)
+      let vcpu = try map.outerVCPU(vcpus)
       self = .systemManagement(enter: try map.need("enter").flag(), vcpu: vcpu)
       try map.finish()
     case .fetchPages:
@@ -75,17 +77,8 @@ extension YAMLValue {
   }
 }
 
-extension YAMLMapping {
-  /// The key `vcpu`; the first that is allowed where it is absent.
-  mutating func vcpu(_ allowed: Range<Int>) throws(ScenarioError) -> Int {
-    let range = UInt64(allowed.lowerBound)...UInt64(allowed.upperBound - 1)
-    let widest = 0...MachineSpec.largestVCPUCount - 1
-    return try take("vcpu")?.number(range, widest: widest).asInt ?? allowed.lowerBound
-  }
-}
-
 extension AccessAction {
-  init(_ kind: AccessKind, _ body: YAMLValue, vcpus: Range<Int>) throws(ScenarioError) {
+  init(_ kind: AccessKind, _ body: YAMLValue, vcpus: VCPURange) throws(ScenarioError) {
     var map = try body.mapping(kind.description)
     let va = GVA(try map.need("va").number())
     try self.init(kind, va, &map, body, vcpus: vcpus)
@@ -93,7 +86,7 @@ extension AccessAction {
 
   /// An access whose address comes from elsewhere.
   init(
-    _ kind: AccessKind, _ va: GVA, _ map: inout YAMLMapping, _ body: YAMLValue, vcpus: Range<Int>
+    _ kind: AccessKind, _ va: GVA, _ map: inout YAMLMapping, _ body: YAMLValue, vcpus: VCPURange
   ) throws(ScenarioError) {
     self.kind = kind
     self.va = va
@@ -122,7 +115,7 @@ extension AccessAction {
 }
 
 extension RepeatAction {
-  init(_ body: YAMLValue, vcpus: Range<Int>) throws(ScenarioError) {
+  init(_ body: YAMLValue, vcpus: VCPURange) throws(ScenarioError) {
     var map = try body.mapping("repeat")
     count = try map.need("count").number(1...Self.largestCount).asInt
     let seed = try map.take("seed")?.number() ?? 1

@@ -41,6 +41,10 @@ public enum ActionName: String, Sendable, CaseIterable {
   case fetchPages = "fetch-pages"
   /// The whole machine, kept and put back.
   case snapshot, restore
+  /// What the hypervisor inside the guest does to its guest's second level.
+  case nestedMap = "nested-map"
+  case nestedEnter = "nested-enter"
+  case invept, invvpid
   /// Private and shared memory.
   case convert, accept, tdx
 
@@ -82,6 +86,8 @@ public enum Action: Sendable {
   case snapshot(String)
   /// Puts the machine back to what it was.
   case restore(String)
+  /// What the hypervisor inside the guest does to its guest's second level.
+  case nesting(NestingAction)
   /// What guest and host do to private memory.
   case privateMemory(PrivateMemoryAction)
 
@@ -103,6 +109,7 @@ public enum Action: Sendable {
     case .fetchPages: ActionName.fetchPages.rawValue
     case .snapshot: ActionName.snapshot.rawValue
     case .restore: ActionName.restore.rawValue
+    case .nesting(let action): action.name.rawValue
     case .privateMemory(let action): action.name.rawValue
     }
   }

@@ -1,7 +1,7 @@
 import Paging
 
 extension MapAction {
-  init(_ body: YAMLValue, vcpus: Range<Int>) throws(ScenarioError) {
+  init(_ body: YAMLValue, vcpus: VCPURange) throws(ScenarioError) {
     var map = try body.mapping("map")
     va = GVA(try map.need("va").number())
     gpa = GPA(try map.need("gpa").number(0...(1 << 52) - 1))

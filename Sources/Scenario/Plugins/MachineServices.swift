@@ -69,10 +69,6 @@ final class MachineServices: PluginServices {
     guard let machine = state.withLock({ $0.machine }), vcpu >= 0, vcpu < machine.vcpuCount else {
       return nil
     }
-    let asked = X86Access(access, user: isUser)
-    let walked = machine.processor(vcpu).translate(
-      gva, for: asked, in: machine.memory.view, Judge())
-    guard case .success(let translation) = walked else { return nil }
-    return translation.address
+    return machine.locate(gva, for: X86Access(access, user: isUser), vcpu: vcpu)
   }
 }

@@ -67,7 +67,8 @@ struct AccessPlayer {
         faults[X86Fault.generalProtectionVector, default: 0] += 1
       }
     case .privateMemory(let action): perform(action, &result)
-    case .map, .poke, .memslot, .parallel, .replay, .audit, .maintenance, .snapshot, .restore,
+    case .map, .poke, .memslot, .parallel, .replay, .audit, .maintenance, .nesting, .snapshot,
+      .restore,
       .fetchPages, .systemManagement:
       break
     }
@@ -164,6 +165,9 @@ struct AccessPlayer {
     case .injected(let vector, let errorCode):
       fault = (vector, errorCode)
       result.exception = machine.lastException(vcpu)
+    case .reflected(let exit):
+      result.reflected = exit
+      return false
     case .failed(let error):
       result.problem = "\(error)"
       return false

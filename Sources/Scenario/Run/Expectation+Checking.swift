@@ -30,6 +30,19 @@ extension Expectation {
         holds ?? false, "fault", "vector \(fault.vector) error 0x\(String(fault.error, radix: 16))",
         result.outcomeInWords)
     }
+    if let reflected {
+      let holds = result.reflected.map { exit in
+        exit.cause == reflected.cause
+          && reflected.information ?? exit.information == exit.information
+          && reflected.gpa ?? exit.gpa.rawValue == exit.gpa.rawValue
+          && (reflected.va == nil || reflected.va == exit.gva?.rawValue)
+      }
+      expect(
+        holds ?? false, "reflected",
+        reflected.cause.rawValue
+          + (reflected.information.map { " information 0x\(String($0, radix: 16))" } ?? ""),
+        result.outcomeInWords)
+    }
     if let exception {
       let actual = result.exception
       let parts = [
@@ -100,6 +113,7 @@ extension StepResult {
       return "vector \(fault.vector) error 0x\(String(fault.errorCode, radix: 16))"
     }
     if let problem { return problem }
+    if let reflected { return "\(reflected)" }
     return isDone ? "ok" : "not done"
   }
 }

@@ -5,14 +5,6 @@ import X86
 import X86Guest
 import X86TDX
 
-/// Guest memory that software writes entries and whole pages into.
-private protocol WritableMemory: EntryMemory where Space == GuestPhysical {
-  func write(_ bytes: RawSpan, at gpa: GPA) -> Int
-}
-
-extension GuestView: WritableMemory {}
-extension OwnMemoryView: WritableMemory {}
-
 extension ScenarioRunner {
   /// Guest memory as the guest's software sees it, where that differs from what the host sees.
   private var ownView: OwnMemoryView? {
@@ -41,16 +33,6 @@ extension ScenarioRunner {
   /// Builds guest tables, as the guest's own software would.
   func perform(_ action: MapAction, _ result: inout StepResult) {
     if let place = action.tablesAt { layout.tableCursor = place }
-    if let view = ownView {
-      map(action, in: view, &result)
-    } else {
-      map(action, in: machine.memory.view, &result)
-    }
-  }
-
-  private func map(
-    _ action: MapAction, in view: some WritableMemory, _ result: inout StepResult
-  ) {
     let regime = machine.processor(action.vcpu).regime
     let is32Bit = regime.mode == .legacy32 || regime.mode == .pae
     if is32Bit, action.va.rawValue + action.byteCount > 1 << 32 {
@@ -63,27 +45,41 @@ extension ScenarioRunner {
       result.problem = "\(action.gpa) and \(action.byteCount.hex) bytes pass 4 GiB"
       return
     }
+    let limit: UInt64 = isNarrow ? 1 << 32 : .max
     do {
-      try regime.map(
-        action.va, to: action.gpa, length: action.byteCount, pageSize: action.pageSize,
-        permissions: action.permissions, in: view,
-        takeTable: {
-          guard let page = layout.tableCursor, !isNarrow || page.rawValue < 1 << 32 else {
-            return nil
-          }
-          let zeros = [UInt8](repeating: 0, count: 4096)
-          guard unsafe view.write(zeros.span.bytes, at: page) == 4096 else { return nil }
-          layout.tableCursor = page.adding(4096)
-          return page
-        })
+      if let view = ownView {
+        try regime.map(
+          action.va, to: action.gpa, length: action.byteCount, pageSize: action.pageSize,
+          permissions: action.permissions, in: view,
+          takeTable: {
+            nextTable(below: limit) { page in
+              let zeros = [UInt8](repeating: 0, count: 4096)
+              return unsafe view.write(zeros.span.bytes, at: page) == 4096
+            }
+          })
+      } else {
+        try machine.map(action) {
+          nextTable(below: limit) { machine.clear($0, vcpu: action.vcpu) }
+        }
+      }
       result.isDone = true
-    } catch .noTablePages {
-      result.problem =
-        layout.tableCursor.map { "no memory for a table at GPA \($0)" + stateInWords($0) }
-        ?? "tables are missing: say where new ones go by 'tables-at'"
     } catch {
-      result.problem = "\(error)"
+      result.problem = words(error)
     }
+  }
+
+  /// The next page for a table, where it could be filled with zeros.
+  func nextTable(below limit: UInt64, clear: (GPA) -> Bool) -> GPA? {
+    guard let page = layout.tableCursor, page.rawValue < limit, clear(page) else { return nil }
+    layout.tableCursor = page.adding(4096)
+    return page
+  }
+
+  /// Why tables could not be built.
+  func words(_ error: TableEditError) -> String {
+    guard case .noTablePages = error else { return "\(error)" }
+    return layout.tableCursor.map { "no memory for a table at GPA \($0)" + stateInWords($0) }
+      ?? "tables are missing: say where new ones go by 'tables-at'"
   }
 
   /// Why the guest has no memory of its own at a private address.
@@ -96,6 +92,7 @@ extension ScenarioRunner {
 
   /// The entries of the guest's tables for an address, without side effects.
   func guestWalk(_ va: GVA, vcpu: Int) -> [WalkStep] {
+    if nesting != nil { return machine.walk(va, vcpu: vcpu) }
     var recording = Recording(Probe())
     let processor = machine.processor(vcpu)
     if let view = ownView {

@@ -22,6 +22,7 @@ public final class ScenarioRunner {
   public let pluginLines: [String]
 
   package let machine: any ScenarioMachine
+  let nesting: (any NestingScenarioMachine)?
   private let plugins: MachinePlugins
   private let recorder: EventRecorder
   private let traces: [String: [TraceRecord]]
@@ -36,6 +37,8 @@ public final class ScenarioRunner {
     var tableCursor: GPA?
     /// The number of the next memslot.
     var nextSlot: Int
+    /// The second level of each vCPU inside the guest, where it is not the machine's first.
+    var pointers: [Int: UInt64] = [:]
   }
 
   /// MAXPHYADDR of the machine. **Units** bits.
@@ -62,6 +65,7 @@ public final class ScenarioRunner {
       }
     ).compose()
     machine = composed.machine
+    nesting = composed.nesting
     spare = composed.spare
     player = AccessPlayer(machine: composed.machine)
     layout = Layout(nextSlot: scenario.machine.memory.count)
@@ -79,6 +83,7 @@ public final class ScenarioRunner {
   package init(_ scenario: Scenario, on machine: any ScenarioMachine, spare: HPA) {
     self.scenario = scenario
     self.machine = machine
+    nesting = nil
     traces = [:]
     self.spare = Dictionary(
       scenario.steps.compactMap { step in
@@ -187,6 +192,7 @@ public final class ScenarioRunner {
     case .memslot(let change): perform(change, &result)
     case .parallel(let parallel): perform(parallel, &result)
     case .maintenance(let action): perform(action, &result)
+    case .nesting(let action): perform(action, &result)
     case .systemManagement(let enters, let vcpu):
       result.isDone = machine.setSystemManagement(vcpu, enters)
       if !result.isDone {
@@ -212,6 +218,7 @@ public final class ScenarioRunner {
       attempt(&result) { _ throws(SnapshotError) in
         try machine.putBack(saved.machine)
         layout = saved.layout
+        enterNested()
       }
     case .replay(let replay): player.replay(traces[replay.path] ?? [], &result)
     case .audit:
@@ -318,7 +325,7 @@ public final class ScenarioRunner {
       guard case .replay(let replay) = step.action, traces[replay.path] == nil else { continue }
       do {
         traces[replay.path] = try TraceFile.read(
-          folder.pushing(FilePath(replay.path)), vcpus: scenario.machine.vcpuCount)
+          folder.pushing(FilePath(replay.path)), vcpus: scenario.machine.allVCPUs)
       } catch {
         let place = error.line.map { ":\($0)" } ?? ""
         throw ScenarioError(line: replay.line, "\(replay.path)\(place): \(error.message)")

@@ -14,7 +14,7 @@ extension StepResult {
     case .map(let map): line.add("va", map.va)
     case .invalidatePage(let va, _): line.add("va", va)
     case .poke, .setRegister, .repeated, .memslot, .parallel, .replay, .audit,
-      .maintenance, .privateMemory, .snapshot, .restore, .fetchPages, .systemManagement:
+      .maintenance, .nesting, .privateMemory, .snapshot, .restore, .fetchPages, .systemManagement:
       break
     }
     line.add("ok", isDone)
@@ -30,6 +30,14 @@ extension StepResult {
       inner.add("vector", Int(fault.vector))
       inner.add("error", hex: UInt64(fault.errorCode))
       line.add("fault", inner)
+    }
+    if let reflected {
+      var inner = JSONLine()
+      inner.add("cause", reflected.cause.rawValue)
+      inner.add("information", hex: reflected.information)
+      inner.add("gpa", reflected.gpa)
+      if let gva = reflected.gva { inner.add("va", gva) }
+      line.add("reflected", inner)
     }
     if let exception {
       var inner = JSONLine()

@@ -70,6 +70,7 @@ extension StepResult {
     case .replay(let replay): return "replay \(replay.path)"
     case .audit: return "audit of the tables"
     case .maintenance(let action): return action.inWords
+    case .nesting(let action): return action.inWords
     case .systemManagement(let enters, let vcpu):
       return enters
         ? "system-management interrupt of vCPU \(vcpu)"
@@ -84,6 +85,7 @@ extension StepResult {
   /// What the last access that did not go through ended with, or nothing.
   private var lastTrouble: String {
     if let problem { return "; ended by: \(problem)" }
+    if let reflected { return "; last exit to the hypervisor inside the guest: \(reflected)" }
     guard let fault else { return "" }
     return "; last exception: vector \(fault.vector), error code \(UInt64(fault.errorCode).hex)"
   }
@@ -107,6 +109,7 @@ extension StepResult {
         "exception in the guest: vector \(fault.vector), error code \(UInt64(fault.errorCode).hex)"
         + (reason.map { " (\($0))" } ?? "") + (exception.map { "; " + $0.inWords } ?? "")
     }
+    if let reflected { return "exit to the hypervisor inside the guest: \(reflected)" }
     guard isDone, case .access(let access) = step.action else {
       return isDone ? count.map { "done, \($0) found" } ?? "done" : "not done"
     }
@@ -190,7 +193,7 @@ extension Action {
     case .parallel: 0
     case .repeated, .replay: 8
     case .access, .map, .poke, .invalidatePage, .setRegister, .memslot, .audit,
-      .maintenance, .privateMemory, .snapshot, .restore, .fetchPages, .systemManagement:
+      .maintenance, .nesting, .privateMemory, .snapshot, .restore, .fetchPages, .systemManagement:
       64
     }
   }

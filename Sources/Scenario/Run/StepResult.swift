@@ -18,6 +18,8 @@ public struct StepResult: Sendable {
   public var bytes: [UInt8] = []
   /// The exception the guest got.
   public var fault: (vector: UInt8, errorCode: UInt32)?
+  /// The exit that the hypervisor inside the guest got.
+  public var reflected: ReflectedExit?
   /// What the guest is told where the exception is a #VE.
   public var exception: VirtualizationExceptionArea?
   /// What the TDX module answered.

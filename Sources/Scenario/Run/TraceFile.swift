@@ -86,6 +86,7 @@ private struct TraceLine: Decodable {
   var gpa: JSONInteger?
   var vector: JSONInteger?
   var error: JSONInteger?
+  var reflected: String?
 }
 
 extension TraceRecord {
@@ -113,6 +114,12 @@ extension TraceRecord {
       isImplicit: line.implicit ?? false, vcpu: Int(vcpu), form: .number)
     outcome = try line.ok.map { ok throws(ScenarioError) in
       if ok { return .done(gpa: line.gpa.map { GPA($0.value) }) }
+      if let name = line.reflected {
+        guard let cause = ExitCause(rawValue: name) else {
+          throw refuse("reflected: '\(name.prefix(40).filter { !$0.isNewline })' is no cause")
+        }
+        return .reflected(cause)
+      }
       guard let vector = line.vector else { return .failed }
       guard vector.value < 32, let code = UInt32(exactly: line.error?.value ?? 0) else {
         throw refuse("vector or error is out of range (0 to 31, 32 bits)")

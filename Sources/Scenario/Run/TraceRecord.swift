@@ -11,6 +11,8 @@ public struct TraceRecord: Sendable {
     case done(gpa: GPA?)
     /// The guest got an exception.
     case fault(vector: UInt8, errorCode: UInt32)
+    /// The hypervisor inside the guest got an exit.
+    case reflected(ExitCause)
     /// The host could not go on.
     case failed
   }
@@ -45,6 +47,9 @@ public struct TraceRecord: Sendable {
       line.add("ok", false)
       line.add("vector", Int(vector))
       line.add("error", hex: UInt64(errorCode))
+    case .reflected(let cause):
+      line.add("ok", false)
+      line.add("reflected", cause.rawValue)
     case .failed: line.add("ok", false)
     }
     return line
@@ -59,6 +64,7 @@ extension TraceRecord.Outcome {
       self = .fault(vector: fault.vector, errorCode: fault.errorCode.rawValue)
     case .injected(let vector, let errorCode):
       self = .fault(vector: vector, errorCode: errorCode)
+    case .reflected(let exit): self = .reflected(exit.cause)
     case .failed: self = .failed
     }
   }
