@@ -64,7 +64,7 @@ public struct LineChart: Sendable {
     let ceiling = Self.roundedCeiling(all.map(\.y).max() ?? 0)
     var parts = [
       Self.text(title, Self.left, 20, #" font-size="14" font-weight="bold""#),
-      Self.text(yLabel, 12, Self.top - 10, ""),
+      Self.text(yLabel, 12, Self.top - 13, ""),
       Self.text(
         xLabel, (Self.left + Self.right) / 2, Self.bottom + 42, #" text-anchor="middle""#),
     ]

@@ -44,6 +44,7 @@ public final class DirtyLog: Sendable {
   /// Takes marks away.
   ///
   /// - Returns: those that were there.
+  @usableFromInline
   func take(_ mask: UInt64, at index: Int) -> UInt64 { marks.take(mask, at: index) }
 
   /// Whether a frame of the slot is marked.
@@ -53,6 +54,7 @@ public final class DirtyLog: Sendable {
   func replaceMarks(by words: [UInt64]) { marks.replace(by: words) }
 
   /// The marks as they are, bit 0 of word 0 for the first frame.
+  @usableFromInline
   var snapshot: [UInt64] { marks.snapshot }
 }
 

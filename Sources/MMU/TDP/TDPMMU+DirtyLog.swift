@@ -120,6 +120,7 @@ extension TDPMMU {
   ///   - id: the memslot's number.
   ///   - clearing: whether they count as clean from now on. Whoever copies them after this
   ///     call misses no write: a later one is marked again.
+  @inlinable
   public func dirtyPages(ofSlot id: Int, clearing: Bool) throws(DirtyLogError) -> [UInt64] {
     let (slot, log) = try logged(id)
     return withRoots { roots in
@@ -199,7 +200,8 @@ extension TDPMMU {
     drain(cpu.modificationLog, to: cpu.dirtyRing, memory.allSlots)
   }
 
-  private func drainModificationLogs() {
+  @usableFromInline
+  func drainModificationLogs() {
     let slots = memory.allSlots
     for log in logs.withLock({ Array($0.values) }) { drain(log.modifications, to: log.ring, slots) }
   }
@@ -215,7 +217,8 @@ extension TDPMMU {
     }
   }
 
-  private func take(_ mask: UInt64, at index: Int, of log: DirtyLog) -> UInt64 {
+  @inlinable
+  func take(_ mask: UInt64, at index: Int, of log: DirtyLog) -> UInt64 {
     pacing.step(.dirtyMarks, isChange: true)
     return log.take(mask, at: index)
   }
@@ -224,7 +227,8 @@ extension TDPMMU {
     logs.withLock { logs in logs.sorted { $0.key < $1.key }.compactMap(\.value.ring) }
   }
 
-  private func logged(_ id: Int) throws(DirtyLogError) -> (Memslot, DirtyLog) {
+  @usableFromInline
+  func logged(_ id: Int) throws(DirtyLogError) -> (Memslot, DirtyLog) {
     guard let slot = memory.allSlots[id: id] else { throw .memslot(.unknown(id: id)) }
     guard let log = slot.activeLog else { throw .notRunning(slot: id) }
     return (slot, log)
@@ -240,7 +244,8 @@ extension TDPMMU {
   /// Notes what hardware has noted.
   ///
   /// - Returns: whether leaves were changed for it, so that TLBs must be flushed.
-  private func collect(_ slot: Memslot, _ log: DirtyLog, _ roots: [PFN]) -> Bool {
+  @inlinable
+  func collect(_ slot: Memslot, _ log: DirtyLog, _ roots: [PFN]) -> Bool {
     switch log.method {
     case .writeProtect: return false
     case .pageModificationLog:
@@ -262,7 +267,8 @@ extension TDPMMU {
   /// Makes the next write to each page noticed.
   ///
   /// - Parameter words: the pages; `nil` for all.
-  private func protect(
+  @inlinable
+  func protect(
     _ slot: Memslot, _ log: DirtyLog, _ words: [UInt64]?, _ roots: [PFN]
   ) {
     forEachLeaf(in: slot.base..<slot.end, roots) { place, spte, level, gfn in
@@ -279,7 +285,8 @@ extension TDPMMU {
 
   /// A leaf whose next write is noticed. Large leaves lose W whatever the method: hardware would log
   /// one of their pages alone.
-  private func protected(_ spte: SPTE, at level: Level, _ method: DirtyMethod) -> SPTE {
+  @inlinable
+  func protected(_ spte: SPTE, at level: Level, _ method: DirtyMethod) -> SPTE {
     if method == .writeProtect { return encoder.writeProtected(spte) }
     let clean = encoder.cleaned(spte)
     let isNoticed = level == .pageTable && !encoder.isDirtyByProtection(spte)

@@ -35,6 +35,7 @@ extension TDPMMU {
   }
 
   /// Whether a small part of a large page may be executed: it was denied that for being large alone.
+  @inlinable
   func returnsExecution(to gfn: GFN) -> Bool {
     nxHugePages && !policy.withheldPermissions(gfn: gfn).contains(.execute)
   }

@@ -13,6 +13,7 @@ extension TDPMMU {
   }
 
   /// Lends every root to one caller at a time (`TDPRoots.withRoots`).
+  @usableFromInline
   func withRoots<R>(_ body: ([PFN]) -> R) -> R {
     waitForRoots()
     return roots.withRoots { roots in

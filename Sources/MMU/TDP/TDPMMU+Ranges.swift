@@ -137,6 +137,7 @@ extension TDPMMU {
   func span(of level: Level) -> UInt64 { 1 &<< UInt64(9 &* (level.rawValue &- 1)) }
 
   /// Calls for each entry of one table that covers frames of a range.
+  @inlinable
   func forEachEntry(
     of table: PFN, at level: Level, first: UInt64, in range: Range<UInt64>,
     _ body: (_ place: HPA, _ spte: SPTE, _ gfn: UInt64) -> Void
@@ -153,6 +154,7 @@ extension TDPMMU {
 
   /// Calls for each present leaf that covers frames of a range; a leaf that becomes a table in the call
   /// is gone through too.
+  @inlinable
   func forEachLeaf(
     in range: Range<GFN>, _ roots: [PFN],
     _ body: (_ place: HPA, _ spte: SPTE, _ level: Level, _ gfn: UInt64) -> Void
@@ -162,7 +164,8 @@ extension TDPMMU {
     }
   }
 
-  private func forEachLeaf(
+  @inlinable
+  func forEachLeaf(
     of table: PFN, at level: Level, first: UInt64, in range: Range<UInt64>,
     _ body: (_ place: HPA, _ spte: SPTE, _ level: Level, _ gfn: UInt64) -> Void
   ) {
@@ -180,6 +183,7 @@ extension TDPMMU {
   /// Changes a present leaf whoever else changes it meanwhile.
   ///
   /// - Returns: what it held before, or `nil` where nothing was to be changed.
+  @inlinable
   @discardableResult
   func alter(
     _ place: HPA, _ seen: SPTE, at level: Level, _ transform: (SPTE) -> SPTE
@@ -200,5 +204,6 @@ extension TDPMMU {
 }
 
 extension Range<GFN> {
+  @inlinable
   var rawValues: Range<UInt64> { lowerBound.rawValue..<upperBound.rawValue }
 }

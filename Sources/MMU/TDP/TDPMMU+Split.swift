@@ -24,7 +24,7 @@ extension TDPMMU {
   }
 
   /// - Returns: the new entry; `.some(nil)` where the race was lost, `nil` where no page is left.
-  @usableFromInline
+  @inlinable
   func split(_ place: HPA, _ old: SPTE, at level: Level, for gfn: GFN) -> SPTE?? {
     guard let table = takeTable() else { return nil }
     let first = gfn.rawValue & ~(span(of: level) &- 1)
@@ -51,6 +51,7 @@ extension TDPMMU {
   ///   - range: the frames whose pages are split.
   ///   - budget: the most table pages to spend. **Units** pages.
   /// - Returns: how many were spent, and whether no large page is left.
+  @inlinable
   public func splitLargePages(
     in range: Range<GFN>, budget: Int
   ) -> (splits: Int, isComplete: Bool) {

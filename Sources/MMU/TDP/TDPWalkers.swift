@@ -78,6 +78,7 @@ final class TDPWalkers: Sendable {
   }
 
   /// Waits until everybody who was inside has been outside. **Requires** that the caller is outside.
+  @usableFromInline
   func synchronize<Pacing: MMUPacing>(_ pacing: borrowing Pacing) {
     pacing.step(.epoch, isChange: true)
     let target = epoch.add(1, ordering: .sequentiallyConsistent).newValue
