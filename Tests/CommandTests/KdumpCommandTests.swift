@@ -9,7 +9,7 @@ struct KdumpCommandTests {
   @Test(
     "QEMU's kdump files of every compression hold what its ELF core and the guest's memory hold",
     .enabled(if: LiveGuest.program != nil, "qemu-system-x86_64 is not installed"),
-    .timeLimit(.minutes(3)))
+    .timeLimit(.minutes(45)))
   func dumpsAgree() throws {
     let guest = try LiveGuest(
       program: try #require(LiveGuest.program), machine: "pc", megabytes: 48)

@@ -15,7 +15,7 @@ struct LiveCommandTests {
   @Test(
     "a guest under QEMU translates as QEMU's own monitor says",
     .enabled(if: LiveGuest.program != nil, "qemu-system-x86_64 is not installed"),
-    .timeLimit(.minutes(2)), arguments: ["pc", "q35"])
+    .timeLimit(.minutes(45)), arguments: ["pc", "q35"])
   func agreesWithQEMU(machine: String) throws {
     let guest = try LiveGuest(program: try #require(LiveGuest.program), machine: machine)
     defer { guest.end() }

@@ -43,7 +43,7 @@ struct ConcurrencyTests {
 
   @Test(
     "T1 threads that fault the same and other frames agree, and leak no table",
-    .timeLimit(.minutes(1)))
+    .timeLimit(.minutes(45)))
   func parallelFaults() throws {
     let rig = try MachineRig()
     let mmu = rig.mmu
@@ -92,7 +92,7 @@ struct ConcurrencyTests {
   }
 
   @Test(
-    "T1 a table that loses the race to be linked goes back to the pool", .timeLimit(.minutes(1)))
+    "T1 a table that loses the race to be linked goes back to the pool", .timeLimit(.minutes(45)))
   func lostTables() throws {
     let rig = try MachineRig(tablePages: 800)
     let mmu = rig.mmu
@@ -123,7 +123,7 @@ struct ConcurrencyTests {
 
   @Test(
     "T1 T2 faults, invalidations and memslot changes side by side leave every page accounted for",
-    .timeLimit(.minutes(1)))
+    .timeLimit(.minutes(45)))
   func withInvalidations() throws {
     let rig = try MachineRig(slots: [.ram])
     let mmu = rig.mmu

@@ -65,7 +65,7 @@ struct LentVCPUTests {
     }
   }
 
-  @Test("T1 a zap waits for the next access, which walks anew", .timeLimit(.minutes(1)))
+  @Test("T1 a zap waits for the next access, which walks anew", .timeLimit(.minutes(45)))
   func zap() throws {
     let rig = try Self.rig()
     let ended = Atomic(false)
@@ -93,7 +93,7 @@ struct LentVCPUTests {
     group.wait()
   }
 
-  @Test("T1 a vCPU that was given back keeps nobody waiting", .timeLimit(.minutes(1)))
+  @Test("T1 a vCPU that was given back keeps nobody waiting", .timeLimit(.minutes(45)))
   func givenBack() throws {
     let rig = try Self.rig()
     rig.machine.withVCPU(0) { vcpu in _ = vcpu.access(.read, at: GVA(0x4000), size: 8) }

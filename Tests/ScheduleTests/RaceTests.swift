@@ -10,7 +10,7 @@ struct RaceTests {
 
   @Test(
     "T1 T3 T4 T5 T7 T8 no order of steps loses a write, a table or a mark",
-    .timeLimit(.minutes(5)), arguments: Race.all.map(\.name))
+    .timeLimit(.minutes(45)), arguments: Race.all.map(\.name))
   func race(name: String) throws {
     let race = try #require(Race.named(name))
     let report = try ScheduleExplorer(limit: Self.limit).explore(race)
@@ -27,7 +27,7 @@ struct RaceTests {
 
   @Test(
     "a broken MMU is found, and its line breaks it again",
-    .timeLimit(.minutes(5)),
+    .timeLimit(.minutes(45)),
     arguments: [
       (Race.freeWithoutGrace, "vCPU 0 reads 0 in frame 1, where it wrote 7"),
       (Race.clearWithoutFlush, "frame 1 was written and is not copied"),

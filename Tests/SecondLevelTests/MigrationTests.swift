@@ -166,7 +166,7 @@ struct Migration: Sendable {
 @Suite("Live migration", .serialized)
 struct MigrationTests {
   @Test(
-    "T3 a guest copied while it writes ends byte-equal, no write lost", .timeLimit(.minutes(5)),
+    "T3 a guest copied while it writes ends byte-equal, no write lost", .timeLimit(.minutes(45)),
     arguments: MigrationPlan.all)
   func migrate(plan: MigrationPlan) throws {
     let first = UInt64(setting("MMU_FIRST_SEED", default: 1))
@@ -182,7 +182,7 @@ struct MigrationTests {
   }
 
   @Test(
-    "T3 over many seeded runs of small guests no write is lost", .timeLimit(.minutes(10)),
+    "T3 over many seeded runs of small guests no write is lost", .timeLimit(.minutes(45)),
     arguments: MigrationPlan.all)
   func migrateOften(plan: MigrationPlan) throws {
     let runs = setting("MMU_MIGRATIONS", default: 160) / MigrationPlan.all.count

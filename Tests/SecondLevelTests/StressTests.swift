@@ -159,7 +159,7 @@ struct StressTests {
 
   @Test(
     "T1 T3 T4 T5 T8 an order explains what vCPUs see while tables change under them",
-    .timeLimit(.minutes(5)),
+    .timeLimit(.minutes(45)),
     arguments: [true, false, nil].flatMap { accessedDirty in
       [PageSize.size4KiB, .size2MiB].map { Shape(accessedDirty: accessedDirty, backing: $0) }
     })
