@@ -53,6 +53,7 @@ public protocol VirtualMMU: FaultHandler {
   /// The memory of the vCPU's guest, for walks by software.
   ///
   /// - Parameters:
+  ///   - cpu: the vCPU.
   ///   - marking: whether what is between it and the memslots is marked as used, as by an access of the
   ///     guest; false for a tool.
   ///   - gva: the address whose walk reads it, for exits that tell.

@@ -18,7 +18,9 @@ extension Machine where Guest == X86Processor, MMU: NestingMMU {
   /// VM entry on one vCPU with another second level, or the exit to the hypervisor inside the guest.
   ///
   /// The registers are the caller's to load, as a VMCS is the hypervisor's.
-  /// - Parameter pointer: EPTP or nested CR3; `nil` for the hypervisor itself.
+  /// - Parameters:
+  ///   - index: which vCPU.
+  ///   - pointer: EPTP or nested CR3; `nil` for the hypervisor itself.
   /// - Returns: false where the entry fails; nothing has changed then.
   public func vcpu(_ index: Int, selectSecondLevel pointer: UInt64?) -> Bool {
     mmu.select(pointer, on: &vcpus[index].state.context, observer)

@@ -28,8 +28,13 @@ where Encoder.Format: NestedFormat {
   /// An MMU without any table.
   ///
   /// - Parameters:
+  ///   - encoder: who writes the entries.
   ///   - inner: the second level as the hypervisor has it; at most what the encoder's hardware can, by
   ///     default the same.
+  ///   - policy: who is asked about faults.
+  ///   - memory: the guest's memory.
+  ///   - pool: where table pages come from.
+  ///   - options: what the composer chose.
   /// - Throws: `CompositionError.nestedBeyondHost` where it asks for more.
   public init(
     encoder: Encoder, inner: Format? = nil, policy: Policy, memory: GuestMemory, pool: TablePool,
@@ -73,7 +78,9 @@ where Encoder.Format: NestedFormat {
 
   /// Takes every mapping of a range of the memslots away while the host changes what is behind it.
   ///
-  /// - Parameter change: what the host does meanwhile; it may not call the MMU.
+  /// - Parameters:
+  ///   - range: the frames that the host takes away.
+  ///   - change: what the host does meanwhile; it may not call the MMU.
   /// - Returns: the number of leaves taken away.
   @discardableResult
   public func unmapHost(_ range: Range<GFN>, _ change: () -> Void = {}) -> Int {

@@ -5,7 +5,10 @@ public protocol NestingMMU: AuditableMMU {
   /// Has a vCPU run a guest on the hypervisor's tables (EPTP, nested CR3), or the hypervisor itself.
   ///
   /// What was cached under a pointer stays, as entering a guest drops nothing.
-  /// - Parameter pointer: `nil` for the hypervisor.
+  /// - Parameters:
+  ///   - pointer: `nil` for the hypervisor.
+  ///   - cpu: the vCPU.
+  ///   - observer: who hears of what happens.
   /// - Returns: false where entering the guest would fail; the vCPU then runs what it ran.
   func select(
     _ pointer: UInt64?, on cpu: inout CPU, _ observer: borrowing some MMUObserver
@@ -14,8 +17,12 @@ public protocol NestingMMU: AuditableMMU {
   /// Maps a range of an inner guest's memory in the hypervisor's tables, as the hypervisor would.
   ///
   /// - Parameters:
-  ///   - pointer: names the tables.
+  ///   - gpa: the first address, of the inner guest.
+  ///   - place: where the pages are, in the hypervisor's memory.
   ///   - length: **Units** bytes; a multiple of the page size.
+  ///   - pageSize: the size of the pages.
+  ///   - permissions: what the mapping grants.
+  ///   - pointer: names the tables.
   ///   - takeTable: the next page for a table, which holds zeros; or `nil`.
   /// - Returns: false for a pointer with which entering a guest would fail.
   /// - Throws: `TableEditError`; nothing is changed.
