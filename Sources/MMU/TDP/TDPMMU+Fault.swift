@@ -32,7 +32,9 @@ extension TDPMMU {
   ) -> FaultOutcome {
     refresh(&cpu)
     let gfn = exit.gpa.frame
-    if cpu.plainSlots.mayLackPages, let error = fetchMissing(gfn, on: &cpu) { return .failed(error) }
+    if cpu.plainSlots.mayLackPages, let error = fetchMissing(gfn, on: &cpu) {
+      return .failed(error)
+    }
     if let last = cpu.lastMMIO, last.gfn == gfn, last.generation == cpu.generation {
       cpu.counters.mmioCached += 1
       notify(observer, .mmioRemembered(gfn: gfn))
