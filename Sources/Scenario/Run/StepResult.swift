@@ -38,6 +38,12 @@ public struct StepResult: Sendable {
   public var isTLBHit: Bool?
   /// What answered on the MMIO bus.
   public var mmio: MMIOAnswer?
+  /// The translations that the step used though they were stale; the first few.
+  public var staleTranslations: [StaleTranslation] = []
+  /// How many came after those.
+  public var staleLeftOut = 0
+  /// Whether anybody looked for them.
+  public var isLookedAtForStale = false
   /// What happened inside the MMU.
   public var events: [MMUEvent] = []
   /// How many events came after those.
@@ -113,6 +119,8 @@ public struct RunSummary: Sendable {
   public var mmioSearched = 0
   /// Pages that came from elsewhere, and those that are missing still; `nil` without such slots.
   public var missingPages: (fetched: Int, remaining: Int)?
+  /// Stale translations that were used, by who had to flush; `nil` where they are not looked for.
+  public var staleTranslations: [StaleTranslation.Verdict: Int]?
   /// What plugins counted.
   public var pluginCounters: [(name: String, count: UInt64)] = []
 }
