@@ -83,7 +83,8 @@ public struct CaseGenerator: Sendable {
   /// The entries that the address goes through, each in a frame of its own.
   private mutating func addTables(to access: inout AccessCase) {
     let levels = Self.levels(of: mode)
-    var frames = Array(0x101..<0x300 as Range<UInt64>).shuffled(using: &numbers).prefix(levels.count)
+    let all = Array(0x101..<0x300 as Range<UInt64>)
+    var frames = all.shuffled(using: &numbers).prefix(levels.count)
     var table = (frames.popFirst() ?? 0x100) << 12
     access.registers.cr3 = table
     if mode == .pae {
@@ -158,7 +159,8 @@ public struct CaseGenerator: Sendable {
     case .none: []
     case .legacy32:
       [
-        CaseLevel(shift: 22, indexMask: 1023, mayBeLeaf: true), CaseLevel(shift: 12, indexMask: 1023),
+        CaseLevel(shift: 22, indexMask: 1023, mayBeLeaf: true),
+        CaseLevel(shift: 12, indexMask: 1023),
       ]
     case .pae:
       [CaseLevel(shift: 30, indexMask: 3, isRegister: true)] + lowest

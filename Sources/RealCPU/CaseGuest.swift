@@ -122,7 +122,8 @@ final class CaseGuest {
       let gate = layout.frame(of: .interrupts).wrappingAdd(vector * 16)
       // An interrupt gate on stack 1 of the task.
       set(
-        handler & 0xFFFF | 8 << 16 | 1 << 32 | 0x8E << 40 | (handler >> 16 & 0xFFFF) << 48, at: gate)
+        handler & 0xFFFF | 8 << 16 | 1 << 32 | 0x8E << 40 | (handler >> 16 & 0xFFFF) << 48, at: gate
+      )
       set(handler >> 32, at: gate.wrappingAdd(8))
     }
     let top = layout.address(of: .stack) + 4096
