@@ -92,24 +92,49 @@ struct NestedRig<Encoder: SPTEEncoder> where Encoder.Format: NestedFormat {
     in host: SlotMemory
   ) -> NestedOutcome {
     guard let (format, root) = inner.selected(by: pointer) else { return .contended }
-    let nested = NestedMemory(
-      second: FormatRegime(format, root: root), host: host, gva: GVA(gva))
+    let second = FormatRegime(format, root: root)
+    let nested = NestedMemory(second: second, host: host, gva: GVA(gva))
     let access = X86Access(kind, user: user)
     let guest = machine.vcpus[1].guest
-    switch nested.translate(GVA(gva), for: access, by: guest) {
-    case .success(let both):
-      let gpa = GPA(both.host.address.rawValue)
+    let found: Translation<GuestPhysical, X86Rights>
+    switch guest.translate(GVA(gva), for: access, in: nested, Commit()) {
+    case .success(let translation): found = translation
+    case .failure(.fault(let fault)): return .fault(fault.vector, fault.errorCode.rawValue)
+    case .failure(.contended), .failure(.unreadable(.contended, _, _)): return .contended
+    case .failure(.unreadable(.fault(let exit), _, _)):
+      return .reflected(Encoder.Format.reflection(of: exit))
+    case .failure(.unreadable(.unreadable, let entry, _)):
+      // No memory: where the hypervisor's table should be, or where the inner guest's should.
+      let table = format.tableAccess(update: false, for: GVA(gva))
+      if case .failure = second.translate(GPA(entry), for: table, in: host, Judge()) {
+        return .reflected(Self.absence(GPA(entry), table, format))
+      }
+      let fault = guest.faultForUnreadableTable(GVA(gva), for: access, at: .pageTable)
+      return .fault(fault.vector, fault.errorCode.rawValue)
+    }
+    let isUser = guest.permissions(of: found.rights).contains(.user)
+    let final = format.finalAccess(kind, isUser: isUser, for: GVA(gva))
+    switch nested.walk(found.address, final) {
+    case .success(let page):
+      let gpa = GPA(page.address.rawValue)
       let isReadOnly = gpa.rawValue >> 14 == Self.readOnly >> 14
       let isRAM = memory.hpa(of: gpa) != nil && !(isReadOnly && kind == .write)
       return isRAM ? .memory(gpa) : .mmio(gpa)
-    case .failure(.guest(let fault)): return .fault(fault.vector, fault.errorCode.rawValue)
-    case .failure(.exit(let exit)): return .reflected(Encoder.Format.reflection(of: exit))
-    case .failure(.unreadable):
-      // The inner guest's table is where no memory is.
-      let fault = guest.faultForUnreadableTable(GVA(gva), for: access, at: .pageTable)
-      return .fault(fault.vector, fault.errorCode.rawValue)
+    case .failure(.fault(let exit)): return .reflected(Encoder.Format.reflection(of: exit))
+    case .failure(.unreadable): return .reflected(Self.absence(found.address, final, format))
     case .failure(.contended): return .contended
     }
+  }
+
+  /// What the hypervisor gets where its table has no memory: as for an entry that is not present.
+  private static func absence(
+    _ gpa: GPA, _ access: Encoder.Format.Access, _ format: Encoder.Format
+  ) -> ReflectedExit {
+    var rights = format.unrestricted
+    format.narrow(&rights, by: 0, at: format.rootLevel)
+    return Encoder.Format.reflection(
+      of: format.fault(
+        .notPresent, at: format.rootLevel, gpa, for: access, rights: rights, entry: 0))
   }
 }
 
@@ -145,33 +170,39 @@ final class SlotMemory: EntryMemory {
   let view: GuestView
   /// What walks have written.
   var written: [UInt64: UInt64] = [:]
-  /// Which word is read with which of its older contents.
-  var choice: [UInt64: UInt64] = [:]
-  /// Every word that was read.
-  var read: Set<UInt64> = []
+  /// Which of the reads, counted from 0, finds which older content: each translation that a walk uses
+  /// may have been cached at a time of its own.
+  var choice: [Int: UInt64] = [:]
+  /// The place of each read, in their order.
+  var reads: [UInt64] = []
+  /// What was last read of a place.
+  private var seen: [UInt64: UInt64] = [:]
 
   init(_ view: GuestView) { self.view = view }
 
   func load<Entry: TableEntry>(
     _ address: HPA, as type: Entry.Type
   ) -> Result<Entry, GuestMemoryHole> {
-    read.insert(address.rawValue)
-    if let kept = written[address.rawValue] ?? choice[address.rawValue] {
+    let place = address.rawValue
+    let number = reads.count
+    reads.append(place)
+    if let kept = written[place] ?? choice[number] {
+      seen[place] = kept
       return .success(Entry(truncatingIfNeeded: kept))
     }
-    return view.load(GPA(address.rawValue), as: type)
+    let found = view.load(GPA(place), as: type)
+    if case .success(let entry) = found { seen[place] = UInt64(entry) }
+    return found
   }
 
   func compareExchange<Entry: TableEntry>(
     _ address: HPA, expected: Entry, desired: Entry
   ) -> Result<EntryExchange, GuestMemoryHole> {
-    switch load(address, as: Entry.self) {
-    case .failure(let hole): return .failure(hole)
-    case .success(let now):
-      guard now == expected else { return .success(.lost) }
-      written[address.rawValue] = UInt64(desired)
-      return .success(.stored)
-    }
+    // What is marked was read before.
+    guard seen[address.rawValue] == UInt64(expected) else { return .success(.lost) }
+    written[address.rawValue] = UInt64(desired)
+    seen[address.rawValue] = UInt64(desired)
+    return .success(.stored)
   }
 }
 

@@ -2,9 +2,12 @@ public import Paging
 
 extension ShadowMMU {
   /// The vCPU's last MMIO page, if the exit is for it and what it grants is enough (SPEC F2).
+  ///
+  /// Not for a guest's guest: where its hypervisor's tables changed since, this page would answer for one
+  /// part of a walk of which another part is read anew.
   @inlinable
   func lastMMIO(_ exit: Exit, on cpu: CPU) -> GPA? {
-    guard let last = cpu.lastMMIO, last.page == exit.address.rawValue >> 12,
+    guard !cpu.rules.isNested, let last = cpu.lastMMIO, last.page == exit.address.rawValue >> 12,
       last.generation == generation, !isUpdating, grants(last.permissions, exit.access, cpu)
     else { return nil }
     return last.gfn.baseAddress.wrappingAdd(exit.address.offset(in: .size4KiB))

@@ -93,11 +93,20 @@ extension VCPUState {
           if let hpa = mmu.memory.hpa(of: gpa) { return .tracked(hpa, gpa: gpa) }
         case .emulate(let gpa):
           lastGPA = gpa
-          guard case .linear = target else { return .mmio(gpa) }
-          if let result = emulate(
-            gva, for: access, at: exit.isTableAccess ? nil : gpa, &exits)
-          {
-            return result
+          switch target {
+          case .linear:
+            if let result = emulate(
+              gva, for: access, at: exit.isTableAccess ? nil : gpa, &exits)
+            {
+              return result
+            }
+          case .physical(let address, let isUser):
+            switch mmu.slotAddress(
+              of: address, for: access.kind, isUser: isUser, gva: gva, on: context)
+            {
+            case .success(let place): if place.frame == gpa.frame { return .mmio(place) }
+            case .failure(let exit): return .reflected(exit)
+            }
           }
           // The tables lead elsewhere by now: nothing that is cached of the address may stay.
           mmu.invalidatePage(name(of: gva, target), on: &context, observer)
