@@ -24,34 +24,8 @@ struct StressTests {
     func add(_ line: String) { lines.withLock { if $0.count < 20 { $0.append(line) } } }
   }
 
-  /// The order of beginnings and ends, and what each cell was seen to do.
-  final class Histories: Sendable {
-    private let clock = Atomic<UInt64>(0)
-    private let cells = Mutex<[UInt64: RegisterHistory]>([:])
-
-    var now: UInt64 { clock.add(1, ordering: .sequentiallyConsistent).newValue }
-
-    func add(_ operations: [(cell: UInt64, operation: RegisterHistory.Operation)]) {
-      cells.withLock { cells in
-        for (cell, operation) in operations {
-          cells[cell, default: RegisterHistory()].operations.append(operation)
-        }
-      }
-    }
-
-    /// How many accesses were judged, and which cells no order explains.
-    func judge() -> (operations: Int, breaches: [String]) {
-      cells.withLock { cells in
-        let breaches = cells.sorted { $0.key < $1.key }.compactMap { cell, history in
-          history.breach().map { "page \(cell >> 16) cell \(cell & 0xFFFF): \($0)" }
-        }
-        return (cells.values.reduce(0) { $0 + $1.operations.count }, breaches)
-      }
-    }
-  }
-
   static func guest<Encoder>(
-    _ bench: TDPBench<Encoder>, vcpu: Int, seed: UInt64, rounds: Int, _ histories: Histories,
+    _ bench: TDPBench<Encoder>, vcpu: Int, seed: UInt64, rounds: Int, _ histories: CellHistories,
     _ findings: Findings, isDone: () -> Bool
   ) {
     var random = SeededGenerator(seed: seed << 8 | UInt64(vcpu))
@@ -185,7 +159,7 @@ struct StressTests {
   ) throws {
     let rounds = setting("MMU_STRESS_ROUNDS", default: 1500)
     let findings = Findings()
-    let histories = Histories()
+    let histories = CellHistories()
     let running = Atomic(vcpus)
     let changes = Atomic(0)
     runThreads(vcpus + 1) { index in
@@ -209,7 +183,7 @@ struct StressTests {
     }
     #expect(findings.lines.withLock { $0 } == [])
     #expect(bench.mmu.audit() == [], "seed \(seed)")
-    let (operations, breaches) = histories.judge()
+    let (operations, breaches) = histories.judge { "page \($0 >> 16) cell \($0 & 0xFFFF)" }
     #expect(breaches == [], "seed \(seed)")
     #expect(operations >= vcpus * rounds, "seed \(seed)")
     let made = changes.load(ordering: .relaxed)
