@@ -231,7 +231,7 @@ let package = Package(
       ], path: "Tests/ParallelProperty", swiftSettings: strict),
     .executableTarget(
       name: "ParallelRunner", dependencies: ["ParallelProperty"], path: "Tests/ParallelRunner",
-      swiftSettings: strict),
+      exclude: ["threads.supp"], swiftSettings: strict),
     .testTarget(
       name: "SecondLevelTests",
       dependencies: [

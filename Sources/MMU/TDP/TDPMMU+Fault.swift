@@ -80,7 +80,9 @@ extension TDPMMU {
     if exit.kind == .write, tracked.touches(gfn, frames: 1) {
       // Software walks the guest's tables where hardware wanted to write them.
       if exit.isTableAccess { return .emulate(exit.gpa) }
-      return waitedForHost(gfn, frames: 1, on: &cpu) ? .retry : .perform(exit.gpa)
+      // The write is done without entering anew, so no flush may be left over.
+      return waitedForHost(gfn, frames: 1, on: &cpu) || cpu.needsFlush
+        ? .retry : .perform(exit.gpa)
     }
     let wanted = max(min(policy.mappingLevel(for: info), largest), .pageTable)
     let isDenied = nxHugePages && exit.kind == .fetch && wanted > .pageTable
