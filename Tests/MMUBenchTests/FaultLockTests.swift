@@ -20,7 +20,8 @@ struct FaultLockTests {
     let withoutFaults = locks { #expect(rig.run(threads: threads).failures == pages) }
     rig.dropLeaves()
     let withFaults = locks { #expect(rig.run(threads: threads).failures == 0) }
-    #expect(withFaults == withoutFaults)
+    // At its first fault a vCPU takes the memslots of the moment.
+    #expect(withFaults == withoutFaults + UInt64(threads))
     #expect(withoutFaults > 0, "the counter sees what vCPUs take to come and go")
     // A table that is missing costs some.
     rig.mmu.zap(GFN(0)..<GFN(pages))
