@@ -1,6 +1,5 @@
 import Scenario
 import ShadowProperty
-import TestSupport
 import Testing
 import X86
 
@@ -11,9 +10,7 @@ struct ShadowStressTests {
     "F10 F6 F7 entries of their time explain what threads see while tables change under them",
     .timeLimit(.minutes(10)), arguments: GuestCase.all.filter { $0.vcpus > 1 })
   func threads(guestCase: GuestCase) throws {
-    let stress = ShadowStress(
-      guestCase, seed: UInt64(setting("MMU_FIRST_SEED", default: 1)),
-      rounds: setting("MMU_STRESS_ROUNDS", default: 500))
+    let stress = ShadowStress(guestCase, seed: 1, rounds: 500)
     let report = try stress.run()
     print("shadow stress, \(guestCase.name): \(report.words)")
     #expect(report.breaches == [])

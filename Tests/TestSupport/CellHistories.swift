@@ -1,17 +1,24 @@
+import Paging
 import Synchronization
 
-/// The order of beginnings and ends of what threads do, and what each cell was seen to do.
+/// The order of beginnings and ends of what threads do, and what each cell of 8 bytes was seen to do.
 package final class CellHistories: Sendable {
+  /// One access of a cell.
+  package typealias Entry = (cell: UInt64, operation: RegisterHistory.Operation)
+
   private let clock = Atomic<UInt64>(0)
-  private let cells = Mutex<[UInt64: RegisterHistory]>([:])
+  private let cells = Guarded<[UInt64: RegisterHistory]>([:])
 
   package init() {}
 
-  /// The next moment.
+  /// A time that nobody else gets.
   package var now: UInt64 { clock.add(1, ordering: .sequentiallyConsistent).newValue }
 
-  /// Takes what one thread did, by cell.
-  package func add(_ operations: [(cell: UInt64, operation: RegisterHistory.Operation)]) {
+  /// A cell by its page and its number in the page.
+  package static func cell(_ number: UInt64, ofPage page: UInt64) -> UInt64 { page << 16 | number }
+
+  /// Takes what one thread did.
+  package func add(_ operations: [Entry]) {
     cells.withLock { cells in
       for (cell, operation) in operations {
         cells[cell, default: RegisterHistory()].operations.append(operation)
@@ -20,8 +27,10 @@ package final class CellHistories: Sendable {
   }
 
   /// How many accesses were judged, and which cells no order explains.
+  ///
+  /// - Parameter name: a cell in words.
   package func judge(
-    naming name: (UInt64) -> String
+    naming name: (UInt64) -> String = { "page \($0 >> 16) cell \($0 & 0xFFFF)" }
   ) -> (operations: Int, breaches: [String]) {
     cells.withLock { cells in
       let breaches = cells.sorted { $0.key < $1.key }.compactMap { cell, history in

@@ -13,8 +13,3 @@ package func runThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void)
   }
   group.wait()
 }
-
-/// A number from the environment, so that a longer run needs no other build.
-package func setting(_ name: String, default value: Int) -> Int {
-  ProcessInfo.processInfo.environment[name].flatMap { Int($0) } ?? value
-}
