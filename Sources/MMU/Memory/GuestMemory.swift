@@ -61,7 +61,7 @@ public final class GuestMemory: Sendable {
   }
 
   /// Changes the slots of all spaces as one step. Updates wait for one another, so neither closure may
-  /// update.
+  /// update. A slot is then backed by pages no larger than what the host has behind it.
   ///
   /// - Parameters:
   ///   - change: makes the new table of the old; that of the first space.
@@ -80,7 +80,7 @@ public final class GuestMemory: Sendable {
         normal.end(next)
         if let nextManagement { management?.end(nextManagement) }
       }
-      let table = try change(normal.slots)
+      let table = try change(normal.slots).limited(by: host)
       if let management {
         management.slots = try MemslotTable(table.slots + managementSlots.withLock { $0.slots })
       }
@@ -100,7 +100,7 @@ public final class GuestMemory: Sendable {
       guard let management else { throw .unknownSpace }
       let next = management.begin()
       defer { management.end(next) }
-      let own = try change(managementSlots.withLock { $0 })
+      let own = try change(managementSlots.withLock { $0 }).limited(by: host)
       management.slots = try MemslotTable(normal.slots.slots + own.slots)
       managementSlots.withLock { $0 = own }
       invalidate(next)

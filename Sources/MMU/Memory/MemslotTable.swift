@@ -86,6 +86,22 @@ public final class MemslotTable: Sendable {
     return slots[index]
   }
 
+  /// The table whose slots are mapped no larger than the host's own tables map what is behind them
+  /// (SPEC F11).
+  func limited(by host: HostMemory) -> MemslotTable {
+    if !host.hasBacking { return self }
+    return MemslotTable(
+      sorted: slots.map { slot in
+        var slot = slot
+        for first in [slot.host, slot.privateHost] {
+          guard let first else { continue }
+          let range = first..<first.wrappingAdd(slot.frameCount << 12)
+          if let page = host.largestPage(behind: range) { slot.backing = min(slot.backing, page) }
+        }
+        return slot
+      })
+  }
+
   private static func check(_ slot: Memslot) throws(MemslotError) {
     let highest = GFN(1 << 40)
     guard slot.frameCount > 0, slot.frameCount <= highest.rawValue else {
