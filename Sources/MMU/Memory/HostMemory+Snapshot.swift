@@ -23,7 +23,11 @@ extension HostMemory {
   public func snapshot() throws(SnapshotError) -> HostSnapshot {
     guard byteCount <= Self.largestSnapshot else { throw .tooLarge(byteCount: byteCount) }
     let origin: HostOrigin
-    if let known = self.origin.withLock({ $0 }) { origin = known } else { origin = try makeOrigin() }
+    if let known = self.origin.withLock({ $0 }) {
+      origin = known
+    } else {
+      origin = try makeOrigin()
+    }
     let changes = try PageFile(byteCount: 0)
     var places: [UInt64: UInt64] = [:]
     for page in writtenPages {
