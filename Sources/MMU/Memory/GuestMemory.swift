@@ -6,8 +6,8 @@ import Synchronization
 /// Readers take a whole `MemslotTable`; a change publishes a new one and a new generation. While a
 /// change is under way the generation carries a flag, and no MMIO entry is used or made (SPEC F2).
 ///
-/// A machine with system-management mode has a second address space: the slots of the first and its
-/// own, which none of the first overlaps. Each has a generation of its own (SPEC T2).
+/// A machine with system-management mode has a second address space: its own slots, as SMRAM is, and of
+/// the first's what these leave. Each has a generation of its own (SPEC T2).
 public final class GuestMemory: Sendable {
   /// The reservation.
   public let host: HostMemory
@@ -53,12 +53,24 @@ public final class GuestMemory: Sendable {
   /// The generation of a space now, with the flag.
   public func generation(of space: AddressSpace) -> UInt64 { self[space].generation }
 
-  /// The slots of all spaces now.
-  public var allSlots: MemslotTable { self[.systemManagement].slots }
+  /// Every slot now, whole, whichever space sees it.
+  public var allSlots: [Memslot] { slots.slots + managementSlots.withLock { $0.slots } }
+
+  /// The slot with a number, whole, whichever space sees it.
+  public func slot(id: Int) -> Memslot? {
+    slots[id: id] ?? managementSlots.withLock { $0[id: id] }
+  }
+
+  /// The slots of every space now, by the space's number.
+  @usableFromInline
+  var spaceSlots: [MemslotTable] { spaces.map { slots(of: $0) } }
 
   private subscript(space: AddressSpace) -> MemslotSpace {
     space == .systemManagement ? management ?? normal : normal
   }
+
+  /// Whether somebody changes slots at this moment.
+  var isUpdating: Bool { !updating.isFree }
 
   /// Changes the slots of all spaces as one step. Updates wait for one another, so neither closure may
   /// update. A slot is then backed by pages no larger than what the host has behind it.
@@ -67,8 +79,8 @@ public final class GuestMemory: Sendable {
   ///   - change: makes the new table of the old; that of the first space.
   ///   - invalidate: called between publication and the end of the update, to drop what tables held
   ///     of the old slots; gets the first space's new generation.
-  /// - Throws: what `change` throws, or `overlap` with a slot of system-management mode; then nothing
-  ///   happened, but the generations moved on.
+  /// - Throws: what `change` throws, or `duplicate` where system-management mode has a slot of the same
+  ///   number; then nothing happened, but the generations moved on.
   public func update(
     _ change: (MemslotTable) throws(MemslotError) -> MemslotTable,
     invalidate: (UInt64) -> Void = { _ in }
@@ -82,7 +94,7 @@ public final class GuestMemory: Sendable {
       }
       let table = try change(normal.slots).limited(by: host)
       if let management {
-        management.slots = try MemslotTable(table.slots + managementSlots.withLock { $0.slots })
+        management.slots = try MemslotTable(managementSlots.withLock { $0 }, hiding: table)
       }
       normal.slots = table
       invalidate(next)
@@ -101,7 +113,7 @@ public final class GuestMemory: Sendable {
       let next = management.begin()
       defer { management.end(next) }
       let own = try change(managementSlots.withLock { $0 }).limited(by: host)
-      management.slots = try MemslotTable(normal.slots.slots + own.slots)
+      management.slots = try MemslotTable(own, hiding: normal.slots)
       managementSlots.withLock { $0 = own }
       invalidate(next)
     }
@@ -220,7 +232,7 @@ public struct GuestView: EntryMemory {
 
   /// Records a write that passes no table.
   private static func markDirty(_ gpa: GPA, in slot: Memslot) {
-    slot.activeLog?.mark(gpa.frame.rawValue &- slot.base.rawValue)
+    slot.activeLog?.mark(slot.offset(of: gpa.frame))
   }
 
   /// The bytes from an address up to `count`, or up to the first hole.
@@ -271,7 +283,7 @@ public struct GuestView: EntryMemory {
     var hint = 0
     guard let slot = slots.slot(for: gpa.frame, hint: &hint), let pfn = slot.pfn(of: gpa.frame)
     else { return nil }
-    if let missing = slot.missing, missing.lacks(gpa.frame.rawValue &- slot.base.rawValue) {
+    if let missing = slot.missing, missing.lacks(slot.offset(of: gpa.frame)) {
       guard asksForPages, missing.fetch(gpa.frame, of: slot, to: host) == nil else { return nil }
     }
     return (pfn.baseAddress.wrappingAdd(gpa.offset(in: .size4KiB)), slot)

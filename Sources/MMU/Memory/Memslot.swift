@@ -39,6 +39,9 @@ public struct Memslot: Sendable, Hashable {
   public var dirtyLog: DirtyLog?
   /// The pages that are not on this host yet, where some may be missing.
   public var missing: MissingPages?
+  /// How many of its frames come before `base`, where another slot hides the beginning of it in one
+  /// address space. **Units** frames.
+  public private(set) var hiddenFrames: UInt64 = 0
 
   /// A slot.
   public init(
@@ -68,6 +71,23 @@ public struct Memslot: Sendable, Hashable {
   /// Whether a frame is the slot's.
   @inlinable
   public func contains(_ gfn: GFN) -> Bool { gfn >= base && gfn < end }
+
+  /// A frame's number in the slot, which its log, the rings and its missing pages go by.
+  @inlinable
+  public func offset(of gfn: GFN) -> UInt64 { gfn.rawValue &- base.rawValue &+ hiddenFrames }
+
+  /// The part of the slot in a range, which it overlaps, as a slot: what another slot leaves of it in one
+  /// address space.
+  func part(in range: Range<GFN>) -> Memslot {
+    var part = self
+    part.base = max(base, range.lowerBound)
+    part.frameCount = min(end, range.upperBound).rawValue &- part.base.rawValue
+    part.hiddenFrames = offset(of: part.base)
+    let bytes = (part.base.rawValue &- base.rawValue) << 12
+    part.host = host?.wrappingAdd(bytes)
+    part.privateHost = privateHost?.wrappingAdd(bytes)
+    return part
+  }
 
   /// The host frame behind a guest frame of the slot, or `nil` where nothing backs it.
   @inlinable

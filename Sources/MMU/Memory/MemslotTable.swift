@@ -37,6 +37,33 @@ public final class MemslotTable: Sendable {
     self.init(sorted: sorted)
   }
 
+  /// The slots of system-management mode: its own, and of the others what they leave.
+  ///
+  /// - Throws: `duplicate` where one of its own has the number of another, `tooMany`.
+  convenience init(_ own: MemslotTable, hiding others: MemslotTable) throws(MemslotError) {
+    let numbers = Set(others.slots.map(\.id))
+    if let clash = own.slots.first(where: { numbers.contains($0.id) }) {
+      throw .duplicate(id: clash.id)
+    }
+    var merged = own.slots
+    var next = 0
+    for slot in others.slots {
+      var cursor = slot.base
+      while next > 0, own.slots[next - 1].end > cursor { next -= 1 }
+      while next < own.slots.count, own.slots[next].end <= cursor { next += 1 }
+      while cursor < slot.end {
+        let hiding = next < own.slots.count ? own.slots[next] : nil
+        let end = min(max(hiding?.base ?? slot.end, cursor), slot.end)
+        if cursor < end { merged.append(slot.part(in: cursor..<end)) }
+        guard let hiding, hiding.base < slot.end else { break }
+        cursor = hiding.end
+        next += 1
+      }
+    }
+    guard merged.count <= Self.capacity else { throw .tooMany }
+    self.init(sorted: merged.sorted { $0.base < $1.base })
+  }
+
   /// A table with one slot more.
   ///
   /// - Throws: `MemslotError` where the slot is empty, too high, overlaps, is one too many,

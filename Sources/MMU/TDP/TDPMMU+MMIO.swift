@@ -52,7 +52,7 @@ extension TDPMMU {
   ) {
     guard let mmio = encoder.layout.mmio, !mmio.mask.generations.zapsAtWrap else { return }
     var hint = 0
-    guard memory.slots.slot(for: gfn, hint: &hint) != nil else { return }
+    guard cpu.slots.slot(for: gfn, hint: &hint) != nil else { return }
     cpu.counters.mmioMistaken += 1
     notify(observer, .mmioMistaken(gfn: gfn, generation: mmio.truncated(cpu.generation)))
   }

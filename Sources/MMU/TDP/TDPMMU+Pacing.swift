@@ -15,6 +15,11 @@ extension TDPMMU {
   /// Lends every root to one caller at a time (`TDPRoots.withRoots`).
   @usableFromInline
   func withRoots<R>(_ body: ([PFN]) -> R) -> R {
+    withRootsOfSpaces { body($0.map(\.root)) }
+  }
+
+  /// As `withRoots`, each with the space that it is of.
+  func withRootsOfSpaces<R>(_ body: ([(root: PFN, space: AddressSpace)]) -> R) -> R {
     waitForRoots()
     return roots.withRoots { roots in
       let result = body(roots)
@@ -29,9 +34,15 @@ extension TDPMMU {
     pacing.wait(.roots, isChange: true) { [roots] in roots.isFree }
   }
 
-  /// The memslots of all address spaces at this moment.
-  func currentSlots() -> MemslotTable {
+  /// Waits until nobody changes the memslots.
+  func waitForUpdates() {
+    if Policy.Pacing.isFree { return }
+    pacing.wait(.memslots, isChange: true) { [memory] in !memory.isUpdating }
+  }
+
+  /// The memslots of every address space at this moment, by the space's number.
+  func currentSlots() -> [MemslotTable] {
     pacing.step(.memslots, isChange: false)
-    return memory.allSlots
+    return memory.spaceSlots
   }
 }

@@ -88,9 +88,10 @@ extension TDPMMU {
   /// - Returns: the number of tables replaced.
   public func collapse(in range: Range<GFN>) -> Int {
     let slots = currentSlots()
-    return withRoots { roots in
+    return withRootsOfSpaces { roots in
       var pages: [PFN] = []
-      for root in roots {
+      for (root, space) in roots {
+        let slots = slots[space.rawValue]
         collapse(root, at: encoder.rootLevel, first: 0, range.rawValues, slots, &pages)
       }
       walkers.synchronize(pacing)

@@ -10,8 +10,19 @@ final class ImagePages: MissingPageHandler {
   init(_ image: GuestImage) { self.image = image }
 
   func page(_ gfn: GFN) -> MissingPageAnswer {
-    let gpa = gfn.baseAddress
-    if case .success(let bytes) = image.read(gpa, count: 4096) { return .page(bytes) }
-    return .page((0..<4096 as Range<UInt64>).map { image.byte(at: gpa.wrappingAdd($0)) ?? 0 })
+    let end = gfn.baseAddress.wrappingAdd(4096)
+    var bytes: [UInt8] = []
+    while bytes.count < 4096 {
+      let place = gfn.baseAddress.wrappingAdd(UInt64(bytes.count))
+      guard let next = image.firstHeld(from: place), next < end else {
+        bytes += repeatElement(0, count: 4096 - bytes.count)
+        break
+      }
+      bytes += repeatElement(0, count: Int(next.rawValue &- place.rawValue))
+      let held = Int(image.heldBytes(from: next, upTo: UInt64(4096 - bytes.count)))
+      guard case .success(let part) = image.read(next, count: held) else { return .failed }
+      bytes += part
+    }
+    return .page(bytes)
   }
 }

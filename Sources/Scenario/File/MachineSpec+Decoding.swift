@@ -123,9 +123,9 @@ extension MachineSpec {
 extension MachineSpec {
   /// Refuses slots and devices that hold one address.
   private func checkOverlaps() throws(ScenarioError) {
-    // What system-management mode alone sees may hide a device, as SMRAM hides a display.
+    // What system-management mode alone sees may hide others, as SMRAM hides a display and memory.
     try checkOverlaps(among: memory.filter { !$0.isSystemManagement })
-    try checkOverlaps(among: memory.filter { !$0.content.isDevice })
+    try checkOverlaps(among: memory.filter(\.isSystemManagement))
   }
 
   private func checkOverlaps(among regions: [Region]) throws(ScenarioError) {
