@@ -54,8 +54,8 @@ struct BackingTests {
   func refusals() throws {
     let file = try NumberedFile(pages: 4, tail: 100)
     let host = try HostMemory(byteCount: 1024 << 12)
-    func refusal(_ pages: Range<UInt64>, _ backing: HostBacking) -> HostBackingError? {
-      do throws(HostBackingError) {
+    func refusal(_ pages: Range<UInt64>, _ backing: HostMemoryBacking) -> HostMemoryBackingError? {
+      do throws(HostMemoryBackingError) {
         try host.back(Self.range(pages), by: backing)
         return nil
       } catch { return error }
@@ -75,7 +75,7 @@ struct BackingTests {
     _ = try host.snapshot()
     #expect(refusal(8..<9, .file(open, offset: 0)) == .backedAlready(HPA(8 << 12)))
     #expect(Self.byte(host, page: 8) == 0)
-    #expect(throws: HostBackingError.unusableFile) {
+    #expect(throws: HostMemoryBackingError.unusableFile) {
       let folder = try FileHandle(forReadingFrom: URL(filePath: "/dev/null"))
       _ = try PageFile(duplicating: folder.fileDescriptor)
     }
@@ -146,12 +146,12 @@ struct BackingTests {
 
   @Test(
     "huge pages back memory and come through snapshots, or the system's lack of them is one line",
-    arguments: [HostBacking.hugePages(.size2MiB), .transparentHugePages])
-  func hugePages(backing: HostBacking) throws {
+    arguments: [HostMemoryBacking.hugePages(.size2MiB), .transparentHugePages])
+  func hugePages(backing: HostMemoryBacking) throws {
     let file = try NumberedFile(pages: 4)
     let host = try HostMemory(byteCount: 8 << 20, alignment: .size2MiB)
     let part = HPA(2 << 20)..<HPA(6 << 20)
-    do throws(HostBackingError) {
+    do throws(HostMemoryBackingError) {
       try host.back(part, by: backing)
     } catch {
       #expect(error == .noHugePages(.size2MiB, count: 2) || error == .noTransparentHugePages)

@@ -130,7 +130,7 @@ extension ShadowMMU {
     let isNews = set(page, index, to: new, first)
     if isNews { tally.spteInstalls += 1 }
     // Marked after W is there: a mark taken before would leave a writable page that counts as clean.
-    if mapping.isWrite { slot.activeLog?.mark(mapping.gfn.rawValue &- slot.base.rawValue) }
+    if mapping.isWrite { slot.activeLog?.mark(slot.offset(of: mapping.gfn)) }
     if page.role.level == .pageTable { prefetch(around: index, of: page, mapping, slot) }
     if isNews { return .fixed }
     // Nothing to add, and yet the processor refused: another vCPU was first, or no entry can grant it.

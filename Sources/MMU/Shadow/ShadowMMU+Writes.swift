@@ -11,7 +11,7 @@ extension ShadowMMU {
       forEachFrame(gpa, byteCount) {
         let gfn = GPA($0).frame
         if let slot = slots.slot(for: gfn, hint: &slotHint) {
-          slot.activeLog?.mark(gfn.rawValue &- slot.base.rawValue)
+          slot.activeLog?.mark(slot.offset(of: gfn))
         }
         written(GPA($0), $1, &cpu.flood)
       }

@@ -207,15 +207,17 @@ extension TDPMMU {
   }
 
   private func drain(_ log: ModificationLog, to ring: DirtyRing?) {
-    var hint = 0
     pacing.step(.dirtyMarks, isChange: true)
     let (addresses, space) = log.drain()
-    let slots = memory.slots(of: space)
+    mark(addresses, in: memory.slots(of: space), by: ring)
+  }
+
+  private func mark(_ addresses: [GPA], in slots: MemslotTable, by ring: DirtyRing?) {
+    var hint = 0
     for gpa in addresses {
-      guard let slot = slots.slot(for: gpa.frame, hint: &hint), let log = slot.activeLog else {
-        continue
-      }
-      markDirty(gpa.frame.rawValue, count: 1, of: slot, in: log, by: ring)
+      guard let slot = slots.plain.slot(for: gpa.frame, hint: &hint), slot.activeMethod != nil
+      else { continue }
+      markDirty(gpa.frame.rawValue, count: 1, of: slot, by: ring)
     }
   }
 
@@ -297,18 +299,11 @@ extension TDPMMU {
     return isNoticed ? clean : encoder.writeProtected(clean)
   }
 
-  /// Marks pages in the vCPU's ring, or where there is none or it is full, in the bitmap.
+  /// Marks pages of a slot that is logged, in the vCPU's ring or in the bitmap.
   @usableFromInline
-  func markDirty(
-    _ gfn: UInt64, count: UInt64, of slot: Memslot, in log: DirtyLog, by ring: DirtyRing?
-  ) {
-    let first = slot.offset(of: GFN(gfn))
+  func markDirty(_ gfn: UInt64, count: UInt64, of slot: PlainMemslot, by ring: DirtyRing?) {
     pacing.step(.dirtyMarks, isChange: true)
-    if log.usesRings, let ring, count == 1, ring.push(DirtyRingEntry(slot: slot.id, offset: first))
-    {
-      return
-    }
-    log.mark(first, count: count)
+    slot.markDirty(slot.offset(of: GFN(gfn)), count: count, by: ring)
   }
 
   /// Keeps what hardware noted in a leaf that is taken away.

@@ -13,7 +13,7 @@ extension MachineComposer {
   func backWithHugePages(
     _ first: HPA, _ region: MachineSpec.Region, in host: HostMemory
   ) throws(ScenarioError) {
-    let backing: HostBacking
+    let backing: HostMemoryBacking
     switch region.hostPages {
     case nil, .anonymous, .file: return
     case .hugetlb: backing = .hugePages(region.backing)
@@ -33,11 +33,11 @@ extension MachineComposer {
   ) throws(ScenarioError) {
     guard let first = slot.host else { return }
     var mapped: UInt64 = 0
-    do throws(HostBackingError) {
+    do throws(HostMemoryBackingError) {
       var file: PageFile?
       if region.mapsFile, image.segments.count <= Self.largestMappingCount {
         file =
-          try image.withFile { (file) throws(HostBackingError) in
+          try image.withFile { (file) throws(HostMemoryBackingError) in
             try PageFile(duplicating: file.rawValue)
           }
       }

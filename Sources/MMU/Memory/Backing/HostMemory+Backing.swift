@@ -17,9 +17,11 @@ extension HostMemory {
   /// - Parameters:
   ///   - range: whole pages of the backing's size.
   ///   - backing: what is to be behind it.
-  /// - Throws: `HostBackingError`: a range that is misaligned, outside or backed already, a file that
+  /// - Throws: `HostMemoryBackingError`: a range that is misaligned, outside or backed already, a file that
   ///   ends before its last byte, huge pages that the system has not got.
-  public func back(_ range: Range<HPA>, by backing: HostBacking) throws(HostBackingError) {
+  public func back(_ range: Range<HPA>, by backing: HostMemoryBacking)
+    throws(HostMemoryBackingError)
+  {
     let bytes = range.lowerBound.rawValue..<range.upperBound.rawValue
     guard !bytes.isEmpty else { return }
     guard bytes.upperBound <= byteCount else { throw .outside(range.upperBound) }
@@ -74,8 +76,10 @@ extension HostMemory {
     return unsafe place != MAP_FAILED
   }
 
-  private func mapHugePages(_ size: PageSize, over bytes: Range<UInt64>) throws(HostBackingError) {
-    let missing = HostBackingError.noHugePages(
+  private func mapHugePages(_ size: PageSize, over bytes: Range<UInt64>)
+    throws(HostMemoryBackingError)
+  {
+    let missing = HostMemoryBackingError.noHugePages(
       size, count: UInt64(bytes.count) >> UInt64(size.shift))
     #if os(Linux)
     guard size > .size4KiB else { throw missing }
@@ -95,7 +99,7 @@ extension HostMemory {
     throw missing
   }
 
-  private func adviseHugePages(over bytes: Range<UInt64>) throws(HostBackingError) {
+  private func adviseHugePages(over bytes: Range<UInt64>) throws(HostMemoryBackingError) {
     #if os(Linux)
     let setting = unsafe open(
       "/sys/kernel/mm/transparent_hugepage/enabled", O_RDONLY | O_CLOEXEC)

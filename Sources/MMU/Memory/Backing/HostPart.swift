@@ -2,7 +2,7 @@
 struct HostPart: Sendable {
   /// **Units** bytes of the reservation; whole pages.
   let range: Range<UInt64>
-  let backing: HostBacking
+  let backing: HostMemoryBacking
 }
 
 extension [HostPart] {

@@ -17,8 +17,8 @@ public final class PageFile: Sendable {
 
   /// A file that is open; the caller's descriptor stays the caller's.
   ///
-  /// - Throws: `HostBackingError.unusableFile` unless it is a regular file.
-  public init(duplicating descriptor: CInt) throws(HostBackingError) {
+  /// - Throws: `HostMemoryBackingError.unusableFile` unless it is a regular file.
+  public init(duplicating descriptor: CInt) throws(HostMemoryBackingError) {
     var status = stat()
     // SAFETY: `status` lives across the call.
     guard unsafe fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG,

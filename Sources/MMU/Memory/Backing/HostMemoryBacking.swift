@@ -1,7 +1,7 @@
 public import Paging
 
 /// What is behind a part of host memory, in the place of anonymous pages.
-public enum HostBacking: Sendable {
+public enum HostMemoryBacking: Sendable {
   /// A file's bytes from an offset on, copy-on-write: the file is never changed. Whether what others
   /// write to the file meanwhile is seen in pages that nobody wrote is not defined.
   ///

@@ -1,7 +1,7 @@
 public import Paging
 
 /// Why a part of host memory does not get the backing that was asked for.
-public enum HostBackingError: Error, Sendable, Hashable {
+public enum HostMemoryBackingError: Error, Sendable, Hashable {
   /// The part does not lie in the reservation.
   case outside(HPA)
   /// The part, the file's offset or the reservation is not at a multiple of the backing's pages.
@@ -20,7 +20,7 @@ public enum HostBackingError: Error, Sendable, Hashable {
   case noTransparentHugePages
 }
 
-extension HostBackingError: CustomStringConvertible {
+extension HostMemoryBackingError: CustomStringConvertible {
   /// One line.
   public var description: String {
     switch self {
