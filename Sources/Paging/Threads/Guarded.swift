@@ -3,10 +3,11 @@ import Synchronization
 /// A value behind a mutex whose order ThreadSanitizer can see.
 ///
 /// The system's mutex is not instrumented, so each use would be reported as a race; an atomic beside it,
-/// loaded after locking and stored before unlocking, tells the tool what the mutex guarantees anyway.
+/// loaded after locking and stored before unlocking, tells the tool what the mutex guarantees anyway. It
+/// counts how often the value was lent.
 package struct Guarded<Value: ~Copyable>: ~Copyable, Sendable {
   private let mutex: Mutex<Value>
-  private let order = Atomic<UInt8>(0)
+  private let order = Atomic<UInt64>(0)
 
   /// Takes a value in.
   package init(_ value: consuming sending Value) { mutex = Mutex(value) }
@@ -14,13 +15,16 @@ package struct Guarded<Value: ~Copyable>: ~Copyable, Sendable {
   /// Whether nobody has it lent at this moment.
   package var isFree: Bool { mutex.withLockIfAvailable { _ in } != nil }
 
+  /// How often the value has been lent.
+  package var uses: UInt64 { order.load(ordering: .acquiring) }
+
   /// Lends the value to one caller at a time.
   package borrowing func withLock<Result: ~Copyable, Failure: Error>(
     _ body: (inout sending Value) throws(Failure) -> sending Result
   ) throws(Failure) -> sending Result {
     try mutex.withLock { value throws(Failure) in
-      _ = order.load(ordering: .acquiring)
-      defer { order.store(0, ordering: .releasing) }
+      let uses = order.load(ordering: .acquiring)
+      defer { order.store(uses &+ 1, ordering: .releasing) }
       return try body(&value)
     }
   }
