@@ -115,6 +115,8 @@ struct MachineComposer {
       case .npt: return (try machine(nptMMU(parts), parts), nil)
       case .shadow: return (try machine(shadowMMU(parts), parts), nil)
       }
+    } catch let error as ScenarioError {
+      throw error
     } catch {
       throw self.error("\(error)", line: spec.line)
     }
