@@ -78,6 +78,7 @@ public final class MemslotTable: Sendable {
   ///   - gfn: the guest frame.
   ///   - hint: the index found last, tried first; updated.
   /// - Complexity: O(1) where the hint holds, else O(log n).
+  @inlinable  // PERF: fault.shadow; a slot handed out is a copy of all it refers to.
   public func slot(for gfn: GFN, hint: inout Int) -> Memslot? {
     if hint < slots.count, slots[hint].contains(gfn) { return slots[hint] }
     let index = firstIndex(endingAfter: gfn)
@@ -97,7 +98,8 @@ public final class MemslotTable: Sendable {
     }
   }
 
-  private func firstIndex(endingAfter gfn: GFN) -> Int {
+  @usableFromInline
+  func firstIndex(endingAfter gfn: GFN) -> Int {
     var low = 0
     var high = slots.count
     while low < high {

@@ -24,7 +24,7 @@ public struct ShadowContext<Guest: ShadowedGuest>: Sendable {
   @usableFromInline var flood = FloodState()
 
   /// The most roots kept besides the one in use.
-  static var previousRoots: Int { 3 }
+  @inlinable static var previousRoots: Int { 3 }
 
   @usableFromInline
   struct LastMMIO: Sendable {
@@ -45,10 +45,10 @@ public struct ShadowContext<Guest: ShadowedGuest>: Sendable {
   /// The vCPU's last writes to tables (SPEC F8, the policy of 2008).
   @usableFromInline
   struct FloodState: Sendable {
-    var gfn: GFN?
-    var count = 0
+    @usableFromInline var gfn: GFN?
+    @usableFromInline var count = 0
     /// The entry that the last write updated, looked at for its accessed bit.
-    var lastUpdated: HPA?
+    @usableFromInline var lastUpdated: HPA?
 
     @usableFromInline
     init() {}

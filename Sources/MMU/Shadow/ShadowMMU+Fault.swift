@@ -48,10 +48,10 @@ extension ShadowMMU {
     locked(&cpu, observer) { cpu in
       let outcome = resolve(exit, on: &cpu)
       switch outcome {
-      case .fixed: tally.fixed += 1
-      case .spurious: tally.spurious += 1
-      case .retry: tally.retried += 1
-      case .emulate: tally.emulated += 1
+      case .fixed: state.tally.fixed += 1
+      case .spurious: state.tally.spurious += 1
+      case .retry: state.tally.retried += 1
+      case .emulate: state.tally.emulated += 1
       case .perform, .inject, .reflect, .failed: break
       }
       return outcome
@@ -61,7 +61,7 @@ extension ShadowMMU {
   @inlinable
   func resolve(_ exit: Exit, on cpu: inout CPU) -> FaultOutcome {
     refreshSlots()
-    faultCount &+= 1
+    state.faultCount &+= 1
     guard let guest = cpu.guest else { return .retry }
     if cpu.current == nil || cpu.current?.key.isDummy == true { adopt(guest, on: &cpu) }
     guard let root = cpu.current.flatMap({ registry.page(at: $0.page) }) else {
@@ -69,13 +69,13 @@ extension ShadowMMU {
     }
     if root.isInvalid { return .retry }
     if let gpa = lastMMIO(exit, on: cpu) {
-      tally.mmioCached += 1
+      state.tally.mmioCached += 1
       noteMistake(gpa.frame)
       return .emulate(gpa)
     }
     if exit.isMalformed, let outcome = lookUpMMIO(exit, root, on: &cpu) { return outcome }
     var walk = GuestWalk()
-    switch guest.translate(exit.address, for: exit.access, in: memory.untrackedView, &walk) {
+    switch guest.translate(exit.address, for: exit.access, in: guestView, &walk) {
     case .success(let translation):
       let permissions = guest.permissions(of: translation.rights)
       return resolve(
@@ -88,6 +88,12 @@ extension ShadowMMU {
         on: &cpu)
     case .failure(.contended): return .retry
     }
+  }
+
+  /// The guest's memory as its walk reads it: nobody hears of A and D.
+  @inlinable
+  var guestView: GuestView {
+    GuestView(slots: state.slots, host: host, tracker: nil, hint: state.slotHint)
   }
 
   /// The guest's tables do not grant the access.
@@ -110,10 +116,10 @@ extension ShadowMMU {
   ) -> FaultOutcome {
     let gfn = gpa.frame
     let isWrite = exit.access.kind == .write
-    tally.memslotSearches += 1
-    let slot = slots.slot(for: gfn, hint: &slotHint)
+    state.tally.memslotSearches += 1
+    let slot = state.slot(for: gfn)
     notify(.memslotSearch(gfn: gfn, found: slot != nil))
-    let format = formats[root.role.format]
+    let format = state.formats[root.role.format]
     let hasTables = !root.role.isDirect
     let entry = hasTables ? format.decode(leaf, at: guestLevel) : nil
     var largest = slot?.largestLevel(for: gfn, upTo: encoder.largestLeafLevel) ?? .pageTable
@@ -185,25 +191,25 @@ extension ShadowMMU {
   /// Whether the host is changing what is behind a frame just now.
   @inlinable
   func isBeingUnmapped(_ gfn: GFN) -> Bool {
-    !activeNotifiers.isEmpty && activeNotifiers.contains { $0.contains(gfn) }
+    !state.activeNotifiers.isEmpty && state.activeNotifiers.contains { $0.contains(gfn) }
   }
 
   /// Takes the memslots of this moment; MMIO entries do not outlive the wrap of generations.
   @inlinable
   func refreshSlots() {
     let now = memory.generation
-    if now == generation, now & GuestMemory.updateInProgress == 0 { return }
+    if now == state.generation, now & GuestMemory.updateInProgress == 0 { return }
     takeSlots(of: now)
   }
 
-  @usableFromInline
+  @inlinable
   func takeSlots(of now: UInt64) {
-    generation = now
-    slots = memory.slots
-    slotHint = 0
+    state.generation = now
+    state.slots = memory.slots
+    state.slotHint = 0
     let nowEra = encoder.layout.mmio?.era(of: now & ~GuestMemory.updateInProgress) ?? 0
-    if nowEra != era {
-      era = nowEra
+    if nowEra != state.era {
+      state.era = nowEra
       zapAll()
     }
   }

@@ -5,7 +5,7 @@ extension ShadowMMU {
   @inlinable
   func lastMMIO(_ exit: Exit, on cpu: CPU) -> GPA? {
     guard let last = cpu.lastMMIO, last.page == exit.address.rawValue >> 12,
-      last.generation == generation, !isUpdating, grants(last.permissions, exit.access, cpu)
+      last.generation == state.generation, !isUpdating, grants(last.permissions, exit.access, cpu)
     else { return nil }
     return last.gfn.baseAddress.wrappingAdd(exit.address.offset(in: .size4KiB))
   }
@@ -40,13 +40,13 @@ extension ShadowMMU {
     }
     let gfn = mmio.gfn(of: spte)
     let entryGeneration = mmio.generation(of: spte)
-    guard entryGeneration == mmio.truncated(generation), !isUpdating else {
-      tally.mmioStale += 1
+    guard entryGeneration == mmio.truncated(state.generation), !isUpdating else {
+      state.tally.mmioStale += 1
       notify(
-        .mmioStale(gfn: gfn, entryGeneration: entryGeneration, generation: generation))
+        .mmioStale(gfn: gfn, entryGeneration: entryGeneration, generation: state.generation))
       return nil
     }
-    tally.mmioCached += 1
+    state.tally.mmioCached += 1
     notify(.mmioHit(gfn: gfn, spte: spte, generation: entryGeneration))
     noteMistake(gfn)
     var permissions: Permissions = .read
@@ -78,13 +78,13 @@ extension ShadowMMU {
   }
 
   /// Notes where a drill lets an entry of another era answer for memory.
-  @usableFromInline
+  @inlinable
   func noteMistake(_ gfn: GFN) {
     guard let mmio = encoder.layout.mmio, !mmio.mask.generations.zapsAtWrap,
-      slots.slot(for: gfn, hint: &slotHint) != nil
+      state.slot(for: gfn) != nil
     else { return }
-    tally.mmioMistaken += 1
-    notify(.mmioMistaken(gfn: gfn, generation: mmio.truncated(generation)))
+    state.tally.mmioMistaken += 1
+    notify(.mmioMistaken(gfn: gfn, generation: mmio.truncated(state.generation)))
   }
 
   /// Makes the next access to a frame without a slot exit as a malformed entry (SPEC F3).
@@ -92,7 +92,7 @@ extension ShadowMMU {
   func cacheMMIO(
     _ mapping: Mapping, _ gpa: GPA, _ root: ShadowPage, on cpu: inout CPU
   ) -> FaultOutcome {
-    tally.mmioSearched += 1
+    state.tally.mmioSearched += 1
     if isUpdating { return .emulate(gpa) }
     remember(mapping.address, mapping.gfn, mapping.permissions, on: &cpu)
     guard let new = mmio(mapping.gfn, mapping.permissions) else { return .emulate(gpa) }
@@ -105,8 +105,8 @@ extension ShadowMMU {
         drop(page, index)
         page.note(mapping.gfn, at: index)
         store(page.place(of: index), new)
-        tally.spteInstalls += 1
-        notify(.mmioInstalled(gfn: mapping.gfn, spte: new, generation: generation))
+        state.tally.spteInstalls += 1
+        notify(.mmioInstalled(gfn: mapping.gfn, spte: new, generation: state.generation))
       }
       return .emulate(gpa)
     }
@@ -116,7 +116,7 @@ extension ShadowMMU {
   @inlinable
   func mmio(_ gfn: GFN, _ permissions: Permissions) -> SPTE? {
     isUpdating
-      ? nil : encoder.mmio(gfn: gfn, permissions: permissions, generation: generation)
+      ? nil : encoder.mmio(gfn: gfn, permissions: permissions, generation: state.generation)
   }
 
   @inlinable
@@ -124,9 +124,9 @@ extension ShadowMMU {
     _ address: Address<Guest.Input>, _ gfn: GFN, _ permissions: Permissions, on cpu: inout CPU
   ) {
     cpu.lastMMIO = CPU.LastMMIO(
-      page: address.rawValue >> 12, gfn: gfn, permissions: permissions, generation: generation)
+      page: address.rawValue >> 12, gfn: gfn, permissions: permissions, generation: state.generation)
   }
 
   @inlinable
-  var isUpdating: Bool { generation & GuestMemory.updateInProgress != 0 }
+  var isUpdating: Bool { state.generation & GuestMemory.updateInProgress != 0 }
 }

@@ -12,5 +12,6 @@ final class PublishedGuest<Guest: Sendable>: Sendable {
   var guest: Guest { current.withLock { $0 } }
 
   /// Replaces it.
+  @usableFromInline
   func publish(_ guest: Guest) { current.withLock { $0 = guest } }
 }

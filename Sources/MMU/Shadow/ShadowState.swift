@@ -1,0 +1,51 @@
+public import Paging
+
+/// What an MMU that shadows tables knows besides its pages; guarded by its lock.
+@usableFromInline
+struct ShadowState<Entries: GuestEntryFormat> {
+  /// How guests' entries are read; roles hold the numbers.
+  @usableFromInline var formats: [Entries] = []
+  /// The pages that may be out of step with their table.
+  @usableFromInline var unsyncPages: [ShadowPage] = []
+  /// The pages above guests' highest tables, which no frame and role name.
+  @usableFromInline var topRoots: [ShadowRootKey: ShadowPage] = [:]
+  @usableFromInline var slots: MemslotTable
+  @usableFromInline var slotHint = 0
+  @usableFromInline var generation = GuestMemory.updateInProgress
+  /// How often the generations that MMIO entries can hold have wrapped.
+  @usableFromInline var era: UInt64 = 0
+  /// Frames that the host is taking away just now (SPEC F10).
+  @usableFromInline var activeNotifiers: [Range<GFN>] = []
+  var notifierSequence: UInt64 = 0
+  /// Counts of the call under way; those of no vCPU wait for the next.
+  @usableFromInline var tally = MMUCounters()
+  @usableFromInline var needsFlush = false
+  /// Counts faults, which is the age of pages. **Units** faults.
+  @usableFromInline var faultCount: UInt64 = 0
+  /// What a policy was last shown when the pool was short; kept for its room.
+  var zapCandidates: [ZapCandidate] = []
+  @usableFromInline var isListening = false
+  @usableFromInline var events: [MMUEvent] = []
+
+  init(slots: MemslotTable) { self.slots = slots }
+
+  /// The slot of a frame.
+  @inlinable
+  mutating func slot(for gfn: GFN) -> Memslot? { slots.slot(for: gfn, hint: &slotHint) }
+}
+
+extension ShadowMMU {
+  /// A guest's table as its entries are read, for many of them.
+  @usableFromInline
+  struct GuestTable {
+    @usableFromInline let format: Guest.Entries
+    /// Where it lies in host memory; `nil` where no slot holds it.
+    @usableFromInline let place: HPA?
+
+    @inlinable
+    init(format: Guest.Entries, place: HPA?) {
+      self.format = format
+      self.place = place
+    }
+  }
+}
