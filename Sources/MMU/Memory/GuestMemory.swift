@@ -286,8 +286,9 @@ public struct GuestView: EntryMemory {
   @inlinable
   func hpa(of gpa: GPA) -> HPA? {
     var hint = hint
-    guard let slot = slots.slot(for: gpa.frame, hint: &hint), let pfn = slot.pfn(of: gpa.frame),
-      slot.missing == nil || isThere(gpa.frame, of: slot)
+    guard let index = slots.index(of: gpa.frame, hint: &hint),
+      let pfn = slots.slots[index].pfn(of: gpa.frame),
+      slots.slots[index].missing == nil || isThere(gpa.frame, of: slots.slots[index])
     else { return nil }
     return pfn.baseAddress.wrappingAdd(gpa.offset(in: .size4KiB))
   }

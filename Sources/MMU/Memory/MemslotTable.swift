@@ -78,13 +78,19 @@ public final class MemslotTable: Sendable {
   ///   - gfn: the guest frame.
   ///   - hint: the index found last, tried first; updated.
   /// - Complexity: O(1) where the hint holds, else O(log n).
-  @inlinable  // PERF: fault.shadow; a slot handed out is a copy of all it refers to.
+  @inlinable
   public func slot(for gfn: GFN, hint: inout Int) -> Memslot? {
-    if hint < slots.count, slots[hint].contains(gfn) { return slots[hint] }
+    index(of: gfn, hint: &hint).map { slots[$0] }
+  }
+
+  /// The index of the slot that holds a frame; otherwise as `slot(for:hint:)`.
+  @inlinable  // PERF: fault.shadow; a slot handed out is a copy of all it refers to.
+  public func index(of gfn: GFN, hint: inout Int) -> Int? {
+    if hint < slots.count, slots[hint].contains(gfn) { return hint }
     let index = firstIndex(endingAfter: gfn)
     guard index < slots.count, slots[index].contains(gfn) else { return nil }
     hint = index
-    return slots[index]
+    return index
   }
 
   private static func check(_ slot: Memslot) throws(MemslotError) {

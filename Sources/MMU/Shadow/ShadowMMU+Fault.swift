@@ -5,7 +5,7 @@ extension ShadowMMU {
   @usableFromInline
   struct Mapping {
     /// The slot; `nil` for MMIO.
-    @usableFromInline var slot: Memslot?
+    @usableFromInline var slot: ShadowSlot?
     /// The level at which the leaf goes.
     @usableFromInline var level: Level
     /// The level of the guest's leaf; above all others where the guest has no tables.
@@ -23,7 +23,7 @@ extension ShadowMMU {
 
     @inlinable
     init(
-      _ fault: FaultInfo, _ address: Address<Guest.Input>, slot: Memslot?, guestLevel: Level,
+      _ fault: FaultInfo, _ address: Address<Guest.Input>, slot: ShadowSlot?, guestLevel: Level,
       _ walk: GuestWalk,
       _ permissions: Permissions, protectionKey: UInt8
     ) {
@@ -122,7 +122,7 @@ extension ShadowMMU {
     let format = state.formats[root.role.format]
     let hasTables = !root.role.isDirect
     let entry = hasTables ? format.decode(leaf, at: guestLevel) : nil
-    var largest = slot?.largestLevel(for: gfn, upTo: encoder.largestLeafLevel) ?? .pageTable
+    var largest = largestLevel(for: gfn, in: slot)
     if hasTables { largest = min(largest, guestLevel) }
     while largest > .pageTable, registry.hasTables(around: gfn, at: largest) {
       largest = largest.below
@@ -150,7 +150,11 @@ extension ShadowMMU {
     if let slot {
       if isWrite, slot.flags.contains(.readOnly) { return .emulate(gpa) }
       guard slot.host != nil else { return .failed(.unbacked(gfn)) }
-      if let error = memory.fetchMissing(gfn, of: slot) { return .failed(error) }
+      if state.slots.mayLackPages,
+        let error = memory.fetchMissing(gfn, of: state.slots.slots[slot.index])
+      {
+        return .failed(error)
+      }
       if isBeingUnmapped(gfn) { return .retry }
       // A leaf that nobody can mark as written keeps its write for software.
       if isWrite, entry?.isDirty == false { return .perform(gpa) }
@@ -165,6 +169,13 @@ extension ShadowMMU {
     }
     return slot == nil
       ? cacheMMIO(mapping, gpa, root, on: &cpu) : map(mapping, exit, gpa, root, on: &cpu)
+  }
+
+  /// The largest level at which the host can map a frame.
+  @inlinable
+  func largestLevel(for gfn: GFN, in slot: ShadowSlot?) -> Level {
+    guard let slot else { return .pageTable }
+    return state.slots.slots[slot.index].largestLevel(for: gfn, upTo: encoder.largestLeafLevel)
   }
 
   /// Makes of the guest's rights what the shadow may show (SPEC E11): no W before D is set; with

@@ -124,7 +124,8 @@ extension ShadowMMU {
     _ address: Address<Guest.Input>, _ gfn: GFN, _ permissions: Permissions, on cpu: inout CPU
   ) {
     cpu.lastMMIO = CPU.LastMMIO(
-      page: address.rawValue >> 12, gfn: gfn, permissions: permissions, generation: state.generation)
+      page: address.rawValue >> 12, gfn: gfn, permissions: permissions, generation: state.generation
+    )
   }
 
   @inlinable

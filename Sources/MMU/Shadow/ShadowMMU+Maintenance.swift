@@ -97,7 +97,9 @@ extension ShadowMMU {
     change()
     locked {
       state.notifierSequence &+= 1
-      if let index = state.activeNotifiers.firstIndex(of: range) { state.activeNotifiers.remove(at: index) }
+      if let index = state.activeNotifiers.firstIndex(of: range) {
+        state.activeNotifiers.remove(at: index)
+      }
     }
     return leaves
   }

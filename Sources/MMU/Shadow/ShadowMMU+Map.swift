@@ -54,7 +54,8 @@ extension ShadowMMU {
   /// Frame and role of the page that belongs below an entry.
   @inlinable
   func child(
-    of page: ShadowPage, _ mapping: Mapping, _ access: Permissions, _ format: borrowing Guest.Entries
+    of page: ShadowPage, _ mapping: Mapping, _ access: Permissions,
+    _ format: borrowing Guest.Entries
   ) -> (GFN, ShadowRole) {
     let level = page.role.level
     var role = page.role.at(level.below)
@@ -134,7 +135,7 @@ extension ShadowMMU {
     let isNews = set(page, index, to: new, first)
     if isNews { state.tally.spteInstalls += 1 }
     // Marked after W is there: a mark taken before would leave a writable page that counts as clean.
-    if mapping.isWrite { slot.activeLog?.mark(mapping.gfn.rawValue &- slot.base.rawValue) }
+    if mapping.isWrite { state.log(of: slot)?.mark(mapping.gfn.rawValue &- slot.base.rawValue) }
     if page.role.level == .pageTable { prefetch(around: index, of: page, mapping, slot) }
     if isNews { return .fixed }
     // Nothing to add, and yet the processor refused: another vCPU was first, or no entry can grant it.
@@ -150,7 +151,8 @@ extension ShadowMMU {
   /// - Returns: `nil` where no host memory is behind it.
   @inlinable
   func leaf(
-    _ first: GFN, for role: ShadowRole, _ slot: Memslot, _ permissions: Permissions, _ key: UInt8,
+    _ first: GFN, for role: ShadowRole, _ slot: ShadowSlot, _ permissions: Permissions,
+    _ key: UInt8,
     isTracked: Bool, isWrite: Bool, isPrefetch: Bool = false
   ) -> SPTE? {
     let level = role.level
@@ -218,7 +220,7 @@ extension ShadowMMU {
   /// (SPEC F9).
   @inlinable
   func prefetch(
-    around index: Int, of page: ShadowPage, _ mapping: Mapping, _ slot: Memslot
+    around index: Int, of page: ShadowPage, _ mapping: Mapping, _ slot: ShadowSlot
   ) {
     let standard = options.prefetchWindow
     let window = max(1, min(policy.prefetchWindow(for: mapping.fault, standard: standard), 512))

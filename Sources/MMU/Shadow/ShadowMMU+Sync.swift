@@ -24,7 +24,7 @@ extension ShadowMMU {
   /// The guest's entry behind one of a page.
   @inlinable
   func entry(_ page: ShadowPage, _ index: Int, in table: borrowing GuestTable) -> UInt64? {
-    let size = table.format.entrySize
+    let size = table.entrySize
     guard let place = table.place?.wrappingAdd(page.guestOffset(of: index, entrySize: size)) else {
       return nil
     }
@@ -75,7 +75,9 @@ extension ShadowMMU {
   /// Takes a page off the list of those that are out of step.
   @inlinable
   func markInStep(_ page: ShadowPage) {
-    guard let position = page.facts.unsyncPosition, let last = state.unsyncPages.popLast() else { return }
+    guard let position = page.facts.unsyncPosition, let last = state.unsyncPages.popLast() else {
+      return
+    }
     page.facts.unsyncPosition = nil
     if last == page { return }
     state.unsyncPages[position] = last

@@ -12,7 +12,7 @@ extension ShadowMMU {
       forEachFrame(gpa, byteCount) {
         let gfn = GPA($0).frame
         if let slot = state.slot(for: gfn) {
-          slot.activeLog?.mark(gfn.rawValue &- slot.base.rawValue)
+          state.log(of: slot)?.mark(gfn.rawValue &- slot.base.rawValue)
         }
         written(GPA($0), $1, &cpu.flood)
       }

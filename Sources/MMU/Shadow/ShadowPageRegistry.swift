@@ -55,7 +55,9 @@ final class ShadowPageRegistry {
   @usableFromInline
   func page(at pfn: PFN) -> ShadowPage? {
     let index = Int(truncatingIfNeeded: pfn.rawValue &- first.rawValue)
-    guard index >= 0, index < contents.pages.count, !contents.pages[index].isFreed else { return nil }
+    guard index >= 0, index < contents.pages.count, !contents.pages[index].isFreed else {
+      return nil
+    }
     return contents.pages[index]
   }
 
@@ -130,7 +132,11 @@ final class ShadowPageRegistry {
     contents.count += 1
     page.facts.older = contents.youngest
     page.facts.younger = .none
-    if let last = self.page(contents.youngest) { last.facts.younger = Link(page) } else { contents.oldest = Link(page) }
+    if let last = self.page(contents.youngest) {
+      last.facts.younger = Link(page)
+    } else {
+      contents.oldest = Link(page)
+    }
     contents.youngest = Link(page)
     if !role.isTop {
       if page.shadowsTable, firstTable(at: gfn) == nil { count(gfn, 1) }

@@ -1,20 +1,23 @@
-import Synchronization
+public import Synchronization
 
 /// A value behind a mutex whose order ThreadSanitizer can see.
 ///
 /// The system's mutex is not instrumented, so each use would be reported as a race; an atomic beside it,
 /// loaded after locking and stored before unlocking, tells the tool what the mutex guarantees anyway.
+@usableFromInline
 package struct Guarded<Value: ~Copyable>: ~Copyable, Sendable {
-  private let mutex: Mutex<Value>
-  private let order = Atomic<UInt8>(0)
+  @usableFromInline let mutex: Mutex<Value>
+  @usableFromInline let order = Atomic<UInt8>(0)
 
   /// Takes a value in.
+  @inlinable
   package init(_ value: consuming sending Value) { mutex = Mutex(value) }
 
   /// Whether nobody has it lent at this moment.
   package var isFree: Bool { mutex.withLockIfAvailable { _ in } != nil }
 
   /// Lends the value to one caller at a time.
+  @inlinable  // PERF: switch.shadow
   package borrowing func withLock<Result: ~Copyable, Failure: Error>(
     _ body: (inout sending Value) throws(Failure) -> sending Result
   ) throws(Failure) -> sending Result {
