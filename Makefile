@@ -40,9 +40,9 @@ install: release plugins install-plugin-header ## Install mmu, its plugins and t
 	$(INSTALL) -m 644 build/plugins/*.so $(DESTDIR)$(PREFIX)/lib/mmu/plugins
 
 .PHONY: install-plugin-header
-install-plugin-header: ## Install what plugins are built with: mmu_plugin.h and its pkg-config file
+install-plugin-header: ## Install what plugins are built with: mmu_plugin.h, its like in Rust, their pkg-config file
 	$(INSTALL) -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
-	$(INSTALL) -m 644 Plugins/include/mmu_plugin.h $(DESTDIR)$(PREFIX)/include
+	$(INSTALL) -m 644 Plugins/include/mmu_plugin.h Plugins/include/mmu_plugin.rs $(DESTDIR)$(PREFIX)/include
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@ABI@|$(ABI)|' Plugins/mmu-plugin.pc.in \
 	  >$(DESTDIR)$(PREFIX)/lib/pkgconfig/mmu-plugin.pc
 

@@ -120,6 +120,13 @@ let package = Package(
         "Forecast", "Inspection", "Schedules",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
+      ], resources: [
+        .embedInCode("Plugin/Templates/Makefile.c.in"),
+        .embedInCode("Plugin/Templates/Makefile.cpp.in"),
+        .embedInCode("Plugin/Templates/Makefile.rs.in"),
+        .embedInCode("Plugin/Templates/plugin.c.in"),
+        .embedInCode("Plugin/Templates/plugin.cpp.in"),
+        .embedInCode("Plugin/Templates/plugin.rs.in"),
       ], swiftSettings: strict),
 
     // The README's programs, which tests run.

@@ -29,11 +29,7 @@ extension Forecast {
   }
 
   private static func row(_ name: String, _ split: String, _ figures: [String]) -> String {
-    func padded(_ text: String, _ width: Int) -> String {
-      String(repeating: " ", count: max(0, width - text.count)) + text
-    }
-    let names = name + String(repeating: " ", count: max(0, 11 - name.count)) + split
-    return names + figures.map { padded($0, 9) }.joined()
+    name.padded(to: 11) + split + figures.map { $0.leftPadded(to: 9) }.joined()
   }
 
   /// The forecast as JSON Lines: the trace and what is assumed, then one object a policy.

@@ -1,3 +1,5 @@
+import Report
+
 /// One figure of the benchmark table.
 public struct BenchmarkResult: Sendable, Hashable {
   /// What was timed, such as `walk.checked.random`.
@@ -38,28 +40,42 @@ public struct BenchmarkResult: Sendable, Hashable {
 }
 
 extension BenchmarkResult {
-  /// One JSON object, on one line.
+  /// One JSON object, on one line; times in hundredths of a nanosecond, ratios in thousandths.
   public var json: String {
-    let ns = Self.decimal(nanoseconds, places: 2)
-    let baselineNS = Self.decimal(baselineNanoseconds, places: 2)
-    return "{\"name\":\"\(name)\",\"ns\":\(ns),\"baseline\":\"\(baseline)\","
-      + "\"baselineNs\":\(baselineNS),\"ratio\":\(Self.decimal(ratio, places: 3)),"
-      + "\"rounds\":\(rounds)}"
+    var line = JSONLine()
+    line.add("name", name)
+    line.add("ns", Self.rounded(nanoseconds, to: 100))
+    line.add("baseline", baseline)
+    line.add("baselineNs", Self.rounded(baselineNanoseconds, to: 100))
+    line.add("ratio", Self.rounded(ratio, to: 1000))
+    line.add("rounds", rounds)
+    return line.line
+  }
+
+  private static func rounded(_ value: Double, to parts: Double) -> Double {
+    (value * parts).rounded() / parts
   }
 
   /// The table's heading, as wide as its rows.
   public static var tableHeading: String {
-    padded("name", 36) + right("ns", 10) + right("baseline", 10) + right("its ns", 10)
-      + right("ratio", 8) + right("quartiles", 14)
+    row(["name", "ns", "baseline", "its ns", "ratio", "quartiles"])
   }
 
   /// One row of the table for people.
   public var tableRow: String {
     let low = Self.decimal(ratioQuartiles.lowerBound, places: 2)
     let high = Self.decimal(ratioQuartiles.upperBound, places: 2)
-    return Self.padded(name, 36) + Self.right(Self.decimal(nanoseconds, places: 2), 10)
-      + Self.right(baseline, 10) + Self.right(Self.decimal(baselineNanoseconds, places: 2), 10)
-      + Self.right(Self.decimal(ratio, places: 2), 8) + Self.right("\(low)–\(high)", 14)
+    return Self.row([
+      name, Self.decimal(nanoseconds, places: 2), baseline,
+      Self.decimal(baselineNanoseconds, places: 2), Self.decimal(ratio, places: 2),
+      "\(low)–\(high)",
+    ])
+  }
+
+  private static func row(_ cells: [String]) -> String {
+    zip(cells, [-28, 11, 15, 11, 9, 14]).reduce(into: "") { line, cell in
+      line += cell.1 < 0 ? cell.0.padded(to: -cell.1) : cell.0.leftPadded(to: cell.1)
+    }
   }
 
   /// A number with a fixed count of decimals; the standard library alone has no such form.
@@ -71,13 +87,5 @@ extension BenchmarkResult {
     let fraction = String(scaled % scale)
     let zeros = String(repeating: "0", count: places - fraction.count)
     return (value < 0 ? "-" : "") + "\(scaled / scale).\(zeros)\(fraction)"
-  }
-
-  private static func padded(_ text: String, _ width: Int) -> String {
-    text + String(repeating: " ", count: max(1, width - text.count))
-  }
-
-  private static func right(_ text: String, _ width: Int) -> String {
-    String(repeating: " ", count: max(1, width - text.count)) + text
   }
 }

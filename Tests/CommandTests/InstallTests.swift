@@ -48,6 +48,8 @@ struct InstallTests {
     let file = try String(
       contentsOfFile: folder + "/opt/mmu/lib/pkgconfig/mmu-plugin.pc", encoding: .utf8)
     #expect(file.hasPrefix("prefix=/opt/mmu\n") && !file.contains("@"))
-    #expect(FileManager.default.fileExists(atPath: folder + "/opt/mmu/include/mmu_plugin.h"))
+    for header in ["mmu_plugin.h", "mmu_plugin.rs"] {
+      #expect(FileManager.default.fileExists(atPath: folder + "/opt/mmu/include/" + header))
+    }
   }
 }

@@ -14,47 +14,6 @@ public struct AddressSpaceMap<Element: MapElement>: Sendable {
   public let holes: MapHoles
 }
 
-/// What a visit could not follow: not in the image is not the same as not mapped.
-public struct MapHoles: Hashable, Sendable {
-  /// Tables of which entries are not in the image, each counted as often as it is reached.
-  public internal(set) var unreadableTables = 0
-  /// Where the first of those entries would be.
-  public internal(set) var firstUnreadable: GPA?
-  /// Present entries with reserved bits.
-  public internal(set) var malformedEntries = 0
-
-  /// Nothing was left out.
-  public init() {}
-
-  mutating func add(_ entry: GPA) {
-    unreadableTables += 1
-    if firstUnreadable == nil { firstUnreadable = entry }
-  }
-
-  mutating func add(_ other: MapHoles) {
-    unreadableTables += other.unreadableTables
-    firstUnreadable = firstUnreadable ?? other.firstUnreadable
-    malformedEntries += other.malformedEntries
-  }
-}
-
-/// Why an address space cannot be listed.
-public enum MapError: Error, Hashable, Sendable {
-  /// It maps more than the limit.
-  case tooLarge(VisitBudget)
-}
-
-extension MapError: CustomStringConvertible {
-  /// One line.
-  public var description: String {
-    switch self {
-    case .tooLarge(let budget):
-      "the tables map more than can be listed (at most \(budget.pages) pages in"
-        + " \(budget.tables) tables; tables that hold themselves?)"
-    }
-  }
-}
-
 extension AddressSpaceMap {
   // PERF: image.map; callers are in other modules, the walk has to be compiled for both here.
 

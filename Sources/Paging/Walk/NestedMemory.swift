@@ -1,29 +1,3 @@
-/// A format that translates guest physical addresses: EPT or NPT.
-public protocol SecondLevelFormat: PagingFormat where Input == GuestPhysical {
-  /// The access that the hardware makes to a guest's table entry.
-  ///
-  /// - Parameters:
-  ///   - update: whether an A or D bit is written; false for the read.
-  ///   - gva: the address whose walk reads the entry; `nil` for a load of PDPTE registers.
-  func tableAccess(update: Bool, for gva: GVA?) -> Access
-
-  /// The access to the page that a guest's walk arrived at.
-  ///
-  /// - Parameters:
-  ///   - kind: how the tables are accessed.
-  ///   - isUser: whether the guest's page is a user page, for formats that tell those apart.
-  ///   - gva: the address whose walk reads through this memory.
-  func finalAccess(_ kind: AccessKind, isUser: Bool, for gva: GVA) -> Access
-}
-
-/// What every guest access has, so that the second level can be asked for it.
-public protocol MemoryAccess: Sendable {
-  /// Read, write or fetch.
-  var kind: AccessKind { get }
-  /// Whether the guest is in user mode.
-  var isUser: Bool { get }
-}
-
 /// Guest physical memory as a second level shows it: the whole of two-dimensional paging.
 ///
 /// Every load of a guest table entry is itself a walk of the second level, so a guest walker over

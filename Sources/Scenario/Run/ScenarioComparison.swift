@@ -110,9 +110,9 @@ extension ScenarioComparison {
   public var lines: [String] {
     var lines = ["A  \(a.machine)", "B  \(b.machine)", "", "step  exits A  exits B"]
     for pair in steps {
-      let counts = [pair.a, pair.b].map { Self.padded($0.exitCount, 7) }
+      let counts = [pair.a, pair.b].map { String($0.exitCount).leftPadded(to: 7) }
       lines.append(
-        "\(Self.padded(pair.a.number, 4))  \(counts[0])  \(counts[1])  \(pair.a.headline)")
+        "\(String(pair.a.number).leftPadded(to: 4))  \(counts[0])  \(counts[1])  \(pair.a.headline)")
       if !pair.isSame {
         lines.append("   ≠  A: \(pair.a.seenByGuest)")
         lines.append("      B: \(pair.b.seenByGuest)")
@@ -120,15 +120,11 @@ extension ScenarioComparison {
     }
     lines.append("")
     for (name, value) in Side.rows {
-      lines.append(
-        name.padded(to: 20) + Self.padded(value(a), 12) + Self.padded(value(b), 12))
+      let values = [a, b].map { String(value($0)).leftPadded(to: 12) }
+      lines.append(name.padded(to: 20) + values.joined())
     }
     lines.append("\(steps.count) steps, \(differing) of them differ for the guest")
     return lines
-  }
-
-  private static func padded(_ number: Int, _ width: Int) -> String {
-    String(number).leftPadded(to: width)
   }
 }
 

@@ -1,3 +1,5 @@
+import Paging
+
 /// A mapping whose keys are taken one by one; what is left at the end is unknown.
 struct YAMLMapping {
   private let name: String
@@ -59,5 +61,12 @@ struct YAMLMapping {
     guard let (key, value) = pairs.first else { return }
     throw value.error(
       "unknown key '\(key.prefix(40))' (allowed: \(asked.joined(separator: ", ")))")
+  }
+}
+
+extension YAMLMapping {
+  /// The address of a page.
+  mutating func page(_ key: String) throws(ScenarioError) -> GPA {
+    try need(key).page(key)
   }
 }

@@ -1,4 +1,5 @@
 import Notation
+import Paging
 import Yams
 
 /// A node of a scenario with its line, and the typed readings that the decoder asks for.
@@ -129,5 +130,16 @@ struct YAMLValue {
 
   private static func plain(_ value: UInt64) -> String {
     value > 0xFFFF ? "0x" + String(value, radix: 16) : String(value)
+  }
+}
+
+extension YAMLValue {
+  /// The address of a page.
+  func page(_ name: String = "the address") throws(ScenarioError) -> GPA {
+    let address = GPA(try number(0...(1 << 52) - 4096))
+    guard address.offset(in: .size4KiB) == 0 else {
+      throw error("\(name) is a multiple of 4 KiB")
+    }
+    return address
   }
 }

@@ -1,4 +1,25 @@
-import Paging
+public import Paging
+
+/// Builds guest tables.
+public struct MapAction: Sendable {
+  /// The first address.
+  public var va: GVA
+  /// Where it leads.
+  public var gpa: GPA
+  /// **Units** bytes.
+  public var byteCount: UInt64
+  /// What the entries grant.
+  public var permissions: Permissions
+  /// The size of the pages.
+  public var pageSize: PageSize
+  /// Where new tables are put, one page after the other; `nil` to go on where the last `map` ended.
+  public var tablesAt: GPA?
+  /// Whose tables.
+  public var vcpu: Int
+
+  /// The most pages one step maps.
+  public static var largestCount: UInt64 { 1 << 22 }
+}
 
 extension MapAction {
   init(_ body: YAMLValue, vcpus: VCPURange) throws(ScenarioError) {
@@ -50,40 +71,5 @@ extension Permissions {
       throw value.error("permissions are four characters such as urw- or -r-x")
     }
     self = result
-  }
-}
-
-extension PokeAction {
-  init(_ body: YAMLValue) throws(ScenarioError) {
-    var map = try body.mapping("poke")
-    gpa = GPA(try map.need("gpa").number(0...(1 << 52) - 1))
-    if let text = map.take("text") {
-      bytes = Array(try text.string().utf8)
-    } else if let hex = map.take("bytes") {
-      bytes = try Self.bytes(hex)
-    } else {
-      let size = try map.take("size")?.number(1...16).asInt ?? 8
-      let value = try map.need("value").wideNumber()
-      guard size == 16 || value >> UInt128(size * 8) == 0 else {
-        throw body.error("the value does not fit \(size) bytes")
-      }
-      bytes = (0..<size).map { UInt8(truncatingIfNeeded: value >> UInt128($0 * 8)) }
-    }
-    try map.finish()
-  }
-
-  /// Pairs of hex digits.
-  static func bytes(_ value: YAMLValue) throws(ScenarioError) -> [UInt8] {
-    let digits = Array(try value.string().utf8.filter { $0 != UInt8(ascii: " ") })
-    var bytes: [UInt8] = []
-    for index in stride(from: 0, to: digits.count, by: 2) {
-      guard index + 1 < digits.count,
-        let byte = UInt8(
-          String(decoding: digits[index...(index + 1)], as: UTF8.self), radix: 16),
-        digits[index] != UInt8(ascii: "+")
-      else { throw value.error("bytes are pairs of hex digits, such as f3aa48") }
-      bytes.append(byte)
-    }
-    return bytes
   }
 }
