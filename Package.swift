@@ -120,7 +120,8 @@ let package = Package(
         "Forecast", "Inspection", "Schedules",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
-      ], resources: [
+      ],
+      resources: [
         .embedInCode("Plugin/Templates/Makefile.c.in"),
         .embedInCode("Plugin/Templates/Makefile.cpp.in"),
         .embedInCode("Plugin/Templates/Makefile.rs.in"),

@@ -56,6 +56,26 @@ public struct ShadowContext<Guest: ShadowedGuest>: Sendable {
 
   init(index: Int) { self.index = index }
 
+  /// Puts a root that was in use first among the last ones, and takes out the one of a key.
+  ///
+  /// - Returns: `nil` where it is not among them; then they may be one too many.
+  @inlinable
+  mutating func take(_ key: ShadowRootKey, leaving root: ShadowRoot?) -> ShadowRoot? {
+    // PERF: switch.shadow; those before the one that leaves move on by a place, in the room there is.
+    var moving = root
+    for index in previous.indices {
+      let here = previous[index]
+      if let root = moving { previous[index] = root }
+      if here.key == key {
+        if moving == nil { previous.remove(at: index) }
+        return here
+      }
+      if moving != nil { moving = here }
+    }
+    if let moving { previous.append(moving) }
+    return nil
+  }
+
   /// The host page of the root table in use.
   public var root: PFN? { current?.page }
 }

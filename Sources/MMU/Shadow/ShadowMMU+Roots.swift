@@ -82,12 +82,12 @@ extension ShadowMMU {
       if current.key == key { return }
       // Entries of another role may grant what this one does not.
       if current.key.role != key.role { cpu.needsFlush = true }
-      cpu.previous.insert(current, at: 0)
     }
+    let last = cpu.current
     cpu.current = nil
     cpu.lastMMIO = nil
-    if let index = cpu.previous.firstIndex(where: { $0.key == key }) {
-      cpu.current = cpu.previous.remove(at: index)
+    if let root = cpu.take(key, leaving: last) {
+      cpu.current = root
     } else if makePagesAvailable(Self.pagesPerRoot, on: &cpu), let page = rootPage(key) {
       // Its tables may have missed an INVLPG while this vCPU did not hold it.
       syncAll()

@@ -112,7 +112,8 @@ extension ScenarioComparison {
     for pair in steps {
       let counts = [pair.a, pair.b].map { String($0.exitCount).leftPadded(to: 7) }
       lines.append(
-        "\(String(pair.a.number).leftPadded(to: 4))  \(counts[0])  \(counts[1])  \(pair.a.headline)")
+        "\(String(pair.a.number).leftPadded(to: 4))  \(counts[0])  \(counts[1])  \(pair.a.headline)"
+      )
       if !pair.isSame {
         lines.append("   ≠  A: \(pair.a.seenByGuest)")
         lines.append("      B: \(pair.b.seenByGuest)")
