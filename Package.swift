@@ -87,7 +87,17 @@ let package = Package(
       name: "PluginHost", dependencies: ["Paging", "CELF", "CFFI", "CMMUPlugin", "CWorker"],
       swiftSettings: strict),
 
-    // Scenarios and access cases; what the tools print; the command line.
+    // Access cases, and the CPU of this machine to ask about them.
+    .target(
+      name: "AccessCases",
+      dependencies: ["Notation", "Paging", "Report", "X86", "X86Guest", "X86PAE"],
+      swiftSettings: strict),
+    .systemLibrary(name: "CKVM"),
+    .target(
+      name: "RealCPU", dependencies: ["AccessCases", "CKVM", "Paging", "X86"],
+      swiftSettings: strict),
+
+    // Scenarios; what the tools print; the command line.
     .target(
       name: "Scenario",
       dependencies: [
@@ -117,7 +127,7 @@ let package = Package(
       dependencies: [
         "GuestImage", "MMUBench", "Notation", "Paging", "PluginHost", "Report", "Scenario", "X86",
         "X86EPT", "X86Guest", "X86Long", "X86NPT", "X86PAE", "X86Shadow", "X86TDX", "Explain",
-        "Forecast", "Inspection", "Schedules",
+        "AccessCases", "Forecast", "Inspection", "RealCPU", "Schedules",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
       ],
@@ -161,6 +171,11 @@ let package = Package(
       name: "ReportTests", dependencies: ["Notation", "Paging", "Report", "X86", "X86Guest"],
       swiftSettings: strict),
     .testTarget(
+      name: "AccessCaseTests",
+      dependencies: [
+        "AccessCases", "Paging", "RealCPU", "Report", "SharedData", "TestSupport", "X86",
+      ], swiftSettings: strict),
+    .testTarget(
       name: "ScenarioTests",
       dependencies: [
         "Scenario", "Machine", "MMU", "Notation", "Report", "SharedData", "TestSupport", "Paging",
@@ -183,7 +198,7 @@ let package = Package(
 
     // What the tests share: a memory that fails on demand, seeded numbers, the literal walk.
     .target(
-      name: "TestSupport", dependencies: ["Paging"], path: "Tests/TestSupport",
+      name: "TestSupport", dependencies: ["Notation", "Paging"], path: "Tests/TestSupport",
       swiftSettings: strict),
     .testTarget(
       name: "WalkTests",
@@ -269,8 +284,8 @@ let package = Package(
       name: "MMUBench",
       dependencies: [
         "CBenchTwin", "CPrefetch", "GuestImage", "Inspection", "MMU", "Machine", "Paging",
-        "PluginHost", "Report", "X86", "X86EPT", "X86Guest", "X86Long", "X86PAE", "X86Shadow",
-        .product(name: "SystemPackage", package: "swift-system"),
+        "PluginHost", "RealCPU", "Report", "X86", "X86EPT", "X86Guest", "X86Long", "X86PAE",
+        "X86Shadow", "CKVM", .product(name: "SystemPackage", package: "swift-system"),
       ],
       swiftSettings: strict),
     // Replaces malloc in test programs, to count what hot paths allocate.

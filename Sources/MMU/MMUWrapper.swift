@@ -86,6 +86,16 @@ extension MMUWrapper {
   }
 
   /// As the base.
+  public func backing<Guest: TranslationRegime>(
+    of gva: GVA, at gpa: GPA?, for access: Guest.Access, by guest: Guest, on cpu: inout Base.CPU
+  ) -> HostBacking where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
+    base.backing(of: gva, at: gpa, for: access, by: guest, on: &cpu)
+  }
+
+  /// As the base.
+  public func settle() { base.settle() }
+
+  /// As the base.
   public func view(for cpu: Base.CPU, marking: Bool, gva: GVA?) -> Base.View {
     base.view(for: cpu, marking: marking, gva: gva)
   }

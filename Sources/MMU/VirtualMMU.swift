@@ -46,6 +46,16 @@ public protocol VirtualMMU: FaultHandler {
     _ gpa: GPA, _ kind: AccessKind, isUser: Bool, for gva: GVA, on cpu: inout CPU
   ) -> Result<HPA?, HardwareFailure<Never, Exit>>
 
+  /// What the tables that the host owns say of a page now: nothing judged, nothing marked. The second
+  /// level is asked for the guest physical address, shadow tables for the linear one.
+  func backing<Guest: TranslationRegime>(
+    of gva: GVA, at gpa: GPA?, for access: Guest.Access, by guest: Guest, on cpu: inout CPU
+  ) -> HostBacking where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess
+
+  /// Waits until changes that others make to the tables just now are announced to the vCPUs.
+  /// **Requires** that the caller is no vCPU that is inside.
+  func settle()
+
   /// The guest's physical memory as software reads it.
   associatedtype View: EntryMemory = GuestView
   where View.Space == GuestPhysical, View.Failure: GuestMemoryFailure
@@ -192,6 +202,14 @@ extension VirtualMMU {
 
   /// Nobody is waited for.
   public func synchronize() {}
+
+  /// It does not say.
+  public func backing<Guest: TranslationRegime>(
+    of gva: GVA, at gpa: GPA?, for access: Guest.Access, by guest: Guest, on cpu: inout CPU
+  ) -> HostBacking where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess { .unknown }
+
+  /// Changes and their announcements are one step.
+  public func settle() {}
 
   /// There is one alone.
   public func addressSpace(of cpu: CPU) -> AddressSpace { .normal }

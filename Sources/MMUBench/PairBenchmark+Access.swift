@@ -80,17 +80,7 @@ extension PairBenchmark {
           program: { rig.run(threads: 1) }, baseline: { twin.run() })
       },
       parallelFaults(threads: 2), parallelFaults(threads: 4),
-      // KVM's side has the exit and the guest's own instructions too.
-      PairBenchmark(
-        name: "fault.tdp.kvm", count: pages, baseline: "kvm", agrees: false, file: KVMGuest.device
-      ) {
-        let rig = try FaultRig()
-        let guest = try KVMGuest(pages: pages)
-        return Sides(
-          resetProgram: { rig.dropLeaves() }, resetBaseline: { guest.forget() },
-          program: { rig.run(threads: 1) }, baseline: { guest.run() })
-      },
-    ]
+    ] + againstKVM
   }
 
   /// Faults on several threads, beside as many on one: a ratio of 0.5 is twice as many a second.

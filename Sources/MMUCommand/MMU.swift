@@ -22,7 +22,7 @@ struct MMU: ParsableCommand {
       Translate.self, Walk.self, ExplainAccess.self, Map.self, Tree.self, Roots.self, Info.self,
       Read.self, Search.self, ReverseMap.self, Audit.self, ForecastCommand.self, Decode.self,
       Layout.self, Run.self,
-      Compare.self, Cases.self, Races.self, PluginCommand.self, Bench.self,
+      Compare.self, CasesCommand.self, Races.self, PluginCommand.self, Bench.self,
     ])
 
   static func main() {

@@ -41,8 +41,8 @@ extension Machine where Guest == X86Processor, MMU: NestingMMU {
     guard vpid != 0 else { return false }
     switch scope {
     // In every address space of the virtual processor, and the TLB keeps pages by address space.
-    case .address, .everything: vcpus[index].state.tlb.invalidate(.everything)
-    case .nonGlobals: vcpus[index].state.tlb.invalidate(.allNonGlobals)
+    case .address, .everything: vcpus[index].state.drop(.everything, since: ledger?.now())
+    case .nonGlobals: vcpus[index].state.drop(.allNonGlobals, since: ledger?.now())
     }
     return true
   }

@@ -47,7 +47,7 @@ extension Machine {
       vcpu.state.faultAddress = saved.faultAddress
       vcpu.state.interrupted = saved.interrupted
       _ = mmu.move(&vcpu.state.context, to: saved.space)
-      vcpu.state.tlb.invalidate(.everything)
+      vcpu.state.drop(.everything, since: ledger?.now())
       mmu.registersChanged(
         saved.guest, dropping: .everything, on: &vcpu.state.context, observer)
     }

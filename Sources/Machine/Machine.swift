@@ -14,6 +14,8 @@ where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
   public let bus: MMIOBus
   /// Who listens.
   public let observer: Observer
+  /// What remembers why translations are stale; `nil` where they are not looked at.
+  public let ledger: TranslationLedger?
   /// The vCPUs.
   public let vcpus: [VCPU<Guest, MMU, Observer>]
 
@@ -25,18 +27,22 @@ where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
   ///   - bus: the devices.
   ///   - tlb: the shape of each TLB.
   ///   - observer: who hears of what happens.
+  ///   - ledger: checks each translation before it is used, and tells of those that are stale; `nil`
+  ///     not to look.
   /// - Throws: `FaultError` where a vCPU's root cannot be made.
   public init(
     guests: [Guest], mmu: MMU, bus: MMIOBus = MMIOBus(), tlb: TLBGeometry = .standard,
-    observer: Observer = NoObserver()
+    observer: Observer = NoObserver(), ledger: TranslationLedger? = nil
   ) throws(FaultError) {
     self.mmu = mmu
     self.bus = bus
     self.observer = observer
+    self.ledger = ledger
     var vcpus: [VCPU<Guest, MMU, Observer>] = []
     for (index, guest) in guests.enumerated() {
       let state = try VCPUState(
-        index: index, guest: guest, mmu: mmu, bus: bus, observer: observer, tlb: tlb)
+        index: index, guest: guest, mmu: mmu, bus: bus, observer: observer, tlb: tlb,
+        ledger: ledger)
       vcpus.append(VCPU(index: index, state))
     }
     self.vcpus = vcpus

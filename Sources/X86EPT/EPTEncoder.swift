@@ -86,6 +86,7 @@ public struct EPTEncoder: SPTEEncoder {
   /// R, W and X as requested, as far as hardware can: no W without R, no X without R unless the
   /// processor can; the memory type; A, and D for a write, where hardware keeps them.
   @inlinable
+  @inline(__always)  // PERF: fault.tdp.threads1; an encoder is copied for a call.
   public func leaf(_ request: LeafRequest) -> SPTE {
     let masks = layout.masks
     var raw = leafBits | request.pfn.baseAddress.rawValue & masks.address

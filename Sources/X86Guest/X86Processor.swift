@@ -107,6 +107,11 @@ public struct X86Processor: TranslationRegime {
     leaf & 0x100 != 0 && registers.cr4.contains(.globalPages)
   }
 
+  /// PAT, PCD and PWT; 0 with paging off.
+  public func memoryType(ofLeaf leaf: UInt64, at level: Level) -> Int {
+    regime.mode == .none ? 0 : PageAttributeTable.index(ofLeaf: leaf, at: level)
+  }
+
   var usesPCID: Bool {
     registers.cr4.contains(.processContextIdentifiers) && features.pcid
       && (regime.mode == .long4 || regime.mode == .long5)

@@ -51,4 +51,38 @@ struct CasesTests {
     #expect(run.error.hasPrefix("mmu: \(file.path):2: "))
     #expect(run.error.split(separator: "\n").count == 1)
   }
+
+  @Test("generated cases are sound, and a seed repeats them")
+  func generated() throws {
+    let arguments = ["cases", "generate", "--mode", "pae", "--count", "40", "--seed", "5"]
+    let first = try Command(arguments)
+    #expect(first.status == 0)
+    #expect(first.lines.count == 40)
+    #expect(try Command(arguments).output == first.output)
+    let file = try TemporaryFile("cases.jsonl", first.output)
+    #expect(try Command(["cases", file.path]).output == "40 passed, 0 failed\n")
+    #expect(try Command(["cases", "generate", "--mode", "long6"]).status == 64)
+    #expect(try Command(["cases", "generate", "--mode", "pae", "--count", "0"]).status == 64)
+  }
+
+  @Test("the CPU is compared with model and file, or its absence is one line")
+  func verified() throws {
+    let cases = try Command(["cases", "generate", "--mode", "long4", "--count", "60"])
+    let file = try TemporaryFile("cases.jsonl", cases.output)
+    let run = try Command(["cases", file.path, "--verify", "kvm"])
+    if run.status == 2 {
+      #expect(run.error.hasPrefix("mmu: /dev/kvm: "))
+      #expect(run.error.split(separator: "\n").count == 1)
+      return
+    }
+    #expect(run.status == 0)
+    #expect(run.lines.last?.contains(" agree, 0 differ, ") == true)
+    // A file that is wrong is told apart from a model that is.
+    let wrong = cases.output.replacing(#""error":"0x"#, with: #""error":"0x1"#)
+    let other = try TemporaryFile("wrong.jsonl", wrong)
+    let differing = try Command(["cases", other.path, "--verify", "kvm", "--json"])
+    #expect(differing.status == 1)
+    #expect(differing.lines.first?.contains(#""model":{"ok":false,"#) == true)
+    #expect(differing.lines.last?.contains(#""differ":0"#) == false)
+  }
 }

@@ -24,13 +24,14 @@ struct SchemaTests {
       tlb: {entries: 64, ways: 4}
       memory: [{gpa: 0x0, size: 1 MiB, image: x, hugepages: 2 MiB, readonly: false, private: false, ve: false, post-copy: true, smm: false}, {gpa: 1 MiB, size: 4 KiB, device: none}]
       nx-huge-pages: true
+      stale-translations: true
       tables: {page-limit: 64, in-snapshots: kept}
     plugins:
       - {path: x.so, hooks: [fault_policy], settings: {a: b}}
       - {path: x.so, bind: {mmio_spte_mask: {symbol: s, signature: t}}}
     steps:
       - read: {va: 0, size: 8, as: text, user: true, ac: true, implicit: false, vcpu: 1, nested: false}
-        expect: {ok: true, value: 1, text: a, bytes: 00, gpa: 0, exits: {ept-violation: 1, ept-misconfiguration: 1, nested-page-fault: 1, shadow-page-fault: 1, ve: 1, pml-full: 1, dirty-ring-full: 1, memory-fault: 1, invlpg: 1, cr-write: 1, tdx-exit: 1, error: 1}, exits-at-most: 1, tlb: hit, mmio: true, fetched: 1, fault: {vector: 14, error: 1}, reflected: {cause: ept-violation, information: 1, gpa: 0, va: 0}, status: TDX_SUCCESS, ve: {gpa: 0, gva: 0, qualification: 0}}
+        expect: {ok: true, value: 1, text: a, bytes: 00, gpa: 0, exits: {ept-violation: 1, ept-misconfiguration: 1, nested-page-fault: 1, shadow-page-fault: 1, ve: 1, pml-full: 1, dirty-ring-full: 1, memory-fault: 1, invlpg: 1, cr-write: 1, tdx-exit: 1, error: 1}, exits-at-most: 1, tlb: hit, mmio: true, fetched: 1, fault: {vector: 14, error: 1}, reflected: {cause: ept-violation, information: 1, gpa: 0, va: 0}, status: TDX_SUCCESS, stale: none, ve: {gpa: 0, gva: 0, qualification: 0}}
       - write: {va: 0, value: 1, size: 8, user: true, ac: true, implicit: false, vcpu: 1, nested: false}
       - fetch: {va: 0, size: 8, as: bytes, user: true, ac: true, implicit: false, vcpu: 1, nested: false}
       - map: {va: 0, gpa: 0, size: 4 KiB, permissions: urwx, page-size: 4 KiB, tables-at: 0, vcpu: 1, nested: false}

@@ -12,6 +12,8 @@ package struct Difference: Error, CustomStringConvertible, Sendable {
     case marks
     /// What the tables hold together (SPEC F18).
     case audit
+    /// What the machine says of stale translations.
+    case stale
   }
 
   /// A way in which an access may end.
@@ -43,6 +45,7 @@ package struct Difference: Error, CustomStringConvertible, Sendable {
       return "{any-of: [\(allowed.map(\.yaml).joined(separator: ", "))]}"
     case .data: return value.map { "{value: 0x\(String($0, radix: 16))}" }
     case .marks: return nil
+    case .stale: return "{stale: none}"
     case .audit: return "{ok: true}"
     }
   }

@@ -10,6 +10,8 @@ package struct GuestCase: Sendable {
   /// **Units** pages.
   package let tablePages: Int
   package let vcpus: Int
+  /// Whether the machine tells of translations that are stale.
+  package var findsStaleTranslations = false
 
   package init(
     _ mode: X86Mode, _ options: ShadowOptions = ShadowOptions(), tablePages: Int = 400, vcpus: Int
@@ -55,6 +57,7 @@ package struct GuestCase: Sendable {
       "  tables: {page-limit: \(tablePages)}",
       "  shadow: {flood: \(options.floodPolicy.rawValue), unsync: \(options.allowsUnsync),"
         + " prefetch: \(options.prefetchWindow)}",
+      "  stale-translations: \(findsStaleTranslations)",
       "steps:",
     ]
     return (lines + steps.map { "  - " + $0 }).joined(separator: "\n") + "\n"

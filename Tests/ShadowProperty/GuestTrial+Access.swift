@@ -47,6 +47,7 @@ extension GuestTrial {
       guard isFresh || situation.usable.contains(where: { $0.gpa?.joined(access.gva) == gpa })
       else { throw situation.difference(.outcome, "went to \(gpa), not \(situation.fresh)") }
       if !isFresh { staleUses += 1 }
+      try checkFindings(situation, isFresh: isFresh)
       try checkData(situation, gpa, read, isMMIO: report.mmio != nil)
       if isFresh { try checkMarks(situation, gpa) }
     case .fault(let fault): try refuse(situation, fault.vector, fault.errorCode.rawValue)
@@ -107,6 +108,20 @@ extension GuestTrial {
       var difference = situation.difference(.data, "read \(UInt64(truncatingIfNeeded: read).hex)")
       difference.value = was
       throw difference
+    }
+  }
+
+  /// Where an older translation served the machine says so; and the MMU has forgotten none.
+  private func checkFindings(_ situation: Situation, isFresh: Bool) throws(Difference) {
+    guard let findings = machine.ledger?.take().findings else { return }
+    if let forgotten = findings.first(where: { $0.verdict == .mmu }) {
+      throw situation.difference(.stale, "\(forgotten)")
+    }
+    if !isFresh, findings.isEmpty {
+      throw situation.difference(.stale, "a stale translation was not told")
+    }
+    if isFresh, !situation.hasStale, let finding = findings.first {
+      throw situation.difference(.stale, "nothing is stale, but \(finding)")
     }
   }
 

@@ -38,6 +38,7 @@ package struct GuestTrial {
   /// Does an operation and compares what came of it.
   package mutating func perform(_ operation: GuestOperation) throws(Difference) {
     count += 1
+    machine.ledger?.beginStep(count)
     switch operation {
     case .access(let access): try perform(access)
     case .poke(let gpa, let value, let size): poke(gpa, value, size)

@@ -67,6 +67,50 @@ struct ShadowPropertyTests {
     throw CancellationError()
   }
 
+  @Test("W16 F6 F7 random guests are told of each stale translation, and the MMU forgets none")
+  func staleTranslations() throws {
+    for (index, guestCase) in GuestCase.all.enumerated() {
+      var guestCase = guestCase
+      guestCase.findsStaleTranslations = true
+      let run = PropertyRun(guestCase, seed: 100 + UInt64(index), operations: 500)
+      let report = try run.run()
+      if let failure = report.failure { Issue.record("\(run.recordFailure(failure))") }
+    }
+  }
+
+  @Test(
+    "W16 F7 a shadow that forgets INVLPG is told as the MMU's error, with the write that it missed")
+  func forgottenInvalidation() throws {
+    let rig = try GuestCase(.long4, vcpus: 1).rig()
+    let page: UInt64 = 0x7000
+    rig.map(page, to: 0x20_0000)
+    rig.mapWindow(at: 0x4000_0000)
+    let machine = try Machine(
+      guests: [rig.machine.vcpus[0].guest], mmu: ForgetfulMMU(base: rig.mmu),
+      ledger: TranslationLedger(memory: rig.memory))
+    let ledger = try #require(machine.ledger)
+    func read() -> GPA? { machine.vcpu(0, access: .read, at: GVA(page), size: 8).gpa }
+    #expect(read() == GPA(0x20_0000))
+    let place = rig.place(page)
+    // Twice: the first write lets the table go out of step.
+    for target in [0x20_1000, 0x20_2000] as [UInt64] {
+      let window = GVA(0x4000_0000 + place - 0x10_0000)
+      _ = machine.vcpu(0, access: .write, at: window, size: 8, value: UInt128(target | 0x67))
+      machine.vcpu(0, invalidatePage: GVA(page))
+      _ = read()
+    }
+    let (findings, _) = ledger.take()
+    let finding = try #require(findings.last)
+    #expect(finding.verdict == .mmu)
+    #expect(!finding.isTLBHit)
+    #expect(finding.new?.gpa == GPA(0x20_2000))
+    guard case .write(let write) = finding.cause else {
+      Issue.record("\(finding)")
+      return
+    }
+    #expect(write.gpa == GPA(place) && write.after == 0x20_2067 && write.vcpu == 0)
+  }
+
   @Test("a list shrinks to the elements that its failure needs, in any order of pieces")
   func deltaDebugging() {
     let calls = Mutex(0)

@@ -26,13 +26,16 @@ struct ImportTests {
     table["GuestImage"] = core.union(["Notation", "CELF"])
     table["Report"] = core.union(["Notation", "MMU", "Machine", "GuestImage"])
     table["Explain"] = core.union(["Report"])
+    table["AccessCases"] = core.union(["Notation", "Report"])
+    table["CKVM"] = []
+    table["RealCPU"] = core.union(["AccessCases", "CKVM"])
     table["Inspection"] = core.union(["Notation", "GuestImage", "Report"])
     let composing = core.union(["Notation", "MMU", "Machine", "GuestImage", "PluginHost"])
     table["Scenario"] = composing.union(["Report"])
     table["Forecast"] = core.union(["MMU", "GuestImage", "Report", "Scenario"])
     table["CEmbedding"] = composing
     table["MMUBench"] = composing.union([
-      "Scenario", "Report", "Inspection", "CBenchTwin", "CPrefetch",
+      "Scenario", "Report", "Inspection", "CBenchTwin", "CKVM", "CPrefetch", "RealCPU",
     ])
     table["MMUCommand"] = Set(table.keys).subtracting(["CEmbedding"])
     return table

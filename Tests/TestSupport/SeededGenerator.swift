@@ -1,20 +1,14 @@
-/// Random numbers that a seed repeats: SplitMix64.
-///
-/// **Source** Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators".
+import Notation
+
+/// Random numbers that a seed repeats, and the choices that tests make with them.
 package struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
+  private var numbers: SplitMix64
 
   /// The generator that a seed names.
-  package init(seed: UInt64) { state = seed }
+  package init(seed: UInt64) { numbers = SplitMix64(seed: seed) }
 
   /// The next 64 bits.
-  package mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
-  }
+  package mutating func next() -> UInt64 { numbers.next() }
 
   /// True once in `count` times.
   package mutating func oneIn(_ count: UInt64) -> Bool { next() % count == 0 }

@@ -147,19 +147,6 @@ void cbt_upkeep_collapse(cbt_upkeep *upkeep);
 /// Splits every large page into 512 entries.
 cbt_tally cbt_upkeep_run_split(cbt_upkeep *upkeep);
 
-/// A guest under the system's own KVM that reads each page of a memslot once.
-typedef struct cbt_kvm cbt_kvm;
-
-/// Its memslot has `pages` pages, which the host has in memory; NULL where there is no KVM to use.
-cbt_kvm *cbt_kvm_make(uint64_t pages);
-void cbt_kvm_free(cbt_kvm *kvm);
-
-/// Makes KVM forget what it has mapped, and puts the guest back to its start.
-bool cbt_kvm_forget(cbt_kvm *kvm);
-
-/// Runs the guest to its end: a fault of the second level for each page.
-cbt_tally cbt_kvm_run_touches(cbt_kvm *kvm);
-
 /// Two functions of a shared object, prepared for libffi.
 typedef struct cbt_ffi cbt_ffi;
 

@@ -41,6 +41,17 @@ public final class DirtyLog: Sendable {
   @usableFromInline
   func mark(_ first: UInt64, count: UInt64 = 1) { marks.set(first, count: count) }
 
+  /// Records a write: in a vCPU's ring where rings are used, it has room and one frame was written,
+  /// else in the bitmap.
+  ///
+  /// - Parameter slot: the number of the log's slot, for the ring.
+  func markDirty(_ first: UInt64, count: UInt64, slot: Int, by ring: DirtyRing?) {
+    if usesRings, let ring, count == 1, ring.push(DirtyRingEntry(slot: slot, offset: first)) {
+      return
+    }
+    mark(first, count: count)
+  }
+
   /// Takes marks away.
   ///
   /// - Returns: those that were there.

@@ -1,5 +1,5 @@
 public import Paging
-import Synchronization
+public import Synchronization
 
 /// Which frames are private and which are shared (SPEC T6); shared until it is said otherwise.
 ///
@@ -7,12 +7,12 @@ import Synchronization
 public final class MemoryAttributes: Sendable {
   /// Runs of private frames: ascending, apart.
   private let privateRuns = Guarded<[Range<UInt64>]>([])
-  private let isAnyPrivate = Atomic<Bool>(false)
+  @usableFromInline let isAnyPrivate = Atomic<Bool>(false)
 
   init() {}
 
   /// Whether any frame has ever been private: without, nobody takes the lock.
-  @usableFromInline
+  @inlinable
   var areUsed: Bool { isAnyPrivate.load(ordering: .acquiring) }
 
   /// Whether a frame is private.

@@ -60,56 +60,10 @@ public struct Memslot: Sendable, Hashable {
   /// The log of writes, where they are recorded now.
   @inlinable
   public var activeLog: DirtyLog? { flags.contains(.logsDirtyPages) ? dirtyLog : nil }
+}
 
-  /// The frame after the last. Cannot wrap: a table admits slots below 2^52 frames alone.
+extension Memslot: MemslotShape {
+  /// Whether some page is not on this host yet.
   @inlinable
-  public var end: GFN { base.wrappingAdd(frameCount) }
-
-  /// Whether a frame is the slot's.
-  @inlinable
-  public func contains(_ gfn: GFN) -> Bool { gfn >= base && gfn < end }
-
-  /// The host frame behind a guest frame of the slot, or `nil` where nothing backs it.
-  @inlinable
-  public func pfn(of gfn: GFN) -> PFN? {
-    host.map { $0.frame.wrappingAdd(gfn.rawValue &- base.rawValue) }
-  }
-
-  /// The host frame of either kind behind a guest frame of the slot.
-  public func pfn(of gfn: GFN, isPrivate: Bool) -> PFN? {
-    isPrivate ? privateSide?.pfn(of: gfn) : pfn(of: gfn)
-  }
-
-  /// The slot with its private memory in the place of the shared one, whose writes nobody records;
-  /// `nil` where it has none.
-  @usableFromInline
-  var privateSide: Memslot? {
-    guard let privateHost else { return nil }
-    var slot = self
-    slot.host = privateHost
-    slot.flags.remove(.logsDirtyPages)
-    return slot
-  }
-
-  /// The largest level at which a frame may be mapped: the page lies inside the slot, guest and host
-  /// frame are aligned alike, the host's backing is as large, no dirty pages are logged and no page is
-  /// missing (SPEC F11).
-  @inlinable
-  public func largestLevel(for gfn: GFN, upTo limit: Level) -> Level {
-    guard let host, !flags.contains(.logsDirtyPages), missing?.isComplete ?? true else {
-      return .pageTable
-    }
-    var level = Level.pageTable
-    while level < limit {
-      let size = PageSize(shift: 3 &+ 9 &* level.above.rawValue)
-      let first = gfn.roundedDown(to: size)
-      let isAlignedAlike =
-        (base.rawValue &- host.frame.rawValue) & (size.frames &- 1) == 0
-      guard size <= backing, isAlignedAlike, first >= base,
-        first.wrappingAdd(size.frames) <= end
-      else { break }
-      level = level.above
-    }
-    return level
-  }
+  public var lacksPages: Bool { missing.map { !$0.isComplete } ?? false }
 }

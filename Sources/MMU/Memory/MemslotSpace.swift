@@ -1,5 +1,5 @@
 import Paging
-import Synchronization
+public import Synchronization
 
 /// Which of its memslots a vCPU sees (SPEC T2).
 @frozen
@@ -11,9 +11,10 @@ public enum AddressSpace: Int, Sendable, Hashable, CaseIterable {
 }
 
 /// The memslots of one address space and their generation.
+@usableFromInline
 final class MemslotSpace: Sendable {
   private let current = Guarded<MemslotTable>(.empty)
-  private let word: Atomic<UInt64>
+  @usableFromInline let word: Atomic<UInt64>
   /// What the generation grows by: its low bits tell the space, so that no two spaces ever have the
   /// same generation.
   private let step: UInt64
@@ -27,6 +28,7 @@ final class MemslotSpace: Sendable {
   }
 
   /// The generation now, with the flag.
+  @inlinable
   var generation: UInt64 { word.load(ordering: .acquiring) }
 
   /// The slots now.

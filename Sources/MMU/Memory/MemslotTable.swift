@@ -11,13 +11,15 @@ public final class MemslotTable: Sendable {
   /// The most slots a table holds (SPEC T8).
   public static let capacity = 32_768
 
-  /// Whether some slot may lack pages that somebody must bring first.
-  @usableFromInline let mayLackPages: Bool
+  /// The same slots for the fault path.
+  @usableFromInline let plain: PlainMemslots
 
   private init(sorted slots: [Memslot]) {
     self.slots = slots
-    mayLackPages = slots.contains { $0.missing != nil }
+    plain = PlainMemslots(slots)
   }
+
+  deinit { plain.free() }
 
   /// A table of many slots at once.
   ///
@@ -45,7 +47,7 @@ public final class MemslotTable: Sendable {
     try Self.check(slot)
     guard slots.count < Self.capacity else { throw .tooMany }
     if slots.contains(where: { $0.id == slot.id }) { throw .duplicate(id: slot.id) }
-    let position = firstIndex(endingAfter: slot.base)
+    let position = plain.firstIndex(endingAfter: slot.base)
     if position < slots.count, slots[position].base < slot.end {
       throw .overlap(id: slot.id, other: slots[position].id)
     }
@@ -78,19 +80,8 @@ public final class MemslotTable: Sendable {
   ///   - gfn: the guest frame.
   ///   - hint: the index found last, tried first; updated.
   /// - Complexity: O(1) where the hint holds, else O(log n).
-  @inlinable
   public func slot(for gfn: GFN, hint: inout Int) -> Memslot? {
-    index(of: gfn, hint: &hint).map { slots[$0] }
-  }
-
-  /// The index of the slot that holds a frame; otherwise as `slot(for:hint:)`.
-  @inlinable  // PERF: fault.shadow; a slot handed out is a copy of all it refers to.
-  public func index(of gfn: GFN, hint: inout Int) -> Int? {
-    if hint < slots.count, slots[hint].contains(gfn) { return hint }
-    let index = firstIndex(endingAfter: gfn)
-    guard index < slots.count, slots[index].contains(gfn) else { return nil }
-    hint = index
-    return index
+    plain.slot(for: gfn, hint: &hint).map { _ in slots[hint] }
   }
 
   private static func check(_ slot: Memslot) throws(MemslotError) {
@@ -102,17 +93,6 @@ public final class MemslotTable: Sendable {
     for host in [slot.host, slot.privateHost] {
       if let host, host.offset(in: .size4KiB) != 0 { throw .unaligned(host: host) }
     }
-  }
-
-  @usableFromInline
-  func firstIndex(endingAfter gfn: GFN) -> Int {
-    var low = 0
-    var high = slots.count
-    while low < high {
-      let middle = (low + high) / 2
-      if slots[middle].end > gfn { high = middle } else { low = middle + 1 }
-    }
-    return low
   }
 }
 

@@ -5,7 +5,7 @@ extension ShadowMMU {
   @usableFromInline
   struct Mapping {
     /// The slot; `nil` for MMIO.
-    @usableFromInline var slot: ShadowSlot?
+    @usableFromInline var slot: PlainMemslot?
     /// The level at which the leaf goes.
     @usableFromInline var level: Level
     /// The level of the guest's leaf; above all others where the guest has no tables.
@@ -23,7 +23,7 @@ extension ShadowMMU {
 
     @inlinable
     init(
-      _ fault: FaultInfo, _ address: Address<Guest.Input>, slot: ShadowSlot?, guestLevel: Level,
+      _ fault: FaultInfo, _ address: Address<Guest.Input>, slot: PlainMemslot?, guestLevel: Level,
       _ walk: GuestWalk,
       _ permissions: Permissions, protectionKey: UInt8
     ) {
@@ -122,7 +122,7 @@ extension ShadowMMU {
     let format = state.formats[root.role.format]
     let hasTables = !root.role.isDirect
     let entry = hasTables ? format.decode(leaf, at: guestLevel) : nil
-    var largest = largestLevel(for: gfn, in: slot)
+    var largest = slot?.largestLevel(for: gfn, upTo: encoder.largestLeafLevel) ?? .pageTable
     if hasTables { largest = min(largest, guestLevel) }
     while largest > .pageTable, registry.hasTables(around: gfn, at: largest) {
       largest = largest.below
@@ -150,11 +150,7 @@ extension ShadowMMU {
     if let slot {
       if isWrite, slot.flags.contains(.readOnly) { return .emulate(gpa) }
       guard slot.host != nil else { return .failed(.unbacked(gfn)) }
-      if state.slots.mayLackPages,
-        let error = memory.fetchMissing(gfn, of: state.slots.slots[slot.index])
-      {
-        return .failed(error)
-      }
+      if slot.mayLackPages, let error = fetchMissing(gfn) { return .failed(error) }
       if isBeingUnmapped(gfn) { return .retry }
       // A leaf that nobody can mark as written keeps its write for software.
       if isWrite, entry?.isDirty == false { return .perform(gpa) }
@@ -171,11 +167,12 @@ extension ShadowMMU {
       ? cacheMMIO(mapping, gpa, root, on: &cpu) : map(mapping, exit, gpa, root, on: &cpu)
   }
 
-  /// The largest level at which the host can map a frame.
-  @inlinable
-  func largestLevel(for gfn: GFN, in slot: ShadowSlot?) -> Level {
-    guard let slot else { return .pageTable }
-    return state.slots.slots[slot.index].largestLevel(for: gfn, upTo: encoder.largestLeafLevel)
+  /// Brings a frame's page if it is not there yet.
+  @usableFromInline
+  func fetchMissing(_ gfn: GFN) -> FaultError? {
+    state.slots.slot(for: gfn, hint: &state.slotHint).flatMap {
+      memory.fetchMissing(gfn, of: $0)
+    }
   }
 
   /// Makes of the guest's rights what the shadow may show (SPEC E11): no W before D is set; with

@@ -135,7 +135,7 @@ extension ShadowMMU {
     let isNews = set(page, index, to: new, first)
     if isNews { state.tally.spteInstalls += 1 }
     // Marked after W is there: a mark taken before would leave a writable page that counts as clean.
-    if mapping.isWrite { state.log(of: slot)?.mark(mapping.gfn.rawValue &- slot.base.rawValue) }
+    if mapping.isWrite { slot.logWrite(of: mapping.gfn) }
     if page.role.level == .pageTable { prefetch(around: index, of: page, mapping, slot) }
     if isNews { return .fixed }
     // Nothing to add, and yet the processor refused: another vCPU was first, or no entry can grant it.
@@ -151,7 +151,7 @@ extension ShadowMMU {
   /// - Returns: `nil` where no host memory is behind it.
   @inlinable
   func leaf(
-    _ first: GFN, for role: ShadowRole, _ slot: ShadowSlot, _ permissions: Permissions,
+    _ first: GFN, for role: ShadowRole, _ slot: PlainMemslot, _ permissions: Permissions,
     _ key: UInt8,
     isTracked: Bool, isWrite: Bool, isPrefetch: Bool = false
   ) -> SPTE? {
@@ -220,7 +220,7 @@ extension ShadowMMU {
   /// (SPEC F9).
   @inlinable
   func prefetch(
-    around index: Int, of page: ShadowPage, _ mapping: Mapping, _ slot: ShadowSlot
+    around index: Int, of page: ShadowPage, _ mapping: Mapping, _ slot: PlainMemslot
   ) {
     let standard = options.prefetchWindow
     let window = max(1, min(policy.prefetchWindow(for: mapping.fault, standard: standard), 512))

@@ -11,9 +11,7 @@ extension ShadowMMU {
       refreshSlots()
       forEachFrame(gpa, byteCount) {
         let gfn = GPA($0).frame
-        if let slot = state.slot(for: gfn) {
-          state.log(of: slot)?.mark(gfn.rawValue &- slot.base.rawValue)
-        }
+        state.slot(for: gfn)?.logWrite(of: gfn)
         written(GPA($0), $1, &cpu.flood)
       }
     }

@@ -31,42 +31,8 @@ struct ShadowState<Entries: GuestEntryFormat> {
 
   /// The slot of a frame.
   @inlinable
-  mutating func slot(for gfn: GFN) -> ShadowSlot? {
-    guard let index = slots.index(of: gfn, hint: &slotHint) else { return nil }
-    return ShadowSlot(
-      index: index, base: slots.slots[index].base, host: slots.slots[index].host,
-      flags: slots.slots[index].flags)
-  }
-
-  /// Where the written pages of a slot are recorded now.
-  @inlinable
-  func log(of slot: ShadowSlot) -> DirtyLog? {
-    slot.flags.contains(.logsDirtyPages) ? slots.slots[slot.index].activeLog : nil
-  }
-}
-
-/// What a fault asks of a memslot, without what it refers to: passed on at no cost.
-@usableFromInline
-struct ShadowSlot {
-  /// Its place among the slots of this moment.
-  @usableFromInline let index: Int
-  /// As `Memslot` has them.
-  @usableFromInline let base: GFN
-  @usableFromInline let host: HPA?
-  @usableFromInline let flags: Memslot.Flags
-
-  @inlinable
-  init(index: Int, base: GFN, host: HPA?, flags: Memslot.Flags) {
-    self.index = index
-    self.base = base
-    self.host = host
-    self.flags = flags
-  }
-
-  /// The host frame behind a frame of the slot, or `nil` where nothing backs it.
-  @inlinable
-  func pfn(of gfn: GFN) -> PFN? {
-    host.map { $0.frame.wrappingAdd(gfn.rawValue &- base.rawValue) }
+  mutating func slot(for gfn: GFN) -> PlainMemslot? {
+    slots.plain.slot(for: gfn, hint: &slotHint)
   }
 }
 

@@ -13,7 +13,12 @@ public struct TDPContext: Sendable {
   @usableFromInline var rootEpoch: UInt64
   /// How often generations had wrapped when the root's first MMIO entry was made.
   @usableFromInline var rootEra: UInt64
-  @usableFromInline var slots: MemslotTable
+  /// The slots of the last look; keeps `plainSlots` alive.
+  @usableFromInline var slots: MemslotTable {
+    didSet { plainSlots = slots.plain }
+  }
+  /// The same for faults.
+  @usableFromInline private(set) var plainSlots: PlainMemslots
   @usableFromInline var generation: UInt64
   @usableFromInline var slotHint = 0
   /// The pages this vCPU wrote, where rings are used.
@@ -45,6 +50,7 @@ public struct TDPContext: Sendable {
     self.modificationLog = modificationLog
     (self.root, rootEpoch, rootEra) = root
     slots = .empty
+    plainSlots = MemslotTable.empty.plain
     // As if an update were under way: the first fault takes the slots.
     generation = GuestMemory.updateInProgress
   }

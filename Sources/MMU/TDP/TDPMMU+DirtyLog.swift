@@ -210,10 +210,9 @@ extension TDPMMU {
     var hint = 0
     pacing.step(.dirtyMarks, isChange: true)
     for gpa in log.drain() {
-      guard let slot = slots.slot(for: gpa.frame, hint: &hint), let log = slot.activeLog else {
-        continue
-      }
-      markDirty(gpa.frame.rawValue, count: 1, of: slot, in: log, by: ring)
+      guard let slot = slots.plain.slot(for: gpa.frame, hint: &hint), slot.activeMethod != nil
+      else { continue }
+      markDirty(gpa.frame.rawValue, count: 1, of: slot, by: ring)
     }
   }
 
@@ -293,18 +292,11 @@ extension TDPMMU {
     return isNoticed ? clean : encoder.writeProtected(clean)
   }
 
-  /// Marks pages in the vCPU's ring, or where there is none or it is full, in the bitmap.
+  /// Marks pages of a slot that is logged, in the vCPU's ring or in the bitmap.
   @usableFromInline
-  func markDirty(
-    _ gfn: UInt64, count: UInt64, of slot: Memslot, in log: DirtyLog, by ring: DirtyRing?
-  ) {
-    let first = gfn &- slot.base.rawValue
+  func markDirty(_ gfn: UInt64, count: UInt64, of slot: PlainMemslot, by ring: DirtyRing?) {
     pacing.step(.dirtyMarks, isChange: true)
-    if log.usesRings, let ring, count == 1, ring.push(DirtyRingEntry(slot: slot.id, offset: first))
-    {
-      return
-    }
-    log.mark(first, count: count)
+    slot.markDirty(gfn &- slot.base.rawValue, count: count, by: ring)
   }
 
   /// Keeps what hardware noted in a leaf that is taken away.

@@ -32,7 +32,9 @@ extension TDPMMU {
   ) -> FaultOutcome {
     refresh(&cpu)
     let gfn = exit.gpa.frame
-    if cpu.slots.mayLackPages, let error = fetchMissing(gfn, on: &cpu) { return .failed(error) }
+    if cpu.plainSlots.mayLackPages, let error = fetchMissing(gfn, on: &cpu) {
+      return .failed(error)
+    }
     if let last = cpu.lastMMIO, last.gfn == gfn, last.generation == cpu.generation {
       cpu.counters.mmioCached += 1
       notify(observer, .mmioRemembered(gfn: gfn))
@@ -43,7 +45,7 @@ extension TDPMMU {
       return outcome
     }
     cpu.counters.memslotSearches += 1
-    var slot = cpu.slots.slot(for: gfn, hint: &cpu.slotHint)
+    var slot = cpu.plainSlots.slot(for: gfn, hint: &cpu.slotHint)
     notify(observer, .memslotSearch(gfn: gfn, found: slot != nil))
     var limit = encoder.largestLeafLevel
     if memory.attributes.areUsed, let found = slot {

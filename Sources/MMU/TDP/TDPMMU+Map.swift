@@ -82,7 +82,7 @@ extension TDPMMU {
   /// Maps the page that holds a frame; `denied` as for `descend`.
   @inlinable
   func map(
-    _ gfn: GFN, of slot: Memslot, at wanted: Level, insteadOf denied: Level? = nil,
+    _ gfn: GFN, of slot: PlainMemslot, at wanted: Level, insteadOf denied: Level? = nil,
     for kind: AccessKind, on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
   ) -> FaultOutcome {
     var level = wanted
@@ -139,12 +139,12 @@ extension TDPMMU {
   /// where that does not let the access through. A large leaf of a logged slot stays without W.
   @inlinable
   func repaired(
-    _ old: SPTE, at level: Level, for kind: AccessKind, of slot: Memslot
+    _ old: SPTE, at level: Level, for kind: AccessKind, of slot: PlainMemslot
   ) -> SPTE? {
     var new = encoder.accessRestored(old)
     if kind == .write, !encoder.isWritable(new) {
       guard encoder.isMMUWritable(new), encoder.isHostWritable(new),
-        level == .pageTable || slot.activeLog == nil
+        level == .pageTable || slot.activeMethod == nil
       else { return nil }
       new = encoder.writeRestored(new)
     }
@@ -154,7 +154,7 @@ extension TDPMMU {
   /// Puts a leaf in place and records what it lets through.
   @inlinable
   func install(
-    _ new: SPTE, over old: SPTE, at place: HPA, _ level: Level, _ gfn: GFN, of slot: Memslot,
+    _ new: SPTE, over old: SPTE, at place: HPA, _ level: Level, _ gfn: GFN, of slot: PlainMemslot,
     on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
   ) -> FaultOutcome {
     guard exchange(place, from: old, to: new) else {
@@ -163,12 +163,12 @@ extension TDPMMU {
       return .retry
     }
     // Marked after W is there: a mark that were taken before would leave a writable, clean page.
-    if let log = slot.activeLog, encoder.isWritable(new),
-      log.method == .writeProtect || encoder.isDirty(new)
+    if let method = slot.activeMethod, encoder.isWritable(new),
+      method == .writeProtect || encoder.isDirty(new)
     {
       let frames = (1 as UInt64) << UInt64(9 * (level.rawValue - 1))
       let first = gfn.rawValue & ~(frames &- 1)
-      markDirty(first, count: frames, of: slot, in: log, by: cpu.dirtyRing)
+      markDirty(first, count: frames, of: slot, by: cpu.dirtyRing)
     }
     cpu.counters.spteInstalls += 1
     notify(observer, .leafInstalled(level: level, gfn: gfn, old: old, new: new))
@@ -177,7 +177,7 @@ extension TDPMMU {
 
   @inlinable
   func leaf(
-    for gfn: GFN, of slot: Memslot, at level: Level, _ kind: AccessKind
+    for gfn: GFN, of slot: PlainMemslot, at level: Level, _ kind: AccessKind
   ) -> SPTE? {
     let size = PageSize(shift: 3 &+ 9 &* level.rawValue)
     let first = gfn.roundedDown(to: size)
@@ -203,8 +203,8 @@ extension TDPMMU {
 
   /// Whether a clean page of a slot must be without W.
   @inlinable
-  func findsWritesByFault(_ slot: Memslot) -> Bool {
-    guard let log = slot.activeLog else { return false }
-    return log.method == .writeProtect || slot.flags.contains(.dirtyByProtection)
+  func findsWritesByFault(_ slot: PlainMemslot) -> Bool {
+    guard let method = slot.activeMethod else { return false }
+    return method == .writeProtect || slot.flags.contains(.dirtyByProtection)
   }
 }

@@ -25,8 +25,10 @@ extension TDPMMU {
     _ gpa: GPA, byteCount: Int, on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
   ) {
     refresh(&cpu)
-    if let slot = cpu.slots.slot(for: gpa.frame, hint: &cpu.slotHint), let log = slot.activeLog {
-      markDirty(gpa.frame.rawValue, count: 1, of: slot, in: log, by: cpu.dirtyRing)
+    if let slot = cpu.plainSlots.slot(for: gpa.frame, hint: &cpu.slotHint),
+      slot.activeMethod != nil
+    {
+      markDirty(gpa.frame.rawValue, count: 1, of: slot, by: cpu.dirtyRing)
     }
     tracked.tell(gpa, byteCount: byteCount)
   }

@@ -1,5 +1,5 @@
 public import Paging
-import Synchronization
+public import Synchronization
 
 /// The host's warnings that memory behind a range goes away (SPEC T5, F10).
 ///
@@ -7,7 +7,7 @@ import Synchronization
 /// for the faults that began before it, so none of them installs what it found earlier.
 @usableFromInline
 final class TDPNotifier: Sendable {
-  private let count = Atomic<Int>(0)
+  @usableFromInline let count = Atomic<Int>(0)
   private let ranges = Guarded<[Range<UInt64>]>([])
   /// Counts the warnings that ended.
   let sequence = Atomic<UInt64>(0)
@@ -29,9 +29,14 @@ final class TDPNotifier: Sendable {
   }
 
   /// Whether a page of frames is under way; one load where no range is.
-  @usableFromInline
+  @inlinable
+  @inline(__always)  // PERF: fault.tdp.threads1
   func blocks(_ gfn: GFN, frames: UInt64) -> Bool {
-    if count.load(ordering: .sequentiallyConsistent) == 0 { return false }
+    count.load(ordering: .sequentiallyConsistent) != 0 && search(gfn, frames: frames)
+  }
+
+  @usableFromInline
+  func search(_ gfn: GFN, frames: UInt64) -> Bool {
     let first = gfn.rawValue & ~(frames &- 1)
     return ranges.withLock { $0.contains { $0.overlaps(first..<(first &+ frames)) } }
   }

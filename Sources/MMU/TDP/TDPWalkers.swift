@@ -19,9 +19,14 @@ import Darwin
 @usableFromInline
 final class TDPWalkers: Sendable {
   /// One vCPU's word: 0 outside, else the epoch of its entry.
+  ///
+  /// The vCPU writes it twice an exit, so no other word shares its cache line, nor the next line, which
+  /// processors fetch along with it.
   @usableFromInline
   final class Place: Sendable {
+    private let before = InlineArray<16, UInt64>(repeating: 0)
     @usableFromInline let word = Atomic<UInt64>(0)
+    private let after = InlineArray<16, UInt64>(repeating: 0)
     /// Which vCPU's word it is, in the order of their registration.
     @usableFromInline let number: Int
 

@@ -1,5 +1,5 @@
 public import Paging
-import Synchronization
+public import Synchronization
 
 /// Frames whose writes somebody wants to hear of (SPEC T6), as a device model that shadows a table of
 /// the guest's.
@@ -13,7 +13,7 @@ final class TrackedFrames: Sendable {
   }
 
   private let entries = Guarded<[Int: Entry]>([:])
-  private let count = Atomic<Int>(0)
+  @usableFromInline let count = Atomic<Int>(0)
   private let next = Atomic<Int>(0)
 
   /// Adds frames.
@@ -40,9 +40,14 @@ final class TrackedFrames: Sendable {
   }
 
   /// Whether any frame of a page is tracked; one load where none is.
-  @usableFromInline
+  @inlinable
+  @inline(__always)  // PERF: fault.tdp.threads1
   func touches(_ gfn: GFN, frames: UInt64) -> Bool {
-    if count.load(ordering: .sequentiallyConsistent) == 0 { return false }
+    count.load(ordering: .sequentiallyConsistent) != 0 && search(gfn, frames: frames)
+  }
+
+  @usableFromInline
+  func search(_ gfn: GFN, frames: UInt64) -> Bool {
     let first = gfn.rawValue & ~(frames &- 1)
     return entries.withLock {
       $0.values.contains { $0.frames.overlaps(first..<(first &+ frames)) }

@@ -9,11 +9,14 @@ struct LoadedScenario {
 
   /// Reads a scenario.
   ///
-  /// - Parameter mmu: in place of the file's.
+  /// - Parameters:
+  ///   - mmu: in place of the file's.
+  ///   - findsStaleTranslations: whether they are looked for, also where the file does not ask for it.
   /// - Throws: `FileFailure`: the file, a file that it names, or a plugin is bad.
   init(
     _ path: String, morePlugins: [String] = [], withoutPlugins: Bool = false,
-    isolation: PluginIsolation? = nil, mmu: MachineSpec.MMUKind? = nil
+    isolation: PluginIsolation? = nil, mmu: MachineSpec.MMUKind? = nil,
+    findsStaleTranslations: Bool = false
   ) throws(FileFailure) {
     var parsed: Scenario
     let bytes = try InputFile.read(path)
@@ -23,6 +26,7 @@ struct LoadedScenario {
       throw FileFailure(path, line: error.line, error.message)
     }
     if let mmu { parsed.machine.mmu = mmu }
+    if findsStaleTranslations { parsed.machine.findsStaleTranslations = true }
     let folder = FilePath(path).removingLastComponent()
     do {
       plugins =

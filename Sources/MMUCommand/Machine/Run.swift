@@ -31,6 +31,10 @@ struct Run: ParsableCommand {
     help: "Run each plugin in a process of its own: a crash is an error that names the hook.")
   var isolatePlugins = false
 
+  @Flag(
+    help: "Check each translation before it is used, and tell of those that are stale.")
+  var staleTranslations = false
+
   @Option(
     help: ArgumentHelp(
       "Write every access and how it ended to a file, as 'replay' reads it.", valueName: "file"))
@@ -48,7 +52,7 @@ struct Run: ParsableCommand {
   func run() throws {
     let loaded = try LoadedScenario(
       scenario, morePlugins: plugin, withoutPlugins: withoutPlugins,
-      isolation: isolatePlugins ? .worker : nil)
+      isolation: isolatePlugins ? .worker : nil, findsStaleTranslations: staleTranslations)
     let runner = loaded.runner
     for note in runner.notes { StandardError.write("mmu: note: \(note)") }
     var output = StandardOutput()

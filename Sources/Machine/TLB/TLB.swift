@@ -63,8 +63,11 @@ public struct TLB<Rights: Sendable & BitwiseCopyable>: ~Copyable {
   }
 
   /// Caches a translation, in place of an older one of the same page.
+  ///
+  /// - Returns: its place.
   @inlinable
-  public mutating func insert(_ entry: TLBEntry<Rights>, for gva: GVA) {
+  @discardableResult
+  public mutating func insert(_ entry: TLBEntry<Rights>, for gva: GVA) -> Int {
     let page = gva.rawValue &>> 12
     let first = firstPlace(of: page)
     if entry.guestPageSize > .size4KiB { holdsFragments = true }
@@ -77,12 +80,25 @@ public struct TLB<Rights: Sendable & BitwiseCopyable>: ~Copyable {
         free = free ?? place
       } else if old == page, concerns(place, page, tag: entry.tag) {
         unsafe entries[place] = entry
-        return
+        return place
       }
     }
     let place = free ?? nextPlace(inSetOf: page)
     unsafe pages[place] = page
     unsafe entries[place] = entry
+    return place
+  }
+
+  /// Where the entry for an address in an address space is; `nil` where `lookUp` finds none.
+  func place(of gva: GVA, tag: UInt16) -> Int? {
+    let page = gva.rawValue &>> 12
+    let first = firstPlace(of: page)
+    return (first..<(first &+ ways)).first { place in
+      // SAFETY: as in `lookUp`.
+      guard unsafe pages[place] == page else { return false }
+      let entry = unsafe entries[place]
+      return entry.isGlobal || entry.tag == tag
+    }
   }
 
   /// The place whose turn it is to be replaced.

@@ -15,23 +15,35 @@ public struct TLBEntry<Rights: Sendable & BitwiseCopyable>: Sendable, BitwiseCop
   public let leaf: UInt64
   /// The address space.
   public let tag: UInt16
-  /// What goes through by the second level and by D: no write before D is set.
+  /// What goes through by the second level and by D: no write before D is set. Nothing where the entry
+  /// is sealed.
   public let granted: Permissions
+  /// What goes through once a sealed entry has been looked at.
+  @usableFromInline let kept: Permissions
   /// **Bits** 0 shared by all address spaces, 1 the guest physical address is known.
   @usableFromInline let flags: UInt8
   @usableFromInline let shift: UInt8
 
   /// Caches the page of 4 KiB that a walk arrived at.
+  ///
+  /// - Parameters:
+  ///   - found: what the walk found.
+  ///   - tag: the address space.
+  ///   - isGlobal: whether all address spaces share it.
+  ///   - isSealed: whether it answers no access by itself, so that each is made in full and can be
+  ///     checked.
   @inlinable
-  public init(_ found: HardwareTranslation<Rights>, tag: UInt16, isGlobal: Bool) {
+  public init(
+    _ found: HardwareTranslation<Rights>, tag: UInt16, isGlobal: Bool, isSealed: Bool = false
+  ) {
     hpa = found.hpa.roundedDown(to: .size4KiB)
     guestPage = found.gpa?.roundedDown(to: .size4KiB) ?? GPA(0)
     rights = found.rights
     tableRights = found.tableRights
     leaf = found.leaf
     self.tag = tag
-    granted =
-      found.isDirty ? found.hostPermissions : found.hostPermissions.subtracting(.write)
+    kept = found.isDirty ? found.hostPermissions : found.hostPermissions.subtracting(.write)
+    granted = isSealed ? [] : kept
     flags = (isGlobal ? 1 : 0) | (found.gpa == nil ? 0 : 2)
     shift = UInt8(truncatingIfNeeded: found.guestPageSize.shift)
   }

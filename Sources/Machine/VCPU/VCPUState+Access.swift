@@ -52,7 +52,8 @@ extension VCPUState {
     let offset = gva.offset(in: .size4KiB)
     guard (1...16).contains(size), offset <= UInt64(4096 &- size), mmu.isCurrent(context),
       let linear = guest.cachedAddress(of: gva, for: access),
-      let entry = tlb.lookUp(linear, tag: guest.addressSpaceTag), permits(access, by: entry)
+      let entry = tlb.lookUp(linear, tag: guest.addressSpaceTag),
+      permits(access, by: entry, granting: entry.granted)
     else { return nil }
     let hpa = entry.hpa.wrappingAdd(offset)
     guard let moved = move(access, size, value & Self.mask(size), at: hpa) else { return nil }
@@ -72,8 +73,10 @@ extension VCPUState {
   /// Whether what is cached lets an access through.
   @inlinable
   @inline(__always)  // PERF: tlb.hit
-  func permits(_ access: Guest.Access, by entry: TLBEntry<Guest.Rights>) -> Bool {
-    entry.granted.contains(access.kind.permission)
+  func permits(
+    _ access: Guest.Access, by entry: TLBEntry<Guest.Rights>, granting granted: Permissions
+  ) -> Bool {
+    granted.contains(access.kind.permission)
       && guest.permits(
         access, rights: entry.rights, tables: entry.tableRights, leaf: entry.leaf)
   }
@@ -190,24 +193,33 @@ extension VCPUState {
       report.gpa = gpa
       report.hpa = hpa
       report.isTLBHit = isTLBHit
-      if size > 0 { report.outcome = outcome(access, size, value, at: hpa) }
+      if size > 0 {
+        report.outcome =
+          watch == nil
+          ? outcome(access, size, value, at: hpa, gpa: gpa, isTracked: false)
+          : watchedOutcome(access, size, value, at: hpa, gpa: gpa, isTracked: false)
+      }
     case .tracked(let hpa, let gpa):
       report.gpa = gpa
       report.hpa = hpa
       guard size > 0 else { break }
-      report.outcome = outcome(access, size, value, at: hpa)
-      if access.kind == .write {
-        mmu.memoryWritten(gpa, byteCount: size, on: &context, observer)
-      }
+      report.outcome =
+        watch == nil
+        ? outcome(access, size, value, at: hpa, gpa: gpa, isTracked: true)
+        : watchedOutcome(access, size, value, at: hpa, gpa: gpa, isTracked: true)
     }
     return report
   }
 
+  /// Moves the bytes; the MMU hears of writes that it tracks.
   @inlinable
-  func outcome(
-    _ access: Guest.Access, _ size: Int, _ value: UInt128, at hpa: HPA
+  mutating func outcome(
+    _ access: Guest.Access, _ size: Int, _ value: UInt128, at hpa: HPA, gpa: GPA?, isTracked: Bool
   ) -> AccessReport<Guest.Fault>.Outcome {
-    move(access, size, value, at: hpa).map { .done($0) }
-      ?? .failed(.unbacked(GFN(hpa.frame.rawValue)))
+    let moved = move(access, size, value, at: hpa)
+    if isTracked, access.kind == .write, let gpa {
+      mmu.memoryWritten(gpa, byteCount: size, on: &context, observer)
+    }
+    return moved.map { .done($0) } ?? .failed(.unbacked(GFN(hpa.frame.rawValue)))
   }
 }

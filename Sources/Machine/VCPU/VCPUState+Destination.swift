@@ -36,7 +36,9 @@ extension VCPUState {
   ) -> Destination {
     let linear = guest.cachedAddress(of: gva, for: access)
     if let linear, let entry = tlb.lookUp(linear, tag: guest.addressSpaceTag) {
-      if permits(access, by: entry) {
+      if permits(access, by: entry, granting: entry.kept),
+        watch == nil || isStillCached(entry, for: access, at: gva, cachedAs: linear)
+      {
         tlbHits &+= 1
         let offset = gva.offset(in: .size4KiB)
         return .memory(
@@ -125,8 +127,12 @@ extension VCPUState {
       case .success(let found):
         if let linear {
           let entry = TLBEntry(
-            found, tag: guest.addressSpaceTag, isGlobal: guest.isGlobal(leaf: found.leaf))
-          tlb.insert(entry, for: linear)
+            found, tag: guest.addressSpaceTag, isGlobal: guest.isGlobal(leaf: found.leaf),
+            isSealed: watch != nil)
+          let place = tlb.insert(entry, for: linear)
+          if watch != nil {
+            noteFill(entry, at: place, for: access, gva: gva, cachedAs: linear)
+          }
         }
         return .success(.memory(found.hpa, gpa: found.gpa, isTLBHit: false))
       }

@@ -38,8 +38,9 @@ extension VCPUState where Guest == X86Processor {
   }
 
   private mutating func adopt(_ other: X86Processor) {
+    let time = ledgerTime
     change { $0 = other }
-    tlb.invalidate(.everything)
+    drop(.everything, since: time)
     mmu.registersChanged(other, dropping: .everything, on: &context, observer)
   }
 }

@@ -9,8 +9,9 @@ extension VCPUState where Guest == X86Processor {
   public mutating func invalidatePage(_ gva: GVA) {
     countExit(.invlpg, "INVLPG \(gva)")
     let scope = guest.invalidatePage(gva)
+    let time = ledgerTime
     if case .page(let page, _) = scope { mmu.invalidatePage(page, on: &context, observer) }
-    tlb.invalidate(scope)
+    drop(scope, since: time)
   }
 
   /// MOV CR3.
@@ -52,6 +53,7 @@ extension VCPUState where Guest == X86Processor {
   mutating func move(
     _ body: (inout X86Processor, MMU.View) -> Result<TLBInvalidation, RegisterFault>
   ) throws(RegisterFault) {
+    let time = ledgerTime
     let view = mmu.view(for: context, marking: true, gva: nil)
     let scope: TLBInvalidation
     switch change({ body(&$0, view) }) {
@@ -65,7 +67,7 @@ extension VCPUState where Guest == X86Processor {
       throw .unreadablePDPTEs(address)
     case .failure(let fault): throw fault
     }
-    tlb.invalidate(scope)
+    drop(scope, since: time)
     registersChanged(dropping: scope)
   }
 

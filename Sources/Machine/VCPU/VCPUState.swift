@@ -34,9 +34,12 @@ where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
   @usableFromInline var faultAddress: GVA?
   /// The registers that a system-management interrupt has put aside.
   var interrupted: Guest?
+  /// What checks translations before they are used; `nil` where nobody asked for it.
+  @usableFromInline var watch: TranslationWatch?
 
   init(
-    index: Int, guest: Guest, mmu: MMU, bus: MMIOBus, observer: Observer, tlb: TLBGeometry
+    index: Int, guest: Guest, mmu: MMU, bus: MMIOBus, observer: Observer, tlb: TLBGeometry,
+    ledger: TranslationLedger?
   ) throws(FaultError) {
     self.mmu = mmu
     self.bus = bus
@@ -45,6 +48,7 @@ where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
     self.guest = guest
     published = PublishedGuest(guest)
     self.tlb = TLB(tlb)
+    watch = ledger.map { TranslationWatch($0, vcpu: index, places: tlb.entries) }
     context = try mmu.makeCPU(index: index)
   }
 

@@ -37,4 +37,7 @@ public enum MMUEvent: Sendable, Hashable {
   case remoteFlush
   /// All roots became invalid.
   case rootsInvalidated
+  /// A translation was used that tables or memslots do not say any more; told where a machine keeps a
+  /// `TranslationLedger` alone.
+  case staleTranslation(StaleTranslation)
 }

@@ -60,6 +60,7 @@ extension SPTEEncoder {
 
   /// A tracked leaf with R and X as they were; any other unchanged. W is never saved.
   @inlinable
+  @inline(__always)  // PERF: fault.tdp.threads1; an encoder is copied for a call.
   public func accessRestored(_ spte: SPTE) -> SPTE {
     guard isAccessTracked(spte) else { return spte }
     let masks = layout.masks
@@ -98,6 +99,7 @@ extension SPTEEncoder {
 
   /// A leaf with W and, where hardware keeps it, D. **Requires** that the MMU may give W back.
   @inlinable
+  @inline(__always)  // PERF: fault.tdp.threads1; an encoder is copied for a call.
   public func writeRestored(_ spte: SPTE) -> SPTE {
     let dirty = hasHardwareAD(spte) ? layout.masks.dirty : 0
     return SPTE(spte.rawValue | layout.masks.writable | dirty)

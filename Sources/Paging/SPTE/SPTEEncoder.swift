@@ -128,6 +128,7 @@ extension SPTEEncoder {
 
   /// Whether accesses are found by taking R and X away (SPEC E3).
   @inlinable
+  @inline(__always)  // PERF: fault.tdp.threads1; an encoder is copied for a call.
   public func isAccessTracked(_ spte: SPTE) -> Bool {
     let masks = layout.masks
     let saved = masks.savedReadable | masks.savedExecutable | masks.savedUserExecutable
@@ -136,6 +137,7 @@ extension SPTEEncoder {
 
   /// Whether hardware keeps A and D in the entry (SPEC E2).
   @inlinable
+  @inline(__always)  // PERF: fault.tdp.threads1; an encoder is copied for a call.
   public func hasHardwareAD(_ spte: SPTE) -> Bool {
     let masks = layout.masks
     guard masks.accessed != 0 else { return false }
@@ -151,6 +153,7 @@ extension SPTEEncoder {
 
   /// Whether a present leaf lets an access through as it stands (SPEC E10).
   @inlinable
+  @inline(__always)  // PERF: fault.tdp.threads1; an encoder is copied for a call.
   public func permits(_ kind: AccessKind, _ spte: SPTE) -> Bool {
     let masks = layout.masks
     switch kind {

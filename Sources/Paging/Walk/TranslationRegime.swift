@@ -41,6 +41,9 @@ public protocol TranslationRegime: Sendable {
   /// Whether a leaf's translation is shared by all address spaces.
   func isGlobal(leaf: UInt64) -> Bool
 
+  /// Which memory type a leaf chooses, as the format numbers them: the entry of IA32_PAT on x86.
+  func memoryType(ofLeaf leaf: UInt64, at level: Level) -> Int
+
   /// Whether the processor is in a state to take an exception that the second level raises (CR0.PE for
   /// the #VE of x86).
   var takesSecondLevelExceptions: Bool { get }
@@ -60,6 +63,9 @@ extension TranslationRegime {
   /// Nothing is shared.
   @inlinable
   public func isGlobal(leaf: UInt64) -> Bool { false }
+
+  /// There is one alone.
+  public func memoryType(ofLeaf leaf: UInt64, at level: Level) -> Int { 0 }
 
   /// Always.
   @inlinable

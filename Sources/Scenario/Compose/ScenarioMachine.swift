@@ -33,6 +33,8 @@ package protocol ScenarioMachine: AnyObject, Sendable {
   var privateMemory: (any PrivateMemoryMMU)? { get }
   /// The MMU as a trust domain's, or `nil`.
   var domain: (any TrustDomain)? { get }
+  /// What remembers why translations are stale; `nil` where they are not looked at.
+  var ledger: TranslationLedger? { get }
   /// What a vCPU's last exit was about, where it was a #VE.
   func lastException(_ vcpu: Int) -> VirtualizationExceptionArea?
   /// Counts exits for which no access asked.

@@ -48,6 +48,7 @@ extension Expectation {
       )
       try ve.finish()
     }
+    stale = try map.take("stale")?.choice(of: Stale.self)
     isMMIO = try map.take("mmio")?.flag()
     for item in try map.take("any-of")?.list() ?? [] {
       anyOf.append(try Expectation(item))

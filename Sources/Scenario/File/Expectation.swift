@@ -35,6 +35,18 @@ public struct Expectation: Sendable {
   public var exception: (gpa: UInt64?, gva: UInt64?, qualification: UInt64?)?
   /// Whether the access goes to the MMIO bus.
   public var isMMIO: Bool?
+  /// Which stale translations the step uses.
+  public var stale: Stale?
+
+  /// Which stale translations a step may use, and must.
+  public enum Stale: String, Sendable, CaseIterable {
+    /// None.
+    case none
+    /// Some, all of which the guest has yet to flush.
+    case guest
+    /// One at least that the MMU should have dropped.
+    case mmu
+  }
 
   /// Where several outcomes are allowed: all of one of these must hold, besides what else is named.
   public var anyOf: [Expectation] = []

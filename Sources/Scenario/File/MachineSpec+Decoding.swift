@@ -109,6 +109,7 @@ extension MachineSpec {
       mmioGenerations.zapsAtWrap = try drill.take("zap-at-wrap")?.flag() ?? true
       try drill.finish()
     }
+    findsStaleTranslations = try map.take("stale-translations")?.flag() ?? false
     shadow = ShadowOptions()
     if let value = map.take("shadow") {
       guard mmu == .shadow else { throw value.error("'shadow' is for 'mmu: shadow'") }

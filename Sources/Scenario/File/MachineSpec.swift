@@ -140,6 +140,8 @@ public struct MachineSpec: Sendable {
   public var shadow: ShadowOptions
   /// Whether snapshots keep the tables.
   public var keepsTables: Bool
+  /// Whether every translation is checked before it is used, and stale ones are told.
+  public var findsStaleTranslations: Bool
 
   /// The vCPUs of the guest and of the one inside it, which come after.
   var allVCPUs: Int { vcpuCount * (nested == nil ? 1 : 2) }

@@ -33,6 +33,7 @@ extension MMUEvent {
     case .mmioMistaken(let gfn, let generation): (gfn.baseAddress.rawValue, generation)
     case .mmioStale(let gfn, let entry, _): (gfn.baseAddress.rawValue, entry)
     case .verdict(let verdict, let gpa): (gpa.rawValue, UInt64(verdict.strictness))
+    case .staleTranslation(let stale): (stale.gva.rawValue, stale.verdict == .mmu ? 1 : 0)
     default: (0, 0)
     }
   }

@@ -1,4 +1,5 @@
 import Machine
+import Notation
 import Paging
 package import X86
 
@@ -99,8 +100,8 @@ struct AccessPlayer {
   private mutating func perform(_ action: RepeatAction, _ result: inout StepResult) {
     let size = UInt64(action.access.size)
     let places = (action.range.upperBound - action.range.lowerBound) / size
-    var generator = SplitMix64(state: 0)
-    if case .random(let seed) = action.pattern { generator = SplitMix64(state: seed) }
+    var generator = SplitMix64(seed: 0)
+    if case .random(let seed) = action.pattern { generator = SplitMix64(seed: seed) }
     var completed = 0
     for index in 0..<UInt64(action.count) {
       let place: UInt64
@@ -182,20 +183,5 @@ extension AccessAction {
   /// The access as the processor sees it.
   package var access: X86Access {
     X86Access(kind, user: isUser, implicit: isImplicit, alignmentCheck: alignmentCheck)
-  }
-}
-
-/// A small seeded generator, the same on every platform, so that a scenario replays.
-///
-/// **Source** Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators".
-struct SplitMix64: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed &>> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed &>> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed &>> 31)
   }
 }

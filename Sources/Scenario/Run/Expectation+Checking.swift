@@ -72,6 +72,9 @@ extension Expectation {
       let total = result.exits.reduce(0) { $0 + $1.count }
       expect(total <= exitsAtMost, "exits", "at most \(exitsAtMost)", "\(total)")
     }
+    if let stale {
+      expect(result.stale == stale, "stale", stale.rawValue, result.stale?.rawValue ?? "not looked")
+    }
     if let tlbHit {
       let actual = result.isTLBHit.map { $0 ? "hit" : "miss" } ?? "none"
       expect(result.isTLBHit == tlbHit, "tlb", tlbHit ? "hit" : "miss", actual)

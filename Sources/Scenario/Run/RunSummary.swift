@@ -26,6 +26,8 @@ public struct RunSummary: Sendable {
   public var mmioSearched = 0
   /// Pages that came from elsewhere, and those that are missing still; `nil` without such slots.
   public var missingPages: (fetched: Int, remaining: Int)?
+  /// Stale translations that were used, by who had to flush; `nil` where they are not looked for.
+  public var staleTranslations: [StaleTranslation.Verdict: Int]?
   /// What plugins counted.
   public var pluginCounters: [(name: String, count: UInt64)] = []
 }

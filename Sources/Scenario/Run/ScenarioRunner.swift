@@ -122,7 +122,9 @@ public final class ScenarioRunner {
       var result = StepResult(number: index + 1, step: step)
       let before = machine.exitCounts()
       let fetchedBefore = machine.memory.missingPages.fetched
+      machine.ledger?.beginStep(result.number)
       perform(step.action, &result)
+      noteHostOperation(step.action)
       let after = machine.exitCounts()
       result.exits = ExitCause.allCases.compactMap { cause in
         let count = after[cause] - before[cause]
@@ -132,6 +134,10 @@ public final class ScenarioRunner {
       if fetched > 0 { result.fetchedPages = fetched }
       (result.events, result.eventsLeftOut) = recorder.take(atMost: step.action.eventsShown)
       result.pluginLines = plugins.services.takeLines()
+      if let ledger = machine.ledger {
+        result.isLookedAtForStale = true
+        (result.staleTranslations, result.staleLeftOut) = ledger.take()
+      }
       if let expectation = step.expectation {
         result.mismatches = expectation.mismatches(result)
       }
@@ -140,6 +146,9 @@ public final class ScenarioRunner {
         step.expectation?.toleratesProblem != true
       {
         result.mismatches = [problem]
+      }
+      if let forgotten = result.forgottenFlush, step.expectation?.stale == nil {
+        result.mismatches.append(forgotten)
       }
       summary.steps += 1
       if result.isPassed { summary.passed += 1 } else { summary.failed += 1 }
@@ -156,6 +165,7 @@ public final class ScenarioRunner {
     if machine.memory.slots.slots.contains(where: { $0.missing != nil }) {
       summary.missingPages = machine.memory.missingPages
     }
+    summary.staleTranslations = machine.ledger?.counts
     summary.pluginCounters = plugins.services.counters
     return summary
   }

@@ -55,6 +55,10 @@ extension StepResult {
     if let mmio { line.add("mmio", mmio.device ?? "unclaimed") }
     line.add("events", events.map(\.inWords))
     if eventsLeftOut > 0 { line.add("eventsLeftOut", eventsLeftOut) }
+    if !staleTranslations.isEmpty {
+      line.add("stale", staleTranslations.map(\.json))
+      if staleLeftOut > 0 { line.add("staleLeftOut", staleLeftOut) }
+    }
     if !pluginLines.isEmpty { line.add("plugin", pluginLines) }
     if step.expectation != nil || !mismatches.isEmpty { line.add("passed", isPassed) }
     if !mismatches.isEmpty { line.add("mismatches", mismatches) }
@@ -98,6 +102,13 @@ extension RunSummary {
     mmio.add("cached", mmioCached)
     mmio.add("searched", mmioSearched)
     inner.add("mmio", mmio)
+    if let staleTranslations {
+      var stale = JSONLine()
+      for verdict in StaleTranslation.Verdict.allCases {
+        stale.add(verdict.rawValue, staleTranslations[verdict] ?? 0)
+      }
+      inner.add("stale", stale)
+    }
     if let (fetched, remaining) = missingPages {
       var pages = JSONLine()
       pages.add("fetched", fetched)

@@ -20,7 +20,12 @@ extension StepResult {
         "at GPA \(entry.step.entryAddress.hex) holds \(entry.step.entry.hex): \(role)"
           + entry.changeInWords)
     }
-    lines += events.map { Self.row($0.label, $0.inWords) }
+    lines += events.flatMap { event in
+      guard case .staleTranslation(let stale) = event else {
+        return [Self.row(event.label, event.inWords)]
+      }
+      return stale.inWords.enumerated().map { Self.row($0 == 0 ? event.label : "", $1) }
+    }
     if eventsLeftOut > 0 { lines.append(Self.row("…", "\(eventsLeftOut) events more")) }
     lines += pluginLines.map { Self.row("plugin", $0) }
     if let fetchedPages {
@@ -147,6 +152,7 @@ extension MMUEvent {
     switch self {
     case .exit: "exit"
     case .verdict: "policy"
+    case .staleTranslation: "STALE"
     default: "MMU"
     }
   }
@@ -182,6 +188,7 @@ extension MMUEvent {
     case .tableWritten(let gpa, let count): "\(count) bytes of a guest table written at \(gpa)"
     case .remoteFlush: "all vCPUs empty their TLBs"
     case .rootsInvalidated: "all roots are invalid"
+    case .staleTranslation(let stale): stale.inWords.joined(separator: "; ")
     }
   }
 }
@@ -225,6 +232,12 @@ extension RunSummary {
       "  SPTEs        \(spteInstalls) installed, \(tablePages) table pages in use",
       "  MMIO         \(mmioCached) cached, \(mmioSearched) searched",
     ]
+      + (staleTranslations.map { counts in
+        [
+          "  stale        \(counts[.guest] ?? 0) that the guest has not flushed,"
+            + " \(counts[.mmu] ?? 0) that the MMU forgot"
+        ]
+      } ?? [])
       + (missingPages.map { ["  pages        \($0.fetched) came, \($0.remaining) missing"] } ?? [])
       + pluginCounters.map { "  plugin       \($0.name): \($0.count)" } + [
         "  steps        \(passed) passed, \(failed) failed"

@@ -38,6 +38,12 @@ public struct StepResult: Sendable {
   public var isTLBHit: Bool?
   /// What answered on the MMIO bus.
   public var mmio: MMIOAnswer?
+  /// The translations that the step used though they were stale; the first few.
+  public var staleTranslations: [StaleTranslation] = []
+  /// How many came after those.
+  public var staleLeftOut = 0
+  /// Whether anybody looked for them.
+  public var isLookedAtForStale = false
   /// What happened inside the MMU.
   public var events: [MMUEvent] = []
   /// How many events came after those.

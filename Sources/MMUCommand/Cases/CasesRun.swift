@@ -1,25 +1,39 @@
+import AccessCases
 import ArgumentParser
 import Report
-import Scenario
-import SystemPackage
 
-/// `mmu cases`.
-struct Cases: ParsableCommand {
+/// `mmu cases FILE`.
+struct CasesRun: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Runs access cases and prints the first differences and the totals.",
+    commandName: "run",
+    abstract: "Runs the cases of a file; what `mmu cases FILE` does.",
     discussion: """
       Examples:
-        mmu cases Examples/cases/first.jsonl
+        mmu cases run Examples/cases/first.jsonl --json
       """)
+
+  /// Who is asked besides the model.
+  enum Oracle: String, ExpressibleByArgument, CaseIterable {
+    case kvm
+  }
 
   @Argument(help: "The cases, one JSON object a line.")
   var file: String
+
+  @Option(
+    help: ArgumentHelp(
+      "Ask this machine's CPU too: kvm.",
+      discussion: """
+        Prints model, CPU and file side by side where they differ. Cases that the CPU cannot be asked \
+        about are left out, and why.
+        """))
+  var verify: Oracle?
 
   @Flag(help: "Print JSON Lines: one object a difference, then the summary.")
   var json = false
 
   /// How many differences are printed.
-  private static var mostDifferences: Int { 10 }
+  static var mostDifferences: Int { 10 }
 
   func run() throws {
     let cases: AccessCaseFile
@@ -28,6 +42,16 @@ struct Cases: ParsableCommand {
     } catch let error as AccessCaseFileError {
       throw FileFailure(file, line: error.line, error)
     }
+    let isSound =
+      switch verify {
+      case nil: try compare(cases)
+      case .kvm: try verify(cases)
+      }
+    if !isSound { throw ExitCode(1) }
+  }
+
+  /// Compares the model with the file.
+  private func compare(_ cases: AccessCaseFile) throws -> Bool {
     var differences: [AccessCaseDifference] = []
     let (passed, failed) = cases.run { difference in
       if differences.count < Self.mostDifferences { differences.append(difference) }
@@ -45,7 +69,7 @@ struct Cases: ParsableCommand {
       try output.write("\(passed) passed, \(failed) failed")
     }
     try output.flush()
-    if failed > 0 { throw ExitCode(1) }
+    return failed == 0
   }
 
   private func line(for difference: AccessCaseDifference) -> String {
@@ -57,31 +81,8 @@ struct Cases: ParsableCommand {
     var line = JSONLine()
     line.add("id", difference.access.id)
     line.add("line", difference.line)
-    line.add("expected", object(for: expected))
-    line.add("got", object(for: difference.outcome))
+    line.add("expected", expected.json)
+    line.add("got", difference.outcome.json)
     return line.line
-  }
-
-  private func object(for outcome: AccessOutcome) -> JSONLine {
-    var line = JSONLine()
-    switch outcome.result {
-    case .granted(let gpa, let size):
-      line.add("ok", true)
-      line.add("pa", gpa)
-      line.add("pageSize", hex: size)
-    case .refused(let vector, let code):
-      line.add("ok", false)
-      line.add("vector", Int(vector))
-      line.add("error", hex: UInt64(code))
-    case .contended:
-      line.add("ok", false)
-      line.add("reason", "contended")
-    }
-    var changed = JSONLine()
-    for (address, value) in outcome.changed.sorted(by: { $0.key < $1.key }) {
-      changed.add(address.hex, hex: value)
-    }
-    line.add("memory_after", changed)
-    return line
   }
 }

@@ -1,28 +1,4 @@
 public import Paging
-public import X86
-
-/// One access of a processor in a given state, and what it must lead to.
-public struct AccessCase: Hashable, Sendable {
-  /// The name that reports use.
-  public var id: String
-  /// The mode that the registers select.
-  public var mode: X86Mode
-  /// The registers, PKRU and PKRS included.
-  public var registers: X86Registers
-  /// The processor.
-  public var features: X86Features
-  /// The entries that memory holds, by GPA: 4 B each in legacy32, else 8 B; all else reads 0.
-  public var memory: [UInt64: UInt64]
-  /// What is accessed.
-  public var address: GVA
-  /// How.
-  public var access: X86Access
-  /// What must come out.
-  public var expectation: AccessOutcome
-
-  /// The size of an entry in a mode. **Units** bytes.
-  public static func entrySize(_ mode: X86Mode) -> UInt64 { mode == .legacy32 ? 4 : 8 }
-}
 
 /// What became of one access.
 public struct AccessOutcome: Hashable, Sendable {
@@ -47,12 +23,13 @@ public struct AccessOutcome: Hashable, Sendable {
     self.changed = changed
   }
 
-  /// Whether this is what a case asks for.
-  public func meets(_ expectation: AccessOutcome) -> Bool {
-    guard changed == expectation.changed else { return false }
-    switch (result, expectation.result) {
-    case (.granted(let gpa, _), .granted(let wanted, pageSize: 0)): return gpa == wanted
-    default: return result == expectation.result
+  /// Whether two outcomes are the same, as far as both say it.
+  public static func agree(_ one: AccessOutcome, _ other: AccessOutcome) -> Bool {
+    guard one.changed == other.changed else { return false }
+    switch (one.result, other.result) {
+    case (.granted(let gpa, let size), .granted(let otherGPA, let otherSize)):
+      return gpa == otherGPA && (size == otherSize || size == 0 || otherSize == 0)
+    default: return one.result == other.result
     }
   }
 }

@@ -33,7 +33,7 @@ public struct AccessCaseFile: Sendable {
     var passed = 0
     for (line, access) in cases {
       let outcome = access.run()
-      if outcome.meets(access.expectation) {
+      if AccessOutcome.agree(outcome, access.expectation) {
         passed += 1
       } else {
         onDifference(AccessCaseDifference(line: line, access: access, outcome: outcome))

@@ -1,4 +1,5 @@
 import Notation
+import Report
 import X86
 
 /// What a case says of its processor; each feature is there unless it is said not to be.
@@ -33,6 +34,22 @@ struct CaseProcessor: Decodable {
     var features = said
     features.physicalAddressWidth = physicalAddressWidth
     return features
+  }
+
+  /// What to say of a processor so that it is read back; `nil` where it can do everything.
+  static func differences(of features: X86Features) -> JSONLine? {
+    var line = JSONLine()
+    var isEmpty = true
+    if features.vendor != X86Features().vendor {
+      line.add(CodingKeys.vendor.rawValue, features.vendor.description)
+      isEmpty = false
+    }
+    for key in CodingKeys.allCases {
+      guard let feature = feature(key), !features[keyPath: feature] else { continue }
+      line.add(key.rawValue, false)
+      isEmpty = false
+    }
+    return isEmpty ? nil : line
   }
 
   private static func feature(_ key: CodingKeys) -> WritableKeyPath<X86Features, Bool>? {

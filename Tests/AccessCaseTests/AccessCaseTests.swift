@@ -1,5 +1,5 @@
+import AccessCases
 import Paging
-import Scenario
 import SharedData
 import Testing
 import X86
