@@ -39,7 +39,7 @@ extension StaleTranslation {
 
 extension StaleTranslation.Page {
   fileprivate var inWords: String {
-    (gpa.map { "GPA \($0)" } ?? "no known GPA") + ", \(permissions), memory type \(memoryType)"
+    (gpa.map { "GPA \($0)" } ?? "no known GPA") + ", \(permissions), PAT entry \(memoryType)"
   }
 
   fileprivate var json: JSONLine {

@@ -1,32 +1,5 @@
 public import Paging
 
-/// A device that answers accesses to a range of guest physical addresses.
-public protocol MMIODevice: Sendable {
-  /// The device's name, for events and reports.
-  var name: String { get }
-  /// Answers a read of 1 to 8 bytes at an offset in the device's range.
-  func read(offset: UInt64, size: Int) -> UInt64
-  /// Takes a write of 1 to 8 bytes at an offset in the device's range.
-  func write(_ value: UInt64, offset: UInt64, size: Int)
-}
-
-/// A device that a machine's snapshot can keep.
-public protocol RestorableDevice: MMIODevice {
-  /// What the device holds.
-  associatedtype State: Sendable
-  /// What it holds now; assigned, what it held.
-  var state: State { get nonmutating set }
-}
-
-/// What answered an access to the bus.
-public struct MMIOAnswer: Sendable, Hashable {
-  /// The value read; what was written for a write.
-  public let value: UInt128
-  /// The device's name, or `nil` where nobody claims the address: reads give all ones, writes go
-  /// nowhere.
-  public let device: String?
-}
-
 /// The devices outside the memslots, by address.
 public final class MMIOBus: Sendable {
   private struct Range {
