@@ -23,7 +23,7 @@ struct LockedState<Value>: ~Copyable {
   @inlinable
   var value: Value {
     // SAFETY: initialised for as long as this lives; the lock keeps others out.
-    @inline(__always) _read { yield unsafe place.pointee }
-    @inline(__always) nonmutating _modify { yield unsafe &place.pointee }
+    @inline(__always) unsafeAddress { unsafe UnsafePointer(place) }
+    @inline(__always) nonmutating unsafeMutableAddress { unsafe place }
   }
 }

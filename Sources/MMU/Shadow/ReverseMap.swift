@@ -28,8 +28,9 @@ final class ReverseMap {
   private let state = LockedState(Contents())
 
   private var contents: Contents {
-    @inline(__always) _read { yield state.value }
-    @inline(__always) _modify { yield &state.value }
+    // SAFETY: as `LockedState.value`.
+    @inline(__always) unsafeAddress { unsafe UnsafePointer(state.place) }
+    @inline(__always) unsafeMutableAddress { unsafe state.place }
   }
 
   /// All leaves.

@@ -53,8 +53,9 @@ public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy:
   /// What the lock guards besides pages.
   @inlinable
   var state: ShadowState<Guest.Entries> {
-    @inline(__always) _read { yield lockedState.value }
-    @inline(__always) _modify { yield &lockedState.value }
+    // SAFETY: as `LockedState.value`.
+    @inline(__always) unsafeAddress { unsafe UnsafePointer(lockedState.place) }
+    @inline(__always) unsafeMutableAddress { unsafe lockedState.place }
   }
 
   /// An MMU without any table.

@@ -79,8 +79,8 @@ struct ShadowPage: Equatable {
   @inlinable
   var facts: Facts {
     // SAFETY: the registry has initialised it and outlives its pages; the MMU's lock keeps others out.
-    @inline(__always) _read { yield unsafe storage.pointee }
-    @inline(__always) nonmutating _modify { yield unsafe &storage.pointee }
+    @inline(__always) unsafeAddress { unsafe UnsafePointer(storage) }
+    @inline(__always) nonmutating unsafeMutableAddress { unsafe storage }
   }
 
   @inlinable
@@ -144,19 +144,18 @@ extension ShadowPage {
   /// What is known of an entry, once the page has records. **Requires** an index below 512.
   @inlinable
   subscript(record index: Int) -> Record {
-    @inline(__always) _read {
-      // SAFETY: 512 records; the index is masked.
-      guard let records = unsafe facts.records else { preconditionFailure(Self.noRecords) }
-      yield unsafe records[index & 511]
-    }
-    @inline(__always) nonmutating _modify {
-      // SAFETY: as above.
-      guard let records = unsafe facts.records else { preconditionFailure(Self.noRecords) }
-      yield unsafe &records[index & 511]
-    }
+    @inline(__always) unsafeAddress { unsafe UnsafePointer(record(index)) }
+    @inline(__always) nonmutating unsafeMutableAddress { unsafe record(index) }
   }
 
-  @inlinable static var noRecords: String { "the page has had no leaf yet" }
+  @inlinable
+  func record(_ index: Int) -> UnsafeMutablePointer<Record> {
+    guard let records = unsafe facts.records else {
+      preconditionFailure("the page has had no leaf yet")
+    }
+    // SAFETY: 512 records; the index is masked.
+    return unsafe records + (index & 511)
+  }
 
   /// The host address of an entry.
   @inlinable

@@ -41,8 +41,9 @@ final class ShadowPageRegistry {
 
   @inlinable
   var contents: Contents {
-    @inline(__always) _read { yield state.value }
-    @inline(__always) _modify { yield &state.value }
+    // SAFETY: as `LockedState.value`.
+    @inline(__always) unsafeAddress { unsafe UnsafePointer(state.place) }
+    @inline(__always) unsafeMutableAddress { unsafe state.place }
   }
 
   /// Pages that are not freed.
