@@ -156,8 +156,18 @@ public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy:
   @inlinable
   @discardableResult
   func store(_ place: HPA, _ spte: SPTE) -> SPTE {
-    guard case .success(let old) = host.swap(place, to: spte.rawValue) else { return spte }
-    return SPTE(old)
+    guard case .success(let raw) = host.swap(place, to: spte.rawValue) else { return spte }
+    let old = SPTE(raw)
+    assert(breach(storing: spte, over: old, at: place) == nil, "SPTE \(spte) over \(old)")
+    return old
+  }
+
+  /// What debug builds ask of a store (SPEC E4).
+  @usableFromInline
+  func breach(storing spte: SPTE, over old: SPTE, at place: HPA) -> String? {
+    registry.page(at: place.frame).flatMap {
+      encoder.breach(storing: spte, over: old, at: $0.role.level)
+    }
   }
 }
 
