@@ -44,6 +44,9 @@ public final class GuestMemory: Sendable {
   /// The slots of the first space now.
   public var slots: MemslotTable { normal.slots }
 
+  /// Whether there is a second address space.
+  @usableFromInline var hasSystemManagement: Bool { management != nil }
+
   /// The spaces that the machine has.
   public var spaces: [AddressSpace] { management == nil ? [.normal] : AddressSpace.allCases }
 
@@ -144,9 +147,9 @@ public final class GuestMemory: Sendable {
 
 extension GuestMemory {
   /// The host address of a guest address, or `nil` where no backed slot holds it.
-  public func hpa(of gpa: GPA) -> HPA? {
+  public func hpa(of gpa: GPA, in space: AddressSpace = .normal) -> HPA? {
     var hint = 0
-    return slots.slot(for: gpa.frame, hint: &hint)?.pfn(of: gpa.frame).map {
+    return slots(of: space).slot(for: gpa.frame, hint: &hint)?.pfn(of: gpa.frame).map {
       $0.baseAddress.wrappingAdd(gpa.offset(in: .size4KiB))
     }
   }

@@ -12,6 +12,8 @@ public struct ShadowContext<Guest: ShadowedGuest>: Sendable {
   /// The last three roots, youngest first (SPEC F14).
   @usableFromInline var previous: [ShadowRoot] = []
   @usableFromInline var guest: Guest?
+  /// Whose memslots the vCPU sees.
+  @usableFromInline var space = AddressSpace.normal
   /// The processor's own view of the root in use.
   @usableFromInline var hardware: Guest.Hardware?
   @usableFromInline var rules = ShadowRules(

@@ -69,7 +69,9 @@ extension ShadowMMU {
       masks.hostWritable | masks.mmuWritable, masks.hostWritable, 0,
     ]
     if !legal.contains(writability) { return "writable bits that E4 does not know" }
-    guard let slot = state.slot(for: gfn), let pfn = slot.pfn(of: gfn) else {
+    guard let slot = state.slots[page.role.space.rawValue].slot(for: gfn),
+      let pfn = slot.pfn(of: gfn)
+    else {
       return "no memslot backs GFN \(gfn)"
     }
     if pfn != encoder.pfn(of: spte) { return "GFN \(gfn) is behind another host page" }
@@ -137,8 +139,9 @@ extension ShadowMMU {
     if page.role.level != .pageTable { return "MMIO above the leaf tables" }
     let gfn = mmio.gfn(of: spte)
     if gfn != page.frame(of: index) { return "MMIO of another frame" }
-    if mmio.generation(of: spte) == mmio.truncated(state.generation),
-      state.slot(for: gfn) != nil
+    if mmio.generation(of: spte)
+      == mmio.truncated(state.slots[page.role.space.rawValue].generation),
+      state.slots[page.role.space.rawValue].slot(for: gfn) != nil
     {
       return "MMIO of this generation for a frame that has a slot"
     }

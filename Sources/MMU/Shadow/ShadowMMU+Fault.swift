@@ -70,12 +70,12 @@ extension ShadowMMU {
     if root.isInvalid { return .retry }
     if let gpa = lastMMIO(exit, on: cpu) {
       state.tally.mmioCached += 1
-      noteMistake(gpa.frame)
+      noteMistake(gpa.frame, in: cpu.space)
       return .emulate(gpa)
     }
     if exit.isMalformed, let outcome = lookUpMMIO(exit, root, on: &cpu) { return outcome }
     var walk = GuestWalk()
-    switch guest.translate(exit.address, for: exit.access, in: guestView, &walk) {
+    switch guest.translate(exit.address, for: exit.access, in: guestView(of: cpu.space), &walk) {
     case .success(let translation):
       let permissions = guest.permissions(of: translation.rights)
       return resolve(
@@ -92,8 +92,10 @@ extension ShadowMMU {
 
   /// The guest's memory as its walk reads it: nobody hears of A and D.
   @inlinable
-  var guestView: GuestView {
-    GuestView(slots: state.slots, host: host, tracker: nil, hint: state.slotHint)
+  func guestView(of space: AddressSpace) -> GuestView {
+    GuestView(
+      slots: state.slots[space.rawValue].table, host: host, tracker: nil,
+      hint: state.slots[space.rawValue].hint)
   }
 
   /// The guest's tables do not grant the access.
@@ -117,7 +119,7 @@ extension ShadowMMU {
     let gfn = gpa.frame
     let isWrite = exit.access.kind == .write
     state.tally.memslotSearches += 1
-    let slot = state.slot(for: gfn)
+    let slot = state.slots[cpu.space.rawValue].slot(for: gfn)
     notify(.memslotSearch(gfn: gfn, found: slot != nil))
     let format = state.formats[root.role.format]
     let hasTables = !root.role.isDirect
@@ -150,7 +152,7 @@ extension ShadowMMU {
     if let slot {
       if isWrite, slot.flags.contains(.readOnly) { return .emulate(gpa) }
       guard slot.host != nil else { return .failed(.unbacked(gfn)) }
-      if slot.mayLackPages, let error = fetchMissing(gfn) { return .failed(error) }
+      if slot.mayLackPages, let error = fetchMissing(gfn, in: cpu.space) { return .failed(error) }
       if isBeingUnmapped(gfn) { return .retry }
       // A leaf that nobody can mark as written keeps its write for software.
       if isWrite, entry?.isDirty == false { return .perform(gpa) }
@@ -169,10 +171,11 @@ extension ShadowMMU {
 
   /// Brings a frame's page if it is not there yet.
   @usableFromInline
-  func fetchMissing(_ gfn: GFN) -> FaultError? {
-    state.slots.slot(for: gfn, hint: &state.slotHint).flatMap {
-      memory.fetchMissing(gfn, of: $0)
-    }
+  func fetchMissing(_ gfn: GFN, in space: AddressSpace) -> FaultError? {
+    state.slots[space.rawValue].table.slot(for: gfn, hint: &state.slots[space.rawValue].hint)
+      .flatMap {
+        memory.fetchMissing(gfn, of: $0)
+      }
   }
 
   /// Makes of the guest's rights what the shadow may show (SPEC E11): no W before D is set; with
@@ -205,19 +208,27 @@ extension ShadowMMU {
   /// Takes the memslots of this moment; MMIO entries do not outlive the wrap of generations.
   @inlinable
   func refreshSlots() {
-    let now = memory.generation
-    if now == state.generation, now & GuestMemory.updateInProgress == 0 { return }
-    takeSlots(of: now)
+    refreshSlots(of: .normal)
+    if memory.hasSystemManagement { refreshSlots(of: .systemManagement) }
   }
 
   @inlinable
-  func takeSlots(of now: UInt64) {
-    state.generation = now
-    state.slots = memory.slots
-    state.slotHint = 0
+  func refreshSlots(of space: AddressSpace) {
+    let now = memory.generation(of: space)
+    if now == state.slots[space.rawValue].generation, now & GuestMemory.updateInProgress == 0 {
+      return
+    }
+    takeSlots(of: space, now)
+  }
+
+  @inlinable
+  func takeSlots(of space: AddressSpace, _ now: UInt64) {
+    state.slots[space.rawValue].generation = now
+    state.slots[space.rawValue].table = memory.slots(of: space)
+    state.slots[space.rawValue].hint = 0
     let nowEra = encoder.layout.mmio?.era(of: now & ~GuestMemory.updateInProgress) ?? 0
-    if nowEra != state.era {
-      state.era = nowEra
+    if nowEra != state.slots[space.rawValue].era {
+      state.slots[space.rawValue].era = nowEra
       zapAll()
     }
   }

@@ -21,7 +21,9 @@ extension ShadowMMU {
     let format = state.formats[root.role.format]
     var page = root
     var access = Permissions.all
-    guard isUnchanged(mapping.walk, at: root.role.level, format) else { return .changed }
+    guard isUnchanged(mapping.walk, at: root.role.level, root.role.space, format) else {
+      return .changed
+    }
     while page.role.level > target {
       let level = page.role.level
       let index = page.index(of: mapping.address)
@@ -35,14 +37,18 @@ extension ShadowMMU {
       {
         child.use(state.faultCount)
         page = child
-        guard isUnchanged(mapping.walk, at: level.below, format) else { return .changed }
+        guard isUnchanged(mapping.walk, at: level.below, root.role.space, format) else {
+          return .changed
+        }
         continue
       }
       drop(page, index)
       let found =
         role.isTop ? makePage(gfn, role) : self.page(gfn, role)
       guard let child = found else { return .exhausted }
-      guard isUnchanged(mapping.walk, at: level.below, format) else { return .changed }
+      guard isUnchanged(mapping.walk, at: level.below, root.role.space, format) else {
+        return .changed
+      }
       syncTables(below: child)
       link(child, under: page, index)
       child.use(state.faultCount)
@@ -77,16 +83,22 @@ extension ShadowMMU {
 
   /// Whether the guest's entry of a level is what the walk found, marks apart.
   @inlinable
-  func isUnchanged(_ walk: GuestWalk, at level: Level, _ format: borrowing Guest.Entries) -> Bool {
+  func isUnchanged(
+    _ walk: GuestWalk, at level: Level, _ space: AddressSpace, _ format: borrowing Guest.Entries
+  ) -> Bool {
     guard let step = walk[level] else { return true }
-    guard let now = guestEntry(at: GPA(step.entryAddress), format) else { return false }
+    guard let now = guestEntry(at: GPA(step.entryAddress), space, format) else { return false }
     return (now ^ step.entry) & ~format.markBits == 0
   }
 
   /// Reads an entry of the guest's tables.
   @inlinable
-  func guestEntry(at gpa: GPA, _ format: borrowing Guest.Entries) -> UInt64? {
-    guard let slot = state.slot(for: gpa.frame), let pfn = slot.pfn(of: gpa.frame) else {
+  func guestEntry(
+    at gpa: GPA, _ space: AddressSpace, _ format: borrowing Guest.Entries
+  ) -> UInt64? {
+    guard let slot = state.slots[space.rawValue].slot(for: gpa.frame),
+      let pfn = slot.pfn(of: gpa.frame)
+    else {
       return nil
     }
     return load(
@@ -258,7 +270,7 @@ extension ShadowMMU {
   func install(
     _ page: ShadowPage, _ index: Int, _ gfn: GFN, _ permissions: Permissions, _ key: UInt8
   ) -> Bool {
-    guard let slot = state.slot(for: gfn), slot.host != nil,
+    guard let slot = state.slots[page.role.space.rawValue].slot(for: gfn), slot.host != nil,
       !isBeingUnmapped(gfn)
     else { return false }
     let withheld = policy.withheldPermissions(gfn: gfn)

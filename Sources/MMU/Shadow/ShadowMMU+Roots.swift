@@ -69,7 +69,7 @@ extension ShadowMMU {
   /// another.
   @inlinable
   func adopt(_ guest: Guest, on cpu: inout CPU) {
-    let key = rootKey(of: guest)
+    let key = rootKey(of: guest, in: cpu.space)
     cpu.guest = guest
     cpu.rules = guest.shadowRules
     defer {
@@ -100,7 +100,7 @@ extension ShadowMMU {
   @inlinable static var pagesPerRoot: Int { 1 }
 
   @inlinable
-  func rootKey(of guest: Guest) -> ShadowRootKey {
+  func rootKey(of guest: Guest, in space: AddressSpace) -> ShadowRootKey {
     let entries = guest.entries
     let rules = guest.shadowRules
     var role = ShadowRole(level: entries.shadowLevels, format: number(of: entries))
@@ -108,10 +108,11 @@ extension ShadowMMU {
     role.smepWithoutWP = rules.smep && !rules.writeProtect
     role.smapWithoutWP = rules.smap && !rules.writeProtect
     role.isNested = rules.isNested
+    role.space = space
     role.marksEntries = rules.marksEntries
     let root = guest.tableRoot
     role.isDirect = root == .none
-    let isDummy = root.table.map { state.slot(for: $0.frame)?.host == nil }
+    let isDummy = root.table.map { state.slots[space.rawValue].slot(for: $0.frame)?.host == nil }
     role.isTop = !role.isDirect && (entries.topLevel != role.level || isDummy == true)
     return ShadowRootKey(
       root: root, role: role, tag: guest.addressSpaceTag, isDummy: isDummy ?? false)
@@ -148,5 +149,22 @@ extension ShadowMMU {
     } else if page.role.isTop {
       zap(page, .unused)
     }
+  }
+
+  /// The space whose slots the vCPU sees.
+  public func addressSpace(of cpu: CPU) -> AddressSpace { cpu.space }
+
+  /// Moves the vCPU to another space: to its roots, its slots and its generation (SPEC T2).
+  public func move(_ cpu: inout CPU, to space: AddressSpace) -> Bool {
+    guard space == .normal || memory.hasSystemManagement else { return false }
+    if space == cpu.space { return true }
+    locked(&cpu, NoObserver()) { cpu in
+      refreshSlots()
+      cpu.space = space
+      cpu.lastMMIO = nil
+      cpu.needsFlush = true
+      if let guest = cpu.guest { adopt(guest, on: &cpu) }
+    }
+    return true
   }
 }

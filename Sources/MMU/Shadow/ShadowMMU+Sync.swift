@@ -6,7 +6,8 @@ extension ShadowMMU {
   func table(of page: ShadowPage) -> GuestTable {
     GuestTable(
       format: state.formats[page.role.format],
-      place: state.slot(for: page.gfn)?.pfn(of: page.gfn)?.baseAddress)
+      place: state.slots[page.role.space.rawValue].slot(for: page.gfn)?.pfn(of: page.gfn)?
+        .baseAddress)
   }
 
   /// The guest's leaf behind an entry of a leaf table, if the processor could have used it: present,
@@ -136,9 +137,11 @@ extension ShadowMMU {
     }
     var permissions = page.role.access.intersection(entry.permissions)
     if !entry.isDirty { permissions.remove(.write) }
-    let slot = state.slot(for: gfn)
+    let slot = state.slots[page.role.space.rawValue].slot(for: gfn)
     if encoder.isMMIO(old) {
-      guard slot == nil, let new = mmio(gfn, page.role.access.intersection(entry.permissions))
+      guard slot == nil,
+        let new = mmio(
+          gfn, page.role.access.intersection(entry.permissions), in: page.role.space)
       else {
         drop(page, index)
         return true

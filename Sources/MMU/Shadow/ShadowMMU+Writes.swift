@@ -11,7 +11,7 @@ extension ShadowMMU {
       refreshSlots()
       forEachFrame(gpa, byteCount) {
         let gfn = GPA($0).frame
-        state.slot(for: gfn)?.logWrite(of: gfn)
+        state.slots[cpu.space.rawValue].slot(for: gfn)?.logWrite(of: gfn)
         written(GPA($0), $1, &cpu.flood)
       }
     }

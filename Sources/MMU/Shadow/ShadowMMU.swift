@@ -71,7 +71,7 @@ public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy:
     host = memory.host.view
     registry = ShadowPageRegistry(first: pool.first)
     reverseMap = ReverseMap(of: registry)
-    lockedState = LockedState(ShadowState(slots: memory.slots))
+    lockedState = LockedState(ShadowState(memory))
     memory.track(by: OutsideWrites { [weak self] in self?.memoryWritten($0, byteCount: $1) })
   }
 

@@ -25,6 +25,8 @@ struct ShadowRole: Hashable, Sendable {
   /// Whether the guest runs inside the guest: its pages are not shared with the hypervisor's there,
   /// since what the processor logs of them is another's addresses.
   @usableFromInline var isNested = false
+  /// Whose memslots it maps: system-management mode has pages of its own, which nobody else may see.
+  @usableFromInline var space = AddressSpace.normal
   /// Whether the processor marks the entries that it uses.
   @usableFromInline var marksEntries = true
 

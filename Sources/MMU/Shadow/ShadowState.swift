@@ -9,11 +9,8 @@ struct ShadowState<Entries: GuestEntryFormat> {
   @usableFromInline var unsyncPages: [ShadowPage] = []
   /// The pages above guests' highest tables, which no frame and role name.
   @usableFromInline var topRoots: [ShadowRootKey: ShadowPage] = [:]
-  @usableFromInline var slots: MemslotTable
-  @usableFromInline var slotHint = 0
-  @usableFromInline var generation = GuestMemory.updateInProgress
-  /// How often the generations that MMIO entries can hold have wrapped.
-  @usableFromInline var era: UInt64 = 0
+  /// The memslots of each address space as they were taken last.
+  @usableFromInline var slots: InlineArray<2, ShadowSlots>
   /// Frames that the host is taking away just now (SPEC F10).
   @usableFromInline var activeNotifiers: [Range<GFN>] = []
   var notifierSequence: UInt64 = 0
@@ -27,12 +24,31 @@ struct ShadowState<Entries: GuestEntryFormat> {
   @usableFromInline var isListening = false
   @usableFromInline var events: [MMUEvent] = []
 
-  init(slots: MemslotTable) { self.slots = slots }
+  init(_ memory: GuestMemory) {
+    slots = InlineArray { ShadowSlots(memory.slots(of: AddressSpace(rawValue: $0) ?? .normal)) }
+  }
+
+}
+
+/// The memslots of one address space as a shadow MMU took them last.
+@usableFromInline
+struct ShadowSlots {
+  @usableFromInline var table: MemslotTable
+  @usableFromInline var hint = 0
+  /// As if an update were under way: the first call takes the slots.
+  @usableFromInline var generation = GuestMemory.updateInProgress
+  /// How often the generations that MMIO entries can hold have wrapped.
+  @usableFromInline var era: UInt64 = 0
+
+  init(_ table: MemslotTable) { self.table = table }
+
+  /// Whether the slots are being changed just now.
+  @inlinable var isUpdating: Bool { generation & GuestMemory.updateInProgress != 0 }
 
   /// The slot of a frame.
   @inlinable
   mutating func slot(for gfn: GFN) -> PlainMemslot? {
-    slots.plain.slot(for: gfn, hint: &slotHint)
+    table.plain.slot(for: gfn, hint: &hint)
   }
 }
 

@@ -90,7 +90,9 @@ extension VCPUState {
           return .failed(error)
         case .perform(let gpa):
           lastGPA = gpa
-          if let hpa = mmu.memory.hpa(of: gpa) { return .tracked(hpa, gpa: gpa) }
+          if let hpa = mmu.memory.hpa(of: gpa, in: mmu.addressSpace(of: context)) {
+            return .tracked(hpa, gpa: gpa)
+          }
         case .emulate(let gpa):
           lastGPA = gpa
           guard case .linear = target else { return .mmio(gpa) }
