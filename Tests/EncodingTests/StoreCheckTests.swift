@@ -40,7 +40,8 @@ struct StoreCheckTests {
     #expect(breach(readOnly, over: other) == nil)
     // Hardware would use what the MMU takes for nothing, or refuse what it takes for a mapping.
     #expect(breach(leaf & ~masks.mmuPresent, over: nothing) != nil)
-    #expect(breach(encoder.table(HPA(0x5000)).rawValue | 1 << 51, over: nothing, at: .directory) != nil)
+    #expect(
+      breach(encoder.table(HPA(0x5000)).rawValue | 1 << 51, over: nothing, at: .directory) != nil)
     #expect(breach(leaf | 1 << 51, over: nothing) != nil)
   }
 
