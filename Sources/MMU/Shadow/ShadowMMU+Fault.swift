@@ -161,7 +161,7 @@ extension ShadowMMU {
       }
       mapping.level = max(min(policy.mappingLevel(for: info), largest), .pageTable)
     }
-    guard makePagesAvailable(root.role.level.rawValue + 1, on: &cpu) else {
+    guard makeRoom(for: mapping, below: root, on: &cpu) else {
       return slot == nil
         ? .emulate(gpa) : .failed(.tablePagesExhausted(limit: pool.limit))
     }

@@ -125,7 +125,11 @@ extension ShadowMMU {
     let page: ShadowPage
     switch descend(mapping, to: mapping.level, from: root) {
     case .changed: return .retry
-    case .exhausted: return .failed(.tablePagesExhausted(limit: pool.limit))
+    case .exhausted:
+      // A table on the way was of another role: with room for all of them the next try arrives.
+      let count = root.role.level.rawValue - mapping.level.rawValue
+      return makePagesAvailable(count, on: &cpu)
+        ? .retry : .failed(.tablePagesExhausted(limit: pool.limit))
     case .arrived(let arrived): page = arrived
     }
     let index = page.index(of: mapping.address)

@@ -73,18 +73,47 @@ extension ShadowMMU {
     }
   }
 
+  /// Makes room for the tables that a fault will link, and for no more: in a small pool those of the
+  /// accesses around it stay.
+  @inlinable
+  func makeRoom(for mapping: Mapping, below root: ShadowPage, on cpu: inout CPU) -> Bool {
+    pool.limit - pool.inUse >= root.role.level.rawValue
+      || makePagesAvailable(
+        missingTables(for: mapping, below: root), sparing: state.faultCount, on: &cpu)
+  }
+
+  /// How many tables are missing on the way to a leaf. Those that are there count as used by this
+  /// fault.
+  @usableFromInline
+  func missingTables(for mapping: Mapping, below root: ShadowPage) -> Int {
+    var page = root
+    while page.role.level > mapping.level {
+      let spte = load(page.place(of: page.index(of: mapping.address)))
+      guard encoder.isPresent(spte), !encoder.isLeaf(spte, at: page.role.level),
+        let child = registry.page(at: encoder.pfn(of: spte))
+      else { break }
+      child.facts.lastFault = state.faultCount
+      page = child
+    }
+    return page.role.level.rawValue - mapping.level.rawValue
+  }
+
   /// Makes room before a fault changes anything (SPEC F4, F17).
+  ///
+  /// - Parameter fault: pages that it has used stay.
   ///
   /// - Returns: false where even then not enough pages are left.
   @inlinable
-  func makePagesAvailable(_ count: Int, on cpu: inout CPU) -> Bool {
-    pool.limit - pool.inUse >= count || recycle(for: count, on: &cpu)
+  func makePagesAvailable(
+    _ count: Int, sparing fault: UInt64? = nil, on cpu: inout CPU
+  ) -> Bool {
+    pool.limit - pool.inUse >= count || recycle(for: count, sparing: fault, on: &cpu)
   }
 
   @usableFromInline
-  func recycle(for count: Int, on cpu: inout CPU) -> Bool {
+  func recycle(for count: Int, sparing fault: UInt64?, on cpu: inout CPU) -> Bool {
     while pool.limit - pool.inUse < count {
-      if let page = pageToRecycle() {
+      if let page = pageToRecycle(sparing: fault) {
         state.tally.recycled += 1
         zap(page, .recycled)
       } else if let root = cpu.previous.popLast() {
@@ -99,14 +128,15 @@ extension ShadowMMU {
   /// How many of the oldest pages a policy may choose from.
   private static var mostZapCandidates: Int { 32 }
 
-  /// The page that a policy chooses, else the oldest, of those that are no vCPU's root.
-  private func pageToRecycle() -> ShadowPage? {
+  /// The page that a policy chooses, else the oldest, of those that are no vCPU's root and that a fault
+  /// has not used.
+  private func pageToRecycle(sparing fault: UInt64?) -> ShadowPage? {
     state.zapCandidates.removeAll(keepingCapacity: true)
     var oldest: ShadowPage?
     var next = registry.oldestPage
     while let page = next, state.zapCandidates.count < Self.mostZapCandidates {
       next = registry.page(after: page)
-      if page.facts.rootCount > 0 { continue }
+      if page.facts.rootCount > 0 || page.facts.lastFault == fault { continue }
       oldest = oldest ?? page
       state.zapCandidates.append(
         ZapCandidate(
@@ -118,7 +148,7 @@ extension ShadowMMU {
     var left = choice
     next = oldest
     while let page = next {
-      if page.facts.rootCount == 0 {
+      if page.facts.rootCount == 0, page.facts.lastFault != fault {
         if left == 0 { return page }
         left -= 1
       }
