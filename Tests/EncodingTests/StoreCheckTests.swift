@@ -1,7 +1,6 @@
 import Paging
 import Testing
 import X86EPT
-import X86Long
 import X86NPT
 import X86Shadow
 
@@ -48,15 +47,7 @@ struct StoreCheckTests {
   @Test("E1 E4 E9 an entry that breaks a rule is caught, and none that keeps them, in every format")
   func everyFormat() throws {
     check(try EPTEncoder(.width(46)))
-    let features = X86Features(physicalAddressWidth: 46)
-    let host = X86Registers(
-      cr0: [.protectionEnable, .paging, .writeProtect],
-      cr4: [.physicalAddressExtension, .linearAddress57],
-      efer: [.longModeEnable, .longModeActive, .noExecuteEnable])
-    check(
-      try ShadowEncoder(
-        Long5(host, features), rootLevel: Level(5), physicalAddressWidth: 46,
-        mmio: .shadow(physicalAddressWidth: 46)))
+    check(try NamedLayoutTests.shadow(.standard))
     check(try NPTEncoder(NPTCapabilities(physicalAddressWidth: 46)))
   }
 }

@@ -40,7 +40,9 @@ struct ShadowRig {
     }
     if !management.isEmpty {
       try memory.updateManagement { table throws(MemslotError) in
-        try management.reduce(table) { table, slot throws(MemslotError) in try table.adding(slot) }
+        var table = table
+        for slot in management { table = try table.adding(slot) }
+        return table
       }
     }
     pool = TablePool(first: PFN(16), limit: tablePages)

@@ -1,5 +1,6 @@
 import MMU
 import Machine
+import MachineSupport
 import Paging
 import Testing
 import X86
