@@ -8,6 +8,10 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 INSTALL ?= install
 ABI = $(shell sed -n 's/^\#define MMU_PLUGIN_ABI_VERSION \([0-9]*\)u$$/\1/p' Plugins/include/mmu_plugin.h)
+# Runs of `make property`, and the first one's seed.
+MIGRATIONS ?= 1000
+STRESSES ?= 60
+SEED = $${MMU_PROPERTY_SEED:-$$(date +%s)}
 SWIFT_FILES = git ls-files -z -- '*.swift'
 
 .DEFAULT_GOAL := help
@@ -52,14 +56,17 @@ test: lint plugins ## Lint, build and run every test; what CI runs
 	$(SWIFT) test --skip-build --disable-xctest
 
 .PHONY: property
-property: install-deps ## Run a million operations of random guests under shadow paging, optimised
+property: install-deps ## Run random guests, migrations and stress, optimised; MMU_PROPERTY_SEED repeats
 	$(SWIFT) build -c release --product PropertyRunner
+	$(SWIFT) build -c release --product ParallelRunner
 	.build/release/PropertyRunner
+	.build/release/ParallelRunner $(MIGRATIONS) $(STRESSES) $(SEED)
 
 .PHONY: tsan
-tsan: install-deps ## Run the tests of parallel faults, dirty logs and zaps under ThreadSanitizer
-	$(SWIFT) test --sanitize=thread --scratch-path .build-tsan --disable-xctest \
-	  --filter 'MigrationTests|StressTests|ConcurrencyTests'
+tsan: install-deps ## Run some migrations and stress under ThreadSanitizer
+	$(SWIFT) build -c release --sanitize=thread --scratch-path .build-tsan --product ParallelRunner
+	TSAN_OPTIONS=suppressions=Tests/ParallelRunner/threads.supp \
+	  .build-tsan/release/ParallelRunner 64 24 $(SEED)
 
 .PHONY: races
 races: release ## Run the small races of the MMU's threads in every order, to the end of each

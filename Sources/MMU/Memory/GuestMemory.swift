@@ -131,6 +131,12 @@ public final class GuestMemory: Sendable {
     }
   }
 
+  /// How often a lock of the memslots or the attributes was taken.
+  var lockUses: UInt64 {
+    normal.lockUses &+ (management?.lockUses ?? 0) &+ managementSlots.uses &+ updating.uses
+      &+ tracker.uses &+ attributes.lockUses
+  }
+
   /// The slots of all spaces at one moment.
   struct SavedSlots: Sendable {
     let spaces: [(AddressSpace, MemslotTable, UInt64)]

@@ -117,25 +117,6 @@ public struct HostView: EntryMemory, @unchecked Sendable {
     return count >= 0 && offset <= byteCount && UInt64(count) <= byteCount &- offset
   }
 
-  /// The bytes of a range, or `nil` unless the whole range lies inside. Whole words are read at once.
-  public func read(_ address: HPA, count: Int) -> [UInt8]? {
-    guard contains(address, count: count) else { return nil }
-    return unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-      var done = 0
-      while done < count {
-        let size = Self.pieceSize(at: address.wrappingAdd(UInt64(done)), atMost: count - done)
-        let piece = loadPiece(address.wrappingAdd(UInt64(done)), size: size)
-        for byte in 0..<size {
-          // SAFETY: the buffer holds `count` bytes, and the pieces end there.
-          unsafe buffer.initializeElement(
-            at: done + byte, to: UInt8(truncatingIfNeeded: piece >> UInt64(byte * 8)))
-        }
-        done += size
-      }
-      filled = count
-    }
-  }
-
   /// Up to 16 bytes as a little-endian number, or `nil` unless the range lies inside. An aligned
   /// power of two up to 8 is read at once.
   @inlinable
@@ -194,7 +175,7 @@ public struct HostView: EntryMemory, @unchecked Sendable {
   }
 
   /// The largest aligned power of two up to 8 at an address.
-  private static func pieceSize(at address: HPA, atMost limit: Int) -> Int {
+  static func pieceSize(at address: HPA, atMost limit: Int) -> Int {
     var size = 8
     while size > limit || address.rawValue & UInt64(size - 1) != 0 { size /= 2 }
     return size
@@ -248,44 +229,17 @@ public struct HostView: EntryMemory, @unchecked Sendable {
     }
   }
 
-  /// Copies bytes in; nothing is copied unless the whole range lies inside.
-  public func write(_ bytes: RawSpan, at address: HPA) -> Bool {
-    guard contains(address, count: bytes.byteCount) else { return false }
-    // SAFETY: both ranges were checked; guest data may race, as on hardware.
-    unsafe bytes.withUnsafeBytes { buffer in
-      guard let source = buffer.baseAddress else { return }
-      unsafe (base + Int(address.rawValue)).copyMemory(from: source, byteCount: buffer.count)
-    }
-    return true
-  }
-
-  /// Writes zeros over a page that guests may use.
-  func clear(page: PFN) {
-    guard contains(page.baseAddress, count: 4096) else { return }
-    for index in 0..<512 as Range<UInt64> {
-      storePiece(0, page.baseAddress.wrappingAdd(index * 8), size: 8)
-    }
-  }
-
-  /// Copies a page that nobody writes now over one that guests may use.
-  func copy(page source: PFN, to page: PFN) {
-    guard contains(source.baseAddress, count: 4096), contains(page.baseAddress, count: 4096) else {
-      return
-    }
-    for offset in stride(from: 0, to: 4096 as UInt64, by: 8) {
-      storePiece(
-        loadPiece(source.baseAddress.wrappingAdd(offset), size: 8),
-        page.baseAddress.wrappingAdd(offset), size: 8)
-    }
-  }
-
   /// Fills a page with one entry value. **Requires** that nobody walks the page.
   @usableFromInline
-  func fill(page: PFN, with value: UInt64) {
+  func fill(page: PFN, with value: UInt64) { fill(page: page) { _ in value } }
+
+  /// Fills a page with entries, by their index. **Requires** that nobody walks the page.
+  @inlinable
+  func fill(page: PFN, _ entry: (UInt64) -> UInt64) {
     guard contains(page.baseAddress, count: 4096) else { return }
     // SAFETY: the page was checked.
-    let words = unsafe (base + Int(page.baseAddress.rawValue))
+    let words = unsafe (base + Int(truncatingIfNeeded: page.baseAddress.rawValue))
       .bindMemory(to: UInt64.self, capacity: 512)
-    for index in 0..<512 { unsafe words[index] = value.littleEndian }
+    for index in 0..<512 { unsafe words[index] = entry(UInt64(index)).littleEndian }
   }
 }

@@ -11,6 +11,9 @@ public final class MemoryAttributes: Sendable {
 
   init() {}
 
+  /// How often its lock was taken.
+  var lockUses: UInt64 { privateRuns.uses }
+
   /// Whether any frame has ever been private: without, nobody takes the lock.
   @inlinable
   var areUsed: Bool { isAnyPrivate.load(ordering: .acquiring) }

@@ -49,4 +49,7 @@ final class MemslotSpace: Sendable {
 
   /// Ends an update.
   func end(_ generation: UInt64) { word.store(generation, ordering: .releasing) }
+
+  /// How often its lock was taken.
+  var lockUses: UInt64 { current.uses }
 }

@@ -56,5 +56,9 @@ struct PacedHost<Pacing: MMUPacing>: EntryMemory, Sendable {
 
   /// As `HostView.fill`, in one step: nobody else has the page.
   @inlinable
+  func fill(page: PFN, _ entry: (UInt64) -> UInt64) { view.fill(page: page, entry) }
+
+  /// As above, all entries alike.
+  @inlinable
   func fill(page: PFN, with value: UInt64) { view.fill(page: page, with: value) }
 }

@@ -86,4 +86,7 @@ public final class TablePool: Sendable {
   public var inUse: Int { state.withLock { $0.inUse } }
   /// The most pages that were in use at once. **Units** pages.
   public var highWater: Int { state.withLock { $0.highWater } }
+
+  /// How often its lock was taken.
+  var lockUses: UInt64 { state.uses }
 }

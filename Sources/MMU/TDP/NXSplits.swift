@@ -38,6 +38,9 @@ final class NXSplits: Sendable {
   /// As many as there are, so that who frees a table need not ask under the lock.
   private let count = Atomic<Int>(0)
 
+  /// How often its lock was taken.
+  var lockUses: UInt64 { state.uses }
+
   /// Adds a table that was linked just now.
   func add(_ table: PFN, mapping frames: Range<GFN>) {
     state.withLock { state in

@@ -79,17 +79,15 @@ extension TDPMMU {
     guard slot.host != nil else { return .failed(.unbacked(gfn)) }
     if exit.kind == .write, tracked.touches(gfn, frames: 1) {
       // Software walks the guest's tables where hardware wanted to write them.
-      return exit.isTableAccess ? .emulate(exit.gpa) : .perform(exit.gpa)
+      if exit.isTableAccess { return .emulate(exit.gpa) }
+      // The write is done without entering anew, so no flush may be left over.
+      return waitedForHost(gfn, frames: 1, on: &cpu) || cpu.needsFlush
+        ? .retry : .perform(exit.gpa)
     }
     let wanted = max(min(policy.mappingLevel(for: info), largest), .pageTable)
     let isDenied = nxHugePages && exit.kind == .fetch && wanted > .pageTable
     let level = isDenied ? .pageTable : wanted
-    let frames = (1 as UInt64) << UInt64(9 * (level.rawValue - 1))
-    pacing.step(.notifier, isChange: false)
-    if notifier.blocks(gfn, frames: frames) {
-      waitForHost(gfn, frames: frames, on: &cpu)
-      return .retry
-    }
+    if waitedForHost(gfn, frames: span(of: level), on: &cpu) { return .retry }
     return map(
       gfn, of: slot, at: level, insteadOf: isDenied ? wanted : nil, for: exit.kind, on: &cpu,
       observer)
@@ -122,6 +120,17 @@ extension TDPMMU {
   }
 
   /// Waits outside while the host changes what is behind a page, but not for ever.
+  ///
+  /// - Returns: whether it did, so that what was found out before may not hold any more.
+  @inlinable
+  @inline(__always)  // PERF: fault.tdp.threads1
+  func waitedForHost(_ gfn: GFN, frames: UInt64, on cpu: inout TDPContext) -> Bool {
+    pacing.step(.notifier, isChange: false)
+    guard notifier.blocks(gfn, frames: frames) else { return false }
+    waitForHost(gfn, frames: frames, on: &cpu)
+    return true
+  }
+
   @inlinable
   func waitForHost(_ gfn: GFN, frames: UInt64, on cpu: inout TDPContext) {
     exit(&cpu)

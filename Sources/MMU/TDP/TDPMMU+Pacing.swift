@@ -29,6 +29,13 @@ extension TDPMMU {
     pacing.wait(.roots, isChange: true) { [roots] in roots.isFree }
   }
 
+  /// How often a lock was taken that vCPUs share: those of the tables, of their pages and of the
+  /// memslots. A fault takes none where its tables are present (SPEC T1).
+  package var lockUses: UInt64 {
+    pool.lockUses &+ roots.lockUses &+ walkers.lockUses &+ notifier.lockUses &+ logs.uses
+      &+ nxSplits.lockUses &+ tracked.lockUses &+ memory.lockUses
+  }
+
   /// The memslots of all address spaces at this moment.
   func currentSlots() -> MemslotTable {
     pacing.step(.memslots, isChange: false)

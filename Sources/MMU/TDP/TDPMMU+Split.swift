@@ -28,12 +28,12 @@ extension TDPMMU {
   func split(_ place: HPA, _ old: SPTE, at level: Level, for gfn: GFN) -> SPTE?? {
     guard let table = takeTable() else { return nil }
     let first = gfn.rawValue & ~(span(of: level) &- 1)
-    for index in 0..<512 as Range<UInt64> {
+    host.fill(page: table) { index in
       let part = GFN(first &+ index &* span(of: level.below))
-      let child = encoder.child(
+      return encoder.child(
         of: old, at: level, index: index,
-        returnsExecution: level.below == .pageTable && returnsExecution(to: part))
-      _ = host.swap(table.baseAddress.wrappingAdd(index * 8), to: child.rawValue)
+        returnsExecution: level.below == .pageTable && returnsExecution(to: part)
+      ).rawValue
     }
     let new = encoder.table(table.baseAddress, at: level)
     guard exchange(place, from: old, to: new, at: level) else {

@@ -12,6 +12,9 @@ final class TDPNotifier: Sendable {
   /// Counts the warnings that ended.
   let sequence = Atomic<UInt64>(0)
 
+  /// How often its lock was taken.
+  var lockUses: UInt64 { ranges.uses }
+
   /// Opens a range of frames.
   func begin(_ range: Range<GFN>) {
     ranges.withLock { $0.append(range.lowerBound.rawValue..<range.upperBound.rawValue) }

@@ -41,6 +41,9 @@ final class TDPRoots: Sendable {
   /// Whether nobody has them lent.
   var isFree: Bool { state.isFree }
 
+  /// How often its lock was taken.
+  var lockUses: UInt64 { state.uses }
+
   /// Adds a page that waits to become a root.
   func add(spare: PFN) { state.withLock { $0.spares.append(spare) } }
 

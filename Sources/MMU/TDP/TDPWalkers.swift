@@ -40,6 +40,9 @@ final class TDPWalkers: Sendable {
   /// How many changes have waited for those inside.
   var changeCount: UInt64 { epoch.load(ordering: .acquiring) - 1 }
 
+  /// How often its lock was taken.
+  var lockUses: UInt64 { places.uses }
+
   /// A new vCPU's word.
   func register() -> Place {
     places.withLock { places in

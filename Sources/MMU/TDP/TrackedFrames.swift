@@ -16,6 +16,9 @@ final class TrackedFrames: Sendable {
   @usableFromInline let count = Atomic<Int>(0)
   private let next = Atomic<Int>(0)
 
+  /// How often its lock was taken.
+  var lockUses: UInt64 { entries.uses }
+
   /// Adds frames.
   ///
   /// - Returns: the number that they are known by.

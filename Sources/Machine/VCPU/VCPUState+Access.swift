@@ -144,6 +144,8 @@ extension VCPUState {
     var upper = first
     for _ in 0..<Self.exitBudget {
       let flushes = self.flushes
+      // After an exit whose write software performs, the vCPU has not entered yet.
+      if !mmu.isCurrent(context) { enter() }
       let lowReport = finish(access, 0, 0, first)
       guard case .done = lowReport.outcome else { return lowReport }
       upper = destination(of: gva.wrappingAdd(UInt64(room)), for: access, &exits)

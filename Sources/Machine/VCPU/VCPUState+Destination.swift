@@ -78,9 +78,16 @@ extension VCPUState {
         exits[exit.cause] += 1
         if Observer.listens { observer.observe(.exit(exit.cause, exit.description)) }
         let outcome = mmu.handle(exit, on: &context, observer)
+        if case .perform(let gpa) = outcome {
+          lastGPA = gpa
+          // Without entering anew: whoever takes the page away waits until this write is done.
+          if let hpa = mmu.memory.hpa(of: gpa, in: mmu.addressSpace(of: context)) {
+            return .tracked(hpa, gpa: gpa)
+          }
+        }
         enter()
         switch outcome {
-        case .fixed, .spurious, .retry: continue
+        case .fixed, .spurious, .retry, .perform: continue
         case .inject(let vector, let errorCode):
           faultAddress = name(of: gva, target)
           return .injected(vector: vector, errorCode: errorCode)
@@ -88,11 +95,6 @@ extension VCPUState {
         case .failed(let error):
           exits[error.cause] += 1
           return .failed(error)
-        case .perform(let gpa):
-          lastGPA = gpa
-          if let hpa = mmu.memory.hpa(of: gpa, in: mmu.addressSpace(of: context)) {
-            return .tracked(hpa, gpa: gpa)
-          }
         case .emulate(let gpa):
           lastGPA = gpa
           guard case .linear = target else { return .mmio(gpa) }

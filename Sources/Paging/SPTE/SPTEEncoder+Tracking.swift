@@ -33,6 +33,7 @@ extension SPTEEncoder {
 
   /// Whether hardware has set D in a present leaf.
   @inlinable
+  @inline(__always)  // PERF: dirtylog.round; as `permits`.
   public func isDirty(_ spte: SPTE) -> Bool {
     hasHardwareAD(spte) && spte.rawValue & layout.masks.dirty != 0
   }
@@ -74,6 +75,7 @@ extension SPTEEncoder {
 
   /// A leaf that may be executed; a tracked one will be when it is restored (SPEC E18).
   @inlinable
+  @inline(__always)  // PERF: split.2m; as `permits`.
   public func executionGranted(_ spte: SPTE) -> SPTE {
     let masks = layout.masks
     let raw = spte.rawValue & ~masks.noExecute
@@ -93,6 +95,7 @@ extension SPTEEncoder {
 
   /// A leaf without W; what tells that the MMU may give it back stays.
   @inlinable
+  @inline(__always)  // PERF: dirtylog.round; as `permits`.
   public func writeProtected(_ spte: SPTE) -> SPTE {
     SPTE(spte.rawValue & ~layout.masks.writable)
   }
@@ -107,6 +110,7 @@ extension SPTEEncoder {
 
   /// A leaf without D.
   @inlinable
+  @inline(__always)  // PERF: dirtylog.round; as `permits`.
   public func cleaned(_ spte: SPTE) -> SPTE { SPTE(spte.rawValue & ~layout.masks.dirty) }
 
   /// What is wrong with an entry by itself: `nil`, or the rule of SPEC E1, E3, E4 or E9 that it breaks.

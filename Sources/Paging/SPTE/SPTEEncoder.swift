@@ -147,6 +147,7 @@ extension SPTEEncoder {
 
   /// Whether writes through an entry are found by taking W away alone: A/D kind 1 or 2 (SPEC E2).
   @inlinable
+  @inline(__always)  // PERF: dirtylog.round; as `permits`.
   public func isDirtyByProtection(_ spte: SPTE) -> Bool {
     spte.rawValue & layout.masks.adKind != 0
   }
@@ -203,6 +204,7 @@ extension SPTEEncoder {
   ///   - returnsExecution: the large leaf was denied execution only for being large, so that parts of
   ///     4 KiB get it back.
   @inlinable
+  @inline(__always)  // PERF: split.2m; as `permits`.
   public func child(
     of spte: SPTE, at level: Level, index: UInt64, returnsExecution: Bool = false
   ) -> SPTE {

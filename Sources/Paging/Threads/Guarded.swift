@@ -3,11 +3,12 @@ public import Synchronization
 /// A value behind a mutex whose order ThreadSanitizer can see.
 ///
 /// The system's mutex is not instrumented, so each use would be reported as a race; an atomic beside it,
-/// loaded after locking and stored before unlocking, tells the tool what the mutex guarantees anyway.
+/// loaded after locking and stored before unlocking, tells the tool what the mutex guarantees anyway. It
+/// counts how often the value was lent.
 @usableFromInline
 package struct Guarded<Value: ~Copyable>: ~Copyable, Sendable {
   @usableFromInline let mutex: Mutex<Value>
-  @usableFromInline let order = Atomic<UInt8>(0)
+  @usableFromInline let order = Atomic<UInt64>(0)
 
   /// Takes a value in.
   @inlinable
@@ -16,14 +17,17 @@ package struct Guarded<Value: ~Copyable>: ~Copyable, Sendable {
   /// Whether nobody has it lent at this moment.
   package var isFree: Bool { mutex.withLockIfAvailable { _ in } != nil }
 
+  /// How often the value has been lent.
+  package var uses: UInt64 { order.load(ordering: .acquiring) }
+
   /// Lends the value to one caller at a time.
   @inlinable  // PERF: switch.shadow
   package borrowing func withLock<Result: ~Copyable, Failure: Error>(
     _ body: (inout sending Value) throws(Failure) -> sending Result
   ) throws(Failure) -> sending Result {
     try mutex.withLock { value throws(Failure) in
-      _ = order.load(ordering: .acquiring)
-      defer { order.store(0, ordering: .releasing) }
+      let uses = order.load(ordering: .acquiring)
+      defer { order.store(uses &+ 1, ordering: .releasing) }
       return try body(&value)
     }
   }

@@ -1,33 +1,35 @@
-import MMU
-import Machine
-import MachineSupport
-import Paging
-import X86
-import X86Guest
+package import MMU
+package import Machine
+package import MachineSupport
+package import Paging
+package import X86
+package import X86Guest
 
 /// A four-level guest behind any second level, its tables in guest memory.
 ///
 /// Host memory is 64 MiB: table pages from frame 16, guest RAM from frame 4096 (16 MiB).
-struct TDPRig<Encoder: SPTEEncoder>
+package struct TDPRig<Encoder: SPTEEncoder>
 where
   Encoder.Format: SecondLevelFormat, Encoder.Format.Fault: SecondLevelExit,
   Encoder.Format.Root == TableRoot
 {
-  typealias MMUType = TDPMMU<Encoder, DefaultPolicy>
-  let memory: GuestMemory
-  let pool: TablePool
-  let mmu: MMUType
-  let machine: Machine<X86Processor, MMUType, NoObserver>
-  let tables: GuestTables
+  package typealias MMUType = TDPMMU<Encoder, DefaultPolicy>
+  package let memory: GuestMemory
+  package let pool: TablePool
+  package let mmu: MMUType
+  package let machine: Machine<X86Processor, MMUType, NoObserver>
+  package let tables: GuestTables
 
-  init(
+  package init(
     _ encoder: Encoder, backing: PageSize = .size4KiB, tablePages: Int = 3000, vcpus: Int = 1,
-    ring: Int? = nil, missing: MissingPages? = nil, slotFlags: Memslot.Flags = []
+    ring: Int? = nil, missing: MissingPages? = nil, slotFlags: Memslot.Flags = [],
+    frames: UInt64 = 4096
   ) throws {
     memory = GuestMemory(host: try HostMemory(byteCount: 64 << 20))
     try memory.update { table throws(MemslotError) in
       var slot = Memslot.ram(backing: backing, flags: slotFlags)
       slot.missing = missing
+      slot.frameCount = frames
       return try table.adding(slot)
     }
     pool = TablePool(first: PFN(16), limit: tablePages)
@@ -45,14 +47,14 @@ where
   }
 
   /// One access.
-  func access(
+  package func access(
     _ kind: AccessKind, _ gva: UInt64, size: Int = 8, value: UInt128 = 0, vcpu: Int = 0
   ) -> AccessReport<X86Fault> {
     machine.vcpu(vcpu, access: X86Access(kind), at: GVA(gva), size: size, value: value)
   }
 
   /// The second level's entry of a frame and its level, as a walk without side effects finds it.
-  func entry(_ gpa: UInt64) -> (spte: SPTE, level: Level)? {
+  package func entry(_ gpa: UInt64) -> (spte: SPTE, level: Level)? {
     var steps = Recording(Probe())
     let format = mmu.encoder.format
     let access = format.finalAccess(.read, isUser: false, for: GVA(0))

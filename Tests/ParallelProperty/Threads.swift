@@ -1,7 +1,7 @@
 import Foundation
 
 /// Runs threads of their own side by side, however few processors there are, until all have ended.
-func runThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
+package func runThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
   let group = DispatchGroup()
   for index in 0..<count {
     group.enter()
@@ -12,9 +12,4 @@ func runThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
     thread.start()
   }
   group.wait()
-}
-
-/// A number from the environment, so that a longer run needs no other build.
-func setting(_ name: String, default value: Int) -> Int {
-  ProcessInfo.processInfo.environment[name].flatMap { Int($0) } ?? value
 }
