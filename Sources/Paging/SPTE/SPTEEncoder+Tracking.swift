@@ -137,11 +137,10 @@ extension SPTEEncoder {
     } else if raw & (masks.readable | masks.writable | masks.executable) != 0 {
       return "rights in an access-tracked entry"
     }
-    let triple = [isHostWritable(spte), isMMUWritable(spte), isWritable(spte)]
-    let allowed = [
-      [true, true, true], [true, true, false], [true, false, false], [false, false, false],
-    ]
-    return allowed.contains(triple)
+    let agrees =
+      isHostWritable(spte)
+      ? isMMUWritable(spte) || !isWritable(spte) : !isMMUWritable(spte) && !isWritable(spte)
+    return agrees
       ? nil : "host-writable, MMU-writable and W do not agree"
   }
 
