@@ -40,7 +40,7 @@ struct RunTests {
     if usesPlugin {
       try #require(Self.hasPlugins, "the plugins cannot be built here")
     }
-    let run = try Command(["run", "\(Self.examples)/\(name).yaml"])
+    let run = try Command(["run", "\(Self.examples)/\(name).yaml", "--audit-every-step"])
     #expect(run.status == 0, "\(run.error)")
     // What two vCPUs do at once is counted, and the counts are chance.
     if name != "two-processors" { try compare(run.output, with: name) }

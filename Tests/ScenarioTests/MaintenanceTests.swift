@@ -41,6 +41,7 @@ struct MaintenanceTests {
           expect: {ok: false}
       """
     let runner = try ScenarioRunner(Scenario(yaml: Array(text.utf8)), folder: FilePath("."))
+    runner.auditsEveryStep = true
     var results: [StepResult] = []
     _ = runner.run { results.append($0) }
     return results

@@ -28,6 +28,7 @@ struct NestedPagingTests {
       .replacing("{ept-misconfiguration: 1}", with: "{nested-page-fault: 1}")
     let source = mmu == "ept" ? file : Array(text.utf8)
     let runner = try ScenarioRunner(Scenario(yaml: source), folder: FilePath(examples))
+    runner.auditsEveryStep = true
     var outcome = Outcome()
     let summary = runner.run { result in
       outcome.bytes.append(result.bytes)

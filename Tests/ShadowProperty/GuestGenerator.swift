@@ -10,11 +10,12 @@ package struct GuestGenerator {
   package let world: GuestWorld
   private let vcpus: Int
   private var random: SeededGenerator
-  private var hasExtraSlot = true
+  private var hasExtraSlot: Bool
 
-  package init(_ world: GuestWorld, vcpus: Int, seed: UInt64) {
+  package init(_ world: GuestWorld, vcpus: Int, seed: UInt64, hasExtraSlot: Bool = true) {
     self.world = world
     self.vcpus = vcpus
+    self.hasExtraSlot = hasExtraSlot
     random = SeededGenerator(seed: seed)
   }
 

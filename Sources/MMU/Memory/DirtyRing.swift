@@ -59,7 +59,8 @@ public final class DirtyRing: Sendable {
   func harvest() -> [DirtyRingEntry] {
     state.withLock { state in
       defer { state.harvested = state.entries.count }
-      return Array(state.entries[state.harvested...])
+      // Its own memory: an array of the whole would share the ring's until somebody pushes.
+      return state.entries[state.harvested...].map { $0 }
     }
   }
 

@@ -76,6 +76,9 @@ where Encoder.Format: NestedFormat {
   /// Gives up every table of ours.
   public func invalidateAll() { tables.invalidateAll() }
 
+  /// Gives up what was read from tables that are others by now.
+  public func memoryRestored() { tables.memoryRestored() }
+
   /// Takes every mapping of a range of the memslots away while the host changes what is behind it.
   ///
   /// - Parameters:

@@ -6,4 +6,8 @@ extension ShadowMMU {
       zapAll()
     }
   }
+
+  /// Gives up what was made since the restore began: a vCPU's new root was read from tables that are
+  /// others by now (faults left to the guest, SPEC E19).
+  public func memoryRestored() { invalidateAll() }
 }

@@ -13,13 +13,16 @@ extension TDPMMU {
   /// - Parameter others: table pages of the pool that this MMU's roots do not lead to.
   func audit(besides others: Set<PFN>) -> [String] {
     let slots = memory.spaces.map { memory.slots(of: $0) }
-    let spaces = roots.snapshot.state.spaces
+    let state = roots.snapshot.state
     return roots.withState { roots, spares in
       var report = AuditReport(pages: others)
       for root in roots {
         report.hint = 0
+        // A root that was replaced waits for vCPUs that never walk it again: slots have changed since.
+        let space = state.spaces[root] ?? .normal
+        let isInForce = state.current[space.rawValue] == root
         audit(
-          root, at: encoder.rootLevel, first: 0, slots[spaces[root]?.rawValue ?? 0], &report)
+          root, at: encoder.rootLevel, first: 0, isInForce ? slots[space.rawValue] : nil, &report)
       }
       let inUse = pool.inUse - spares
       if inUse != report.pages.count {
@@ -37,7 +40,7 @@ extension TDPMMU {
   }
 
   private func audit(
-    _ table: PFN, at level: Level, first: UInt64, _ slots: MemslotTable,
+    _ table: PFN, at level: Level, first: UInt64, _ slots: MemslotTable?,
     _ report: inout AuditReport
   ) {
     if !report.pages.insert(table).inserted {
@@ -56,7 +59,7 @@ extension TDPMMU {
         audit(encoder.pfn(of: spte), at: level.below, first: gfn, slots, &report)
         continue
       }
-      if let breach = breach(of: spte, at: level, GFN(gfn), slots, &report.hint) {
+      if let slots, let breach = breach(of: spte, at: level, GFN(gfn), slots, &report.hint) {
         report.lines.append("frame \(GFN(gfn)) level \(level) leaf \(spte): \(breach)")
       }
     }

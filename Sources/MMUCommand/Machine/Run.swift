@@ -35,6 +35,9 @@ struct Run: ParsableCommand {
     help: "Check each translation before it is used, and tell of those that are stale.")
   var staleTranslations = false
 
+  @Flag(help: "Audit the tables after every step; what is wrong fails the step.")
+  var auditEveryStep = false
+
   @Option(
     help: ArgumentHelp(
       "Write every access and how it ended to a file, as 'replay' reads it.", valueName: "file"))
@@ -54,6 +57,8 @@ struct Run: ParsableCommand {
       scenario, morePlugins: plugin, withoutPlugins: withoutPlugins,
       isolation: isolatePlugins ? .worker : nil, findsStaleTranslations: staleTranslations)
     let runner = loaded.runner
+    runner.auditsEveryStep = auditEveryStep
+    runner.recordsWalks = !json || report != nil
     for note in runner.notes { StandardError.write("mmu: note: \(note)") }
     var output = StandardOutput()
     if !json {

@@ -66,6 +66,7 @@ public struct ScenarioComparison {
 
   static func run(_ runner: ScenarioRunner) -> ([StepResult], Side) {
     var results: [StepResult] = []
+    runner.recordsWalks = false
     var summary = RunSummary()
     let duration = ContinuousClock().measure {
       summary = runner.run { results.append($0) }

@@ -21,6 +21,11 @@ public final class ScenarioRunner {
   /// What plugins said while the machine was composed.
   public let pluginLines: [String]
 
+  /// Whether the tables are audited after every step; a breach fails the step.
+  public var auditsEveryStep = false
+  /// Whether results tell the guest's own entries for each access, before and after.
+  public var recordsWalks = true
+
   package let machine: any ScenarioMachine
   let nesting: (any NestingScenarioMachine)?
   private let plugins: MachinePlugins
@@ -147,6 +152,10 @@ public final class ScenarioRunner {
       {
         result.mismatches = [problem]
       }
+      if auditsEveryStep, let breaches = machine.audit(), let first = breaches.first {
+        if result.breaches.isEmpty { result.breaches = breaches }
+        result.mismatches.append("audit: \(breaches.count) found: \(first)")
+      }
       if let forgotten = result.forgottenFlush, step.expectation?.stale == nil {
         result.mismatches.append(forgotten)
       }
@@ -175,7 +184,7 @@ public final class ScenarioRunner {
 
   private func perform(_ action: Action, _ result: inout StepResult) {
     switch action {
-    case .access(let access):
+    case .access(let access) where recordsWalks:
       let before = guestWalk(access.va, vcpu: access.vcpu)
       player.perform(action, &result)
       let after = guestWalk(access.va, vcpu: access.vcpu)
@@ -185,7 +194,8 @@ public final class ScenarioRunner {
           name: entryName(step.level), step: step,
           after: index < after.count ? after[index].entry : step.entry)
       }
-    case .repeated, .invalidatePage, .setRegister, .privateMemory: player.perform(action, &result)
+    case .access, .repeated, .invalidatePage, .setRegister, .privateMemory:
+      player.perform(action, &result)
     case .map(let map): perform(map, &result)
     case .poke(let poke):
       if let gpa = hiddenByte(of: poke) {

@@ -36,12 +36,13 @@ enum Scenarios {
     }
   }
 
-  /// The results of a scenario's steps.
+  /// The results of a scenario's steps, after each of which the tables are audited.
   static func run(
     _ text: String, folder: FilePath = examples
   ) throws -> (results: [StepResult], summary: RunSummary) {
     var results: [StepResult] = []
     let runner = try ScenarioRunner(read(text), folder: folder)
+    runner.auditsEveryStep = true
     let summary = runner.run { results.append($0) }
     return (results, summary)
   }

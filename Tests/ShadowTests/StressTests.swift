@@ -1,0 +1,31 @@
+import Scenario
+import ShadowProperty
+import Testing
+import X86
+
+/// vCPU threads on one shadow MMU; `make property` runs them longer, optimised.
+@Suite("Shadow paging under threads", .serialized)
+struct ShadowStressTests {
+  @Test(
+    "F10 F6 F7 entries of their time explain what threads see while tables change under them",
+    .timeLimit(.minutes(10)), arguments: GuestCase.all.filter { $0.vcpus > 1 })
+  func threads(guestCase: GuestCase) throws {
+    let stress = ShadowStress(guestCase, seed: 1, rounds: 500)
+    let report = try stress.run()
+    print("shadow stress, \(guestCase.name): \(report.words)")
+    #expect(report.breaches == [])
+    #expect(report.accesses > stress.rounds / 2)
+    #expect(report.faults > 0 && report.tableWrites > 0 && report.hostChanges > 0)
+  }
+
+  @Test("F7 a shadow that forgets INVLPG is found")
+  func forgetful() throws {
+    var breaches: [String] = []
+    for seed in 1...10 as ClosedRange<UInt64> where breaches.isEmpty {
+      var stress = ShadowStress(GuestCase(.long4, vcpus: 2), seed: seed, rounds: 800)
+      stress.makeMachine = { try ForgetfulMMU.machine($0) }
+      breaches = try stress.run().breaches
+    }
+    #expect(breaches.contains { $0.hasPrefix("no entry of its time explains") }, "\(breaches)")
+  }
+}
