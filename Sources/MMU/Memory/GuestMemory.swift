@@ -44,6 +44,9 @@ public final class GuestMemory: Sendable {
   /// The slots of the first space now.
   public var slots: MemslotTable { normal.slots }
 
+  /// Whether there is a second address space.
+  @usableFromInline var hasSystemManagement: Bool { management != nil }
+
   /// The spaces that the machine has.
   public var spaces: [AddressSpace] { management == nil ? [.normal] : AddressSpace.allCases }
 
@@ -162,9 +165,9 @@ public final class GuestMemory: Sendable {
 
 extension GuestMemory {
   /// The host address of a guest address, or `nil` where no backed slot holds it.
-  public func hpa(of gpa: GPA) -> HPA? {
+  public func hpa(of gpa: GPA, in space: AddressSpace = .normal) -> HPA? {
     var hint = 0
-    return slots.slot(for: gpa.frame, hint: &hint)?.pfn(of: gpa.frame).map {
+    return slots(of: space).slot(for: gpa.frame, hint: &hint)?.pfn(of: gpa.frame).map {
       $0.baseAddress.wrappingAdd(gpa.offset(in: .size4KiB))
     }
   }
@@ -208,20 +211,35 @@ public struct GuestView: EntryMemory {
   /// No slot, or nothing behind it.
   public typealias Failure = GuestMemoryHole
 
-  let slots: MemslotTable
-  let host: HostView
+  @usableFromInline let slots: MemslotTable
+  @usableFromInline let host: HostView
   let tracker: (any WriteTracker)?
+  /// The index of the slot to look at first.
+  @usableFromInline let hint: Int
   /// Whether a page that is missing is asked for.
-  var asksForPages = true
+  let asksForPages: Bool
+
+  @usableFromInline
+  init(
+    slots: MemslotTable, host: HostView, tracker: (any WriteTracker)?, hint: Int = 0,
+    asksForPages: Bool = true
+  ) {
+    self.slots = slots
+    self.host = host
+    self.tracker = tracker
+    self.hint = hint
+    self.asksForPages = asksForPages
+  }
 
   /// Reads one entry.
-  @_specialize(where Entry == UInt32)
-  @_specialize(where Entry == UInt64)  // PERF: access.mmio.cached
+  @inlinable  // PERF: fault.shadow
   public func load<Entry: TableEntry>(
     _ address: GPA, as type: Entry.Type
   ) -> Result<Entry, GuestMemoryHole> {
-    guard let (hpa, _) = resolve(address) else { return .failure(GuestMemoryHole(gpa: address)) }
-    return host.load(hpa, as: type).mapError { _ in GuestMemoryHole(gpa: address) }
+    guard let hpa = hpa(of: address), case .success(let entry) = host.load(hpa, as: type) else {
+      return .failure(GuestMemoryHole(gpa: address))
+    }
+    return .success(entry)
   }
 
   /// Replaces one entry; a read-only slot keeps it.
@@ -291,14 +309,32 @@ public struct GuestView: EntryMemory {
     return true
   }
 
-  private func resolve(_ gpa: GPA) -> (HPA, Memslot)? {
-    var hint = 0
-    guard let slot = slots.slot(for: gpa.frame, hint: &hint), let pfn = slot.pfn(of: gpa.frame)
+  /// Where an address is behind its slot; `nil` where its page is not there.
+  @inlinable
+  func hpa(of gpa: GPA) -> HPA? {
+    var hint = hint
+    guard let slot = slots.plain.slot(for: gpa.frame, hint: &hint),
+      let pfn = slot.pfn(of: gpa.frame),
+      !slot.mayLackPages || isThere(gpa.frame, of: slots.slots[hint])
     else { return nil }
-    if let missing = slot.missing, missing.lacks(slot.offset(of: gpa.frame)) {
-      guard asksForPages, missing.fetch(gpa.frame, of: slot, to: host) == nil else { return nil }
+    return pfn.baseAddress.wrappingAdd(gpa.offset(in: .size4KiB))
+  }
+
+  private func resolve(_ gpa: GPA) -> (HPA, Memslot)? {
+    var hint = hint
+    guard let hpa = hpa(of: gpa), let slot = slots.slot(for: gpa.frame, hint: &hint) else {
+      return nil
     }
-    return (pfn.baseAddress.wrappingAdd(gpa.offset(in: .size4KiB)), slot)
+    return (hpa, slot)
+  }
+
+  /// Whether a page that may be missing is there, or comes.
+  @usableFromInline
+  func isThere(_ gfn: GFN, of slot: Memslot) -> Bool {
+    guard let missing = slot.missing, missing.lacks(slot.offset(of: gfn)) else {
+      return true
+    }
+    return asksForPages && missing.fetch(gfn, of: slot, to: host) == nil
   }
 }
 
@@ -306,4 +342,7 @@ public struct GuestView: EntryMemory {
 public struct GuestMemoryHole: Error, Sendable, Hashable {
   /// The address.
   public let gpa: GPA
+
+  @usableFromInline
+  init(gpa: GPA) { self.gpa = gpa }
 }

@@ -57,4 +57,12 @@ struct PlainMemslot: MemslotShape, @unchecked Sendable {
       log.markDirty(first, count: count, slot: id, by: ring)
     }
   }
+
+  /// Records a write to a frame in the bitmap, while writes are recorded.
+  @inlinable
+  func logWrite(of gfn: GFN) {
+    if flags.contains(.logsDirtyPages) {
+      markDirty(offset(of: gfn), count: 1, by: nil)
+    }
+  }
 }

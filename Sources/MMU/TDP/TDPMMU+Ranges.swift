@@ -192,6 +192,7 @@ extension TDPMMU {
     while encoder.isPresent(old), encoder.isLeaf(old, at: level) {
       let new = transform(old)
       if new == old { return nil }
+      assert(encoder.breach(storing: new, over: old, at: level) == nil, "SPTE \(new) over \(old)")
       guard
         case .success(let (exchanged, original)) = host.exchange(
           place, expected: old.rawValue, desired: new.rawValue)

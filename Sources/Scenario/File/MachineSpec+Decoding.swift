@@ -90,8 +90,8 @@ extension MachineSpec {
       }
       memory.append(try Region(item))
     }
-    if let region = memory.first(where: \.isSystemManagement), mmu != .ept, mmu != .npt {
-      throw ScenarioError(line: region.line, "smm needs a second level (ept, npt)")
+    if let region = memory.first(where: \.isSystemManagement), mmu == .tdx {
+      throw ScenarioError(line: region.line, "a trust domain has no smm")
     }
     tablePageLimit = 16_384
     keepsTables = false
