@@ -64,8 +64,8 @@ let package = Package(
     // Small races of the TDP MMU's threads, run in every order.
     .target(
       name: "Schedules",
-      dependencies: ["Machine", "MMU", "Paging", "X86", "X86EPT", "X86Guest"], swiftSettings: strict
-    ),
+      dependencies: ["Machine", "MMU", "Paging", "X86", "X86EPT", "X86Guest", "X86NPT"],
+      swiftSettings: strict),
     // Memory images: ELF cores, LiME and raw files, read only and as untrusted.
     .systemLibrary(name: "CELF"),
     .target(name: "Notation", swiftSettings: strict),
@@ -309,6 +309,7 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
-      name: "PluginTests", dependencies: ["Paging", "PluginHost"], swiftSettings: strict),
+      name: "PluginTests", dependencies: ["Paging", "PluginHost", "X86EPT", "X86NPT"],
+      swiftSettings: strict),
   ]
 )

@@ -1,4 +1,5 @@
 public import Paging
+public import SystemPackage
 
 extension GuestImage {
   /// One byte of guest memory, or `nil` where the image does not hold it.
@@ -54,6 +55,17 @@ extension GuestImage {
     var destination = unsafe span.mutableBytes
     let outcome = read(gpa, into: &destination)
     return outcome.map { bytes }
+  }
+
+  /// Lends the file that holds the segments' bytes at their `fileOffset`, open for reading.
+  ///
+  /// - Returns: `nil` where no file holds the bytes as they are (AVML, kdump, a copy of bytes) or others
+  ///   write it meanwhile (a running guest); a guest inside the imaged one has none of its own either.
+  public func withFile<Answer, Failure: Error>(
+    _ body: (FileDescriptor) throws(Failure) -> Answer
+  ) throws(Failure) -> Answer? {
+    guard inner == nil, let file = bytes.file else { return nil }
+    return try body(file)
   }
 
   /// Lends the bytes of a segment that the file holds; what lies after them reads as zeros.

@@ -11,7 +11,8 @@ import Darwin
 /// The bytes of an image: a file mapped read-only, or a copy of bytes in memory; never empty.
 ///
 /// Pages of a mapped file are read on first touch, so a file larger than memory works. A file that
-/// somebody shortens while it is mapped ends the process (SIGBUS), as with any mapping.
+/// somebody shortens while it is mapped ends the process (SIGBUS), as with any mapping; `mmu` ends in one
+/// line.
 @safe
 final class ImageBytes: @unchecked Sendable {
   // SAFETY (Sendable): the bytes are never written here after `init` and live until `deinit`. The
@@ -19,6 +20,9 @@ final class ImageBytes: @unchecked Sendable {
   let start: UnsafeRawPointer
   let count: Int
   private let isMapped: Bool
+  /// The file that is mapped, for whoever maps it elsewhere too; `nil` for a copy, and for a file that
+  /// others write meanwhile.
+  let file: FileDescriptor?
 
   /// Maps a file.
   ///
@@ -31,7 +35,8 @@ final class ImageBytes: @unchecked Sendable {
     } catch {
       throw .unusableFile("cannot be opened: \(error)")
     }
-    defer { try? descriptor.close() }
+    var isKept = false
+    defer { if !isKept { try? descriptor.close() } }
     var status = stat()
     // SAFETY: `status` lives across the call.
     guard unsafe fstat(descriptor.rawValue, &status) == 0 else {
@@ -48,6 +53,8 @@ final class ImageBytes: @unchecked Sendable {
     }
     unsafe start = UnsafeRawPointer(mapping)
     isMapped = true
+    isKept = !isShared
+    file = isKept ? descriptor : nil
   }
 
   /// Bytes that are filled in once.
@@ -68,6 +75,7 @@ final class ImageBytes: @unchecked Sendable {
     }
     unsafe start = UnsafeRawPointer(mapping)
     isMapped = true
+    file = nil
     try unsafe fill(UnsafeMutableRawBufferPointer(start: mapping, count: count))
   }
 
@@ -81,9 +89,11 @@ final class ImageBytes: @unchecked Sendable {
     guard let address = copy.baseAddress else { throw .empty }
     unsafe start = UnsafeRawPointer(address)
     isMapped = false
+    file = nil
   }
 
   deinit {
+    try? file?.close()
     // SAFETY: what `init` mapped or allocated, released once.
     if isMapped {
       unsafe munmap(UnsafeMutableRawPointer(mutating: start), count)

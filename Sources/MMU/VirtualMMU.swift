@@ -157,6 +157,7 @@ extension GuestMemoryHole: GuestMemoryFailure {
 
 extension VirtualMMU where View == GuestView {
   /// The memslots of the vCPU's address space.
+  @inlinable
   public func view(for cpu: CPU, marking: Bool, gva: GVA?) -> GuestView {
     memory.view(of: addressSpace(of: cpu))
   }

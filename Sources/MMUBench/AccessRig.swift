@@ -20,9 +20,11 @@ final class AccessRig {
   static let device = GVA(0x0000_7B00_0000_0000)
   /// Where guest RAM begins in host memory.
   static let ramBase = HPA(32 << 20)
-  private static let deviceGPA = GPA(0x1_0000_0000)
+  static let deviceGPA = GPA(0x1_0000_0000)
   private static let dataBytes = UInt64(pageCount) << 12
   private static let ramBytes = dataBytes + (4 << 20)
+  /// Frames of guest RAM, from 0.
+  static var ramFrames: UInt64 { ramBytes >> 12 }
 
   let memory: GuestMemory
   let mmu: MMUType

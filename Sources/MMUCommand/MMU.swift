@@ -28,6 +28,7 @@ struct MMU: ParsableCommand {
   static func main() {
     // A reader that goes away early ends the output, quietly; see `StandardOutput`.
     _ = signal(SIGPIPE, SIG_IGN)
+    ShrunkenFile.watch()
     if CommandLine.arguments.dropFirst().first == PluginIsolation.workerCommand {
       Self.exit(
         withError: ExitCode(PluginWorkerProcess.run(Array(CommandLine.arguments.dropFirst(2)))))

@@ -37,6 +37,18 @@ public struct PluginReport: Sendable {
     }
   }
 
+  /// Entries to ask for another layout of.
+  public struct LayoutSample: Sendable {
+    let layout: SPTELayout
+    let compose: @Sendable (SPTELayoutProposal) throws(LayoutError) -> Void
+
+    /// An encoder, which checks each proposal by composing itself anew.
+    public init(_ encoder: some AdjustableEncoder) {
+      layout = encoder.layout
+      compose = { proposal throws(LayoutError) in _ = try encoder.adjusted(by: proposal) }
+    }
+  }
+
   /// The calls, in the order in which they were made.
   public private(set) var trials: [Trial] = []
   /// Hooks that were not called, since nothing here can judge their answers.
@@ -45,16 +57,18 @@ public struct PluginReport: Sendable {
   /// Tries every hook that a plugin serves with sample parameters.
   ///
   /// - Throws: `PluginError.answer` for the first answer that is out of range.
-  public init(trying plugin: Plugin, masks: [MaskSample]) throws(PluginError) {
+  public init(
+    trying plugin: Plugin, masks: [MaskSample], layouts: [LayoutSample] = []
+  ) throws(PluginError) {
     for hook in plugin.hooks {
       let count = trials.count
-      try attempt(hook, of: plugin, masks: masks)
+      try attempt(hook, of: plugin, masks: masks, layouts: layouts)
       if trials.count == count { untried.append(hook.descriptor.name) }
     }
   }
 
   private mutating func attempt(
-    _ hook: BoundHook, of plugin: Plugin, masks: [MaskSample]
+    _ hook: BoundHook, of plugin: Plugin, masks: [MaskSample], layouts: [LayoutSample]
   ) throws(PluginError) {
     let name = hook.descriptor.name
     func add(_ question: String, _ answer: String, to trials: inout [Trial]) {
@@ -72,6 +86,24 @@ public struct PluginReport: Sendable {
           "value \(hex(mask.value)), mask \(hex(mask.mask)), access \(hex(mask.accessMask))",
           to: &trials)
       }
+    case HookDescriptor.spteLayout.name:
+      // Bits that are free in one format may be taken in another: one that accepts them is enough.
+      var refusal: PluginError?
+      var isAccepted = false
+      for sample in layouts {
+        guard let proposal = try plugin.layoutProposal(for: sample.layout) else { continue }
+        let question = "\(sample.layout.name), maxphyaddr \(sample.layout.physicalAddressWidth)"
+        do {
+          try sample.compose(proposal)
+          isAccepted = true
+          let isStandard = proposal == SPTELayoutProposal(sample.layout)
+          add(question, isStandard ? "as it is" : proposal.inWords, to: &trials)
+        } catch {
+          refusal = refusal ?? plugin.refusal(of: proposal, because: error)
+          add(question, "refused: \(error)", to: &trials)
+        }
+      }
+      if !isAccepted, let refusal { throw refusal }
     case HookDescriptor.faultPolicy.name:
       for fault in Self.faults {
         add(fault.summary, "\(try plugin.verdict(hook, on: fault))", to: &trials)
@@ -115,7 +147,7 @@ public struct PluginReport: Sendable {
       if let failure = plugin.failure { throw failure }
       add("event check", "returned", to: &trials)
     default:
-      // A device's registers may have effects of their own, and a layout belongs to an encoder.
+      // A device's registers may have effects of their own.
       break
     }
   }
@@ -131,6 +163,14 @@ public struct PluginReport: Sendable {
         gpa: GPA(gpa), gva: gva.map { GVA($0) }, kind: kind, isUser: isUser, hasSlot: hasSlot,
         largestLevel: hasSlot ? .directory : .pageTable, vcpu: 0)
     }
+  }
+}
+
+extension SPTELayoutProposal {
+  fileprivate var inWords: String {
+    "not present \(hex(nonPresent)), frozen \(hex(frozen)), MMU-present \(hex(mmuPresent)),"
+      + " A/D kind \(hex(adKind)), host-writable \(hex(hostWritable)),"
+      + " MMU-writable \(hex(mmuWritable))"
   }
 }
 

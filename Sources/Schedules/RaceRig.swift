@@ -2,20 +2,18 @@ package import MMU
 import Machine
 package import Paging
 import X86
-package import X86EPT
 import X86Guest
 
-/// The machine of a race: vCPUs without paging of their own behind EPT, so that all that is walked is
-/// the second level.
+/// The machine of a race: vCPUs without paging of their own behind a second level, so that all that is
+/// walked is that.
 ///
 /// Host memory is 12 MiB: table pages from frame 16, guest RAM from 4 MiB on, room for as much from
 /// 8 MiB on.
 package struct RaceRig: Sendable {
-  package typealias Tables = TDPMMU<EPTEncoder, RacePolicy>
   package let memory: GuestMemory
-  package let mmu: Tables
+  package let mmu: any RaceTables
   package let turns: Turns
-  let machine: Machine<X86Processor, PacedMMU<Tables>, NoObserver>
+  let machine: any RaceMachine
   private let book = Book()
 
   struct Notes {
@@ -40,52 +38,63 @@ package struct RaceRig: Sendable {
     Memslot(id: 0, base: GFN(0), frameCount: frames, host: host, backing: backing)
   }
 
+  /// Where the guest's data counts as in the order of steps.
+  package static var data: SharedPlace { .data(HPA(0)) }
+
   /// A machine with RAM from guest address 0.
   ///
-  /// - Parameter frames: at most 1,024; few where its leaves are gone through.
+  /// - Parameters:
+  ///   - format: of the tables.
+  ///   - frames: at most 1,024; few where its leaves are gone through.
   package init(
-    _ turns: Turns, vcpus: Int, frames: UInt64 = 16, accessedDirty: Bool = true,
-    backing: PageSize = .size4KiB,
-    ring: Int? = nil
+    _ turns: Turns, _ format: RaceFormat = .ept, vcpus: Int, frames: UInt64 = 16,
+    accessedDirty: Bool = true, backing: PageSize = .size4KiB, ring: Int? = nil
   ) throws {
     self.turns = turns
     memory = GuestMemory(host: try HostMemory(byteCount: 12 << 20))
     let ram = Self.ram(frames: frames, backing: backing)
     try memory.update { table throws(MemslotError) in try table.adding(ram) }
-    mmu = try TDPMMU(
-      encoder: EPTEncoder(
-        EPTCapabilities(physicalAddressWidth: 40, accessedDirty: accessedDirty)),
-      policy: RacePolicy(pacing: turns), memory: memory,
-      pool: TablePool(first: PFN(16), limit: 64), dirtyRingSize: ring)
+    mmu = try format.makeTables(turns, memory, accessedDirty: accessedDirty, ring: ring)
     let processor = X86Processor(
       X86Registers(cr0: [.protectionEnable], cr3: 0, cr4: [], efer: []),
       X86Features(physicalAddressWidth: 40))
-    guard let tlb = TLBGeometry(entries: 8, ways: 2) else { preconditionFailure("a legal shape") }
-    machine = try Machine(
-      guests: (0..<vcpus).map { _ in processor }, mmu: PacedMMU(base: mmu, turns: turns), tlb: tlb)
+    machine = try mmu.makeMachine(Array(repeating: processor, count: vcpus), turns)
   }
 
   /// The first vCPU's root table.
-  package var root: PFN { machine.vcpus[0].mmuState.root }
+  package var root: PFN { machine.root(of: 0) }
 
   /// Notes what is wrong.
   package func fail(_ finding: String) { book.notes.withLock { $0.findings.append(finding) } }
 
   /// A vCPU writes its own cell of a page.
   package func write(_ value: UInt64, to frame: UInt64, vcpu: Int) {
-    let report = machine.vcpu(
-      vcpu, access: X86Access(.write), at: GVA(frame << 12 + UInt64(vcpu) * 8), size: 8,
-      value: UInt128(value))
+    let report = machine.access(
+      vcpu, X86Access(.write), at: GVA(frame << 12 + UInt64(vcpu) * 8), value: value)
     guard case .done = report.outcome else {
       return fail("vCPU \(vcpu) writes frame \(frame): \(report.outcome)")
     }
     book.notes.withLock { $0.written[Cell(frame: frame, vcpu: vcpu)] = value }
   }
 
+  /// A vCPU writes its own cell of a page that a memslot may or may not hold by then.
+  ///
+  /// - Returns: whether the write went to memory, and not to MMIO.
+  @discardableResult
+  package func writeAnywhere(_ value: UInt64, to frame: UInt64, vcpu: Int) -> Bool {
+    let report = machine.access(
+      vcpu, X86Access(.write), at: GVA(frame << 12 + UInt64(vcpu) * 8), value: value)
+    guard case .done = report.outcome else {
+      fail("vCPU \(vcpu) writes frame \(frame): \(report.outcome)")
+      return false
+    }
+    return report.mmio == nil
+  }
+
   /// A vCPU reads its own cell of a page, which holds what it wrote there.
   package func read(_ frame: UInt64, vcpu: Int) {
-    let report = machine.vcpu(
-      vcpu, access: X86Access(.read), at: GVA(frame << 12 + UInt64(vcpu) * 8), size: 8)
+    let report = machine.access(
+      vcpu, X86Access(.read), at: GVA(frame << 12 + UInt64(vcpu) * 8), value: 0)
     guard case .done(let value) = report.outcome else {
       return fail("vCPU \(vcpu) reads frame \(frame): \(report.outcome)")
     }
@@ -95,9 +104,12 @@ package struct RaceRig: Sendable {
     }
   }
 
+  /// Forgets what the vCPUs wrote: nothing is expected to be there any more.
+  package func forgetWrites() { book.notes.withLock { $0.written = [:] } }
+
   /// The bytes of a guest's page, wherever its slot leads now.
   package func bytes(of frame: UInt64) -> [UInt8] {
-    turns.step(PacedMMU<Tables>.data, isChange: false)
+    turns.step(Self.data, isChange: false)
     return memory.view.read(GFN(frame).baseAddress, count: 4096)
   }
 

@@ -10,19 +10,25 @@ struct X86Verdicts: Hashable, Sendable {
   /// One bit for each access code: whether the access is refused on user pages.
   @usableFromInline let refusesUserPages: UInt32
 
-  /// Tabulates the rules.
+  /// The rules that are on.
   init(writeProtect: Bool, smep: Bool, smap: Bool) {
-    var needsWrite: UInt32 = 0
-    var refusesUserPages: UInt32 = 0
-    for code in UInt8(0)..<32 {
-      let access = X86Access(code: code)
-      if access.isWrite, access.isUser || writeProtect { needsWrite |= 1 << UInt32(code) }
-      let refuses =
-        access.isFetch ? smep : smap && (access.isImplicit || !access.alignmentCheck)
-      if !access.isUser, refuses { refusesUserPages |= 1 << UInt32(code) }
+    // PERF: switch.shadow; registers change more often than what an access is.
+    needsWrite = writeProtect ? Self.writes : Self.userWrites
+    refusesUserPages = (smep ? Self.supervisorFetches : 0) | (smap ? Self.unexcusedData : 0)
+  }
+
+  private static let writes = codes { $0.isWrite }
+  private static let userWrites = codes { $0.isWrite && $0.isUser }
+  private static let supervisorFetches = codes { !$0.isUser && $0.isFetch }
+  private static let unexcusedData = codes {
+    !$0.isUser && !$0.isFetch && ($0.isImplicit || !$0.alignmentCheck)
+  }
+
+  /// One bit for each access code that a rule is about.
+  private static func codes(where rule: (X86Access) -> Bool) -> UInt32 {
+    (0..<32 as Range<UInt8>).reduce(0) {
+      rule(X86Access(code: $1)) ? $0 | 1 << UInt32($1) : $0
     }
-    self.needsWrite = needsWrite
-    self.refusesUserPages = refusesUserPages
   }
 
   /// Whether folded rights grant an access that is not a shadow-stack one.

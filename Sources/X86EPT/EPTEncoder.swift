@@ -25,15 +25,16 @@ public struct EPTEncoder: SPTEEncoder {
   ///   - mmio: the MMIO mask, or `nil` to cache no MMIO.
   ///   - relocation: the L1TF form of MMIO entries.
   ///   - choice: which of the ignored bits the MMU uses.
+  ///   - owner: whose entries they are, `ept` or `tdx`: what the layout is called.
   /// - Throws: `LayoutError` where the mask breaks a rule of SPEC E6, where EPT has no such layout, or
   ///   where mode-based execution is asked of one that needs bit 10 for frozen entries and the MMIO
   ///   generation (E9).
   public init(
     _ capabilities: EPTCapabilities, mmio: MMIOMask?, relocation: MMIORelocation = .none,
-    layout choice: NamedLayout = .standard
+    layout choice: NamedLayout = .standard, for owner: String = "ept"
   ) throws(LayoutError) {
-    let name = choice == .standard ? "ept" : "ept-\(choice.rawValue)"
-    try choice.check(for: "ept", among: Self.layouts)
+    let name = choice == .standard ? owner : "\(owner)-\(choice.rawValue)"
+    try choice.check(for: owner, among: Self.layouts)
     if capabilities.modeBasedExecution, choice != .modeBased {
       throw LayoutError(
         layout: name, rule: "mode-based execution needs a bit this layout uses", bits: 1 << 10,

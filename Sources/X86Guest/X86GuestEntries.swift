@@ -27,19 +27,25 @@ public struct X86GuestEntries: GuestEntryFormat {
 
   /// The entries that registers select.
   public init(_ registers: X86Registers, _ features: X86Features) {
-    let mode = registers.mode
+    self.init(registers, features, X86Regime(registers, features))
+  }
+
+  /// The same, of a regime that they have selected.
+  init(_ registers: X86Registers, _ features: X86Features, _ regime: X86Regime) {
+    let mode = regime.mode
     key = Key(
       mode: mode,
       executeDisable: features.nx && registers.efer.contains(.noExecuteEnable),
       largePages: mode == .legacy32 && registers.cr4.contains(.pageSizeExtensions),
       features: features)
-    switch mode {
-    case .none: format = .none
-    case .legacy32: format = .legacy32(Legacy32(registers, features))
-    case .pae: format = .pae(PAE(registers, features))
-    case .long4: format = .long4(Long4(registers, features))
-    case .long5: format = .long5(Long5(registers, features))
-    }
+    format =
+      switch regime {
+      case .none: .none
+      case .legacy32(let regime): .legacy32(regime.format)
+      case .pae(let regime): .pae(regime.format)
+      case .long4(let regime): .long4(regime.format)
+      case .long5(let regime): .long5(regime.format)
+      }
   }
 
   /// 4 in two-level paging, 8 elsewhere, 0 with paging off.

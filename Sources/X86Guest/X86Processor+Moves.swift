@@ -152,10 +152,16 @@ extension X86Processor {
   private mutating func load<Memory: EntryMemory & ~Copyable>(
     _ next: X86Registers, reloadsPDPTEs: Bool, in memory: borrowing Memory
   ) -> RegisterFault? {
-    guard reloadsPDPTEs else {
-      replace(next, pdptes: nil)
-      return nil
-    }
+    if reloadsPDPTEs { return reload(next, in: memory) }
+    replace(next, pdptes: nil)
+    return nil
+  }
+
+  // PERF: switch.shadow; what the memory's failures look like is asked for here alone.
+  @inline(never)
+  private mutating func reload<Memory: EntryMemory & ~Copyable>(
+    _ next: X86Registers, in memory: borrowing Memory
+  ) -> RegisterFault? {
     switch PDPTERegisters.load(cr3: next.cr3, features: features, in: memory) {
     case .success(let loaded):
       replace(next, pdptes: loaded.registers)

@@ -5,7 +5,7 @@ import X86PAE
 
 extension X86Processor: ShadowedProcessor {
   /// As the registers select.
-  public var entries: X86GuestEntries { X86GuestEntries(registers, features) }
+  public var entries: X86GuestEntries { X86GuestEntries(registers, features, regime) }
 
   /// CR3's table, or PAE's four registers.
   public var tableRoot: GuestTableRoot {

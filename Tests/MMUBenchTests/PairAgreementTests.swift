@@ -1,4 +1,5 @@
 import MMU
+import Machine
 import Paging
 import Testing
 
@@ -38,6 +39,27 @@ struct PairAgreementTests {
     // What is in step already counts as a failure: the figure would time nothing.
     #expect(rig.sync().failures == 1)
     #expect(twin.sync().failures == 2)
+  }
+
+  @Test("MMIO the second time searches no memslot, and both sides read the same (F2)")
+  func mmio() throws {
+    let rig = try AccessRig()
+    let twin = try MMIOTwin(rig)
+    let pages = AccessRig.devicePageCount
+    rig.dropDeviceLeaves()
+    twin.drop()
+    var before = rig.machine.counters
+    let first = rig.read(AccessRig.device, count: pages, span: pages)
+    #expect(first.failures == 0)
+    #expect(first == twin.read(count: pages))
+    #expect(rig.machine.counters.memslotSearches == before.memslotSearches + pages)
+    #expect(rig.machine.counters.mmioCached == before.mmioCached)
+    before = rig.machine.counters
+    let second = rig.read(AccessRig.device, count: pages, span: pages)
+    #expect(second == first)
+    #expect(second == twin.read(count: pages))
+    #expect(rig.machine.counters.memslotSearches == before.memslotSearches)
+    #expect(rig.machine.counters.mmioCached == before.mmioCached + pages)
   }
 
   @Test("switches between two roots find both (F14)")

@@ -131,6 +131,17 @@ struct ReflectionTests {
     }
   }
 
+  @Test(
+    "T9 F17 a pool with room for one path of tables serves a walk that stays in it",
+    arguments: 4...9)
+  func smallPool(limit: Int) throws {
+    let rig = try NestedRig(
+      EPTEncoder(EPTCapabilities(physicalAddressWidth: 46)), tablePages: limit)
+    rig.boot()
+    #expect(NestedOutcome(rig.access(.read, Self.page)) == .memory(GPA(0x20_8000)))
+    #expect(rig.mmu.audit() == [])
+  }
+
   @Test("F15 E14 an update of A is reported as read and write, with A and D off")
   func tableUpdate() throws {
     let rig = try NestedRig(EPTEncoder(EPTCapabilities(physicalAddressWidth: 46)))

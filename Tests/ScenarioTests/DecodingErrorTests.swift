@@ -49,6 +49,57 @@ struct DecodingErrorTests {
     }
   }
 
+  /// A fault of a step of a machine with a guest inside the guest, on line 8.
+  private static func inner(step: String, _ says: String) -> Fault {
+    Fault(
+      """
+      scenario: 1
+      machine:
+        guest: none
+        mmu: ept
+        memory: [{gpa: 0x0, size: 1 MiB}]
+        nested: {guest: long4, pointer: 0x105e}
+      steps:
+        - \(step)
+      """, line: 8, says)
+  }
+
+  private static let nested: [Fault] = [
+    Fault(machine: "nested: {guest: long4}", "'pointer' is missing"),
+    Fault(machine: "nested: {pointer: 0x105e}", "'guest' is missing"),
+    Fault(machine: "nested: {guest: vax, pointer: 0}", "'vax' is not allowed"),
+    Fault(machine: "nested: {guest: none, pointer: 0, eptp: 0}", "unknown key 'eptp'"),
+    Fault(machine: "nested: {guest: none, pointer: -1}", "is not a number"),
+    Fault(machine: "nested: {guest: none, pointer: 0, cr3: 0x10000000000000}", "out of range"),
+    // EPTPs: memory type 1, a reserved bit.
+    Fault(machine: "nested: {guest: none, pointer: 0x1059}", "would fail"),
+    Fault(machine: "nested: {guest: none, pointer: 0x185e}", "would fail"),
+    Fault(step: "read: {va: 0, nested: true}", "no guest is inside the guest here"),
+    inner(step: "read: {va: 0, nested: perhaps}", "neither true nor false"),
+    inner(step: "nested-map: {gpa: 0, to: 0, size: 4 KiB}", "'permissions' is missing"),
+    inner(step: "nested-map: {gpa: 8, to: 0, size: 4 KiB, permissions: -rwx}", "gpa is a multiple"),
+    inner(step: "nested-map: {gpa: 0, to: 8, size: 4 KiB, permissions: -rwx}", "to is a multiple"),
+    inner(
+      step: "nested-map: {gpa: 0, to: 0, size: 4 KiB, permissions: -rwx, page-size: 2 MiB}",
+      "size is a multiple"),
+    inner(
+      step: "nested-map: {gpa: 0, to: 0, size: 4 KiB, permissions: -rwx, tables-at: 8}",
+      "tables-at is a multiple"),
+    inner(
+      step: "nested-map: {gpa: 0, to: 0, size: 128 TiB, permissions: -rwx}", "more than 4194304"),
+    inner(
+      step: "nested-map: {gpa: 0xffffffffff000, to: 0, size: 8 KiB, permissions: -rwx}",
+      "pass the end"),
+    inner(step: "nested-enter: {}", "'pointer' is missing"),
+    inner(step: "nested-enter: {pointer: 0, vcpu: 1}", "1 is out of range"),
+    inner(step: "invept: {eptp: 1}", "unknown key 'eptp'"),
+    inner(step: "invvpid: {vpid: 0x10000}", "out of range"),
+    inner(step: "invvpid: {vpid: 1, keep-globals: some}", "neither true nor false"),
+  ]
+
+  @Test("F15 what is wrong with a guest inside the guest names its line", arguments: nested)
+  private func nestedFault(_ fault: Fault) throws { try check(fault) }
+
   private static let yaml: [Fault] = [
     Fault("", line: nil, "empty"),
     Fault("# nothing\n", line: nil, "empty"),

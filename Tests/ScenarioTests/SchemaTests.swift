@@ -22,7 +22,7 @@ struct SchemaTests {
       nested: {guest: long4, pointer: 0x105e, cr3: 0x1000}
       ve-areas: [0x8000, 0x9000]
       tlb: {entries: 64, ways: 4}
-      memory: [{gpa: 0x0, size: 1 MiB, image: x, hugepages: 2 MiB, readonly: false, private: false, ve: false, post-copy: true, smm: false}, {gpa: 1 MiB, size: 4 KiB, device: none}]
+      memory: [{gpa: 0x0, size: 1 MiB, image: x, hugepages: 2 MiB, readonly: false, private: false, ve: false, post-copy: true, smm: false, backing: anonymous}, {gpa: 1 MiB, size: 4 KiB, device: none}]
       nx-huge-pages: true
       stale-translations: true
       tables: {page-limit: 64, in-snapshots: kept}

@@ -1,5 +1,6 @@
 import Paging
 import Schedules
+import X86EPT
 
 @testable import MMU
 
@@ -45,6 +46,14 @@ extension TDPMMU {
   }
 }
 
+extension RaceRig {
+  /// The tables, whose format is EPT.
+  var ept: TDPMMU<EPTEncoder, RacePolicy> {
+    guard let tables = mmu as? TDPMMU<EPTEncoder, RacePolicy> else { fatalError("not EPT") }
+    return tables
+  }
+}
+
 extension Race {
   static let freeWithoutGrace = Race("broken-free", "no grace period", threads: 3) { turns in
     let rig = try RaceRig(turns, vcpus: 2, frames: 1024)
@@ -52,7 +61,7 @@ extension Race {
     rig.mmu.synchronize()
     return rig.race([
       { rig.read(1, vcpu: 0) }, { rig.write(2, to: 513, vcpu: 1) },
-      { rig.mmu.removeTableWithoutGrace(at: GFN(0)) },
+      { rig.ept.removeTableWithoutGrace(at: GFN(0)) },
     ])
   }
 
@@ -64,7 +73,7 @@ extension Race {
       { rig.write(1, to: 1, vcpu: 0) },
       {
         guard let slot = rig.memory.slots[id: 0], let log = slot.activeLog else { return }
-        if rig.mmu.clearWithoutFlush(slot: slot, log) & 2 != 0 { rig.copy(1) }
+        if rig.ept.clearWithoutFlush(slot: slot, log) & 2 != 0 { rig.copy(1) }
       },
     ])
   }
@@ -75,7 +84,7 @@ extension Race {
     rig.write(7, to: 1, vcpu: 0)
     let root = rig.root
     return rig.race([
-      { rig.mmu.ageWithStore(GFN(0)..<GFN(16), root: root) },
+      { rig.ept.ageWithStore(GFN(0)..<GFN(16), root: root) },
       {
         do throws(MemslotError) {
           try rig.mmu.updateSlots(dropping: GFN(0)..<GFN(16)) { table throws(MemslotError) in

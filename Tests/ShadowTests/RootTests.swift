@@ -60,7 +60,7 @@ struct ShadowRootTests {
       let rig = try ShadowRig(.long4, tablePages: limit)
       rig.map(0x4000, to: 0x20_0000)
       let report = rig.access(.read, 0x4000)
-      if limit < 6 {
+      if limit < 4 {
         #expect(report.failure == .tablePagesExhausted(limit: limit))
       } else {
         #expect(report.value != nil)

@@ -7,7 +7,8 @@ import Testing
 @Suite("Scenarios on shadow tables")
 struct ShadowScenarioTests {
   static let examples = [
-    "shadow-showcase", "shadow-fork", "shadow-switch", "shadow-mmio-storm", "shadow-pse",
+    "shadow-showcase", "shadow-fork", "shadow-dirty-log", "shadow-switch", "shadow-mmio-storm",
+    "shadow-pse",
     "shadow-flood",
   ]
 

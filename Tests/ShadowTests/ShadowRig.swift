@@ -25,16 +25,25 @@ struct ShadowRig {
     _ mode: X86Mode = .long4, slots: [Memslot] = [.ram], width: Int = 46, tablePages: Int = 2000,
     vcpus: Int = 1, options: ShadowOptions = ShadowOptions(), generation: UInt64 = 1,
     root: UInt64 = 0x10_0000, isMMIOCached: Bool = true, policy: PolicyStack = PolicyStack([]),
-    layout: NamedLayout = .standard,
+    layout: NamedLayout = .standard, management: [Memslot] = [],
     registers: (inout X86Registers) -> Void = { _ in }
   ) throws {
     self.mode = mode
     self.root = root
-    memory = GuestMemory(host: try HostMemory(byteCount: 64 << 20), generation: generation)
+    memory = GuestMemory(
+      host: try HostMemory(byteCount: 64 << 20), generation: generation,
+      hasSystemManagement: !management.isEmpty)
     try memory.update { table throws(MemslotError) in
       var table = table
       for slot in slots { table = try table.adding(slot) }
       return table
+    }
+    if !management.isEmpty {
+      try memory.updateManagement { table throws(MemslotError) in
+        var table = table
+        for slot in management { table = try table.adding(slot) }
+        return table
+      }
     }
     pool = TablePool(first: PFN(16), limit: tablePages)
     let features = X86Features(physicalAddressWidth: width)

@@ -102,6 +102,25 @@ cbt_tally cbt_run_tlb(const cbt_setup *setup, const cbt_tlb *tlb, const cbt_loop
 /// slot's memory begins.
 cbt_tally cbt_run_faults(const cbt_ept *ept, const cbt_loop *loop);
 
+/// A device outside the memslots of a guest behind an EPT.
+typedef struct cbt_mmio {
+  /// What the EPT's entries for it have under a mask, and the generation that they hold.
+  uint64_t value, mask, generation;
+  /// The frames of RAM, from 0, and where in the buffer they are.
+  uint64_t ram_frames, ram_base;
+  uint64_t device, device_bytes;
+} cbt_mmio;
+
+/// Reads 8 bytes of one of 2^bits pages of a device at a time, none of which is in the TLB: the walk of
+/// both levels, the exit, the entry or, where there is none, the slots and a new entry, the guest's
+/// tables walked by software, the bus, the device.
+cbt_tally cbt_run_mmio(
+    const cbt_setup *setup, const cbt_ept *ept, const cbt_mmio *mmio, const cbt_loop *loop);
+
+/// Takes the EPT's entries for those pages away.
+void cbt_mmio_drop(
+    const cbt_setup *setup, const cbt_ept *ept, const cbt_mmio *mmio, const cbt_loop *loop);
+
 /// A guest of four levels under shadow tables of five, with memslots and a map from frames to leaves.
 typedef struct cbt_shadow cbt_shadow;
 

@@ -86,6 +86,7 @@ final class ModificationLog: Sendable {
   private struct State {
     var addresses = InlineArray<512, UInt64>(repeating: 0)
     var index: UInt16 = 511
+    var space = AddressSpace.normal
   }
 
   private let state = Guarded(State())
@@ -107,8 +108,12 @@ final class ModificationLog: Sendable {
     }
   }
 
-  /// Takes all addresses, oldest first, and begins at 511 again.
-  func drain() -> [GPA] {
+  /// What is logged from now on is written in a space. **Requires** that the log is empty.
+  func begin(_ space: AddressSpace) { state.withLock { $0.space = space } }
+
+  /// Takes all addresses, oldest first, with the space that they were written in, and begins at 511
+  /// again.
+  func drain() -> (addresses: [GPA], space: AddressSpace) {
     state.withLock { state in
       let first = Int(state.index &+ 1)
       var result: [GPA] = []
@@ -116,7 +121,7 @@ final class ModificationLog: Sendable {
         result.append(GPA(state.addresses[index]))
       }
       state.index = 511
-      return result
+      return (result, state.space)
     }
   }
 }

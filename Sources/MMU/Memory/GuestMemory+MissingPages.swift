@@ -6,7 +6,7 @@ extension GuestMemory {
   /// - Returns: why it is not there now, or `nil` where it is, or where no slot lacks it.
   @usableFromInline
   func fetchMissing(_ gfn: GFN, of slot: Memslot) -> FaultError? {
-    guard let missing = slot.missing, missing.lacks(gfn.rawValue &- slot.base.rawValue) else {
+    guard let missing = slot.missing, missing.lacks(slot.offset(of: gfn)) else {
       return nil
     }
     return missing.fetch(gfn, of: slot, to: host.view)

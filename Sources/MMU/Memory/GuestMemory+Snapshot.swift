@@ -6,7 +6,7 @@ extension GuestMemory {
   ///
   /// - Throws: as `HostMemory.snapshot()`.
   package func snapshot() throws(SnapshotError) -> GuestMemorySnapshot {
-    let all = allSlots.slots
+    let all = allSlots
     return GuestMemorySnapshot(
       host: try host.snapshot(), slots: savedSlots, privateRuns: attributes.runs,
       logs: all.compactMap { slot in slot.dirtyLog.map { ($0, $0.snapshot) } },
@@ -30,7 +30,7 @@ extension GuestMemory {
     put(back: snapshot.slots, withGenerations: tables == nil)
     for (pages, words) in snapshot.missing { pages.restore(words) }
     for (log, words) in snapshot.logs { log.replaceMarks(by: words) }
-    let logged = allSlots.slots.filter { $0.activeLog != nil }
+    let logged = allSlots.filter { $0.activeLog != nil }
     for slot in logged {
       guard let log = slot.activeLog, let first = slot.host?.frame else { continue }
       let end = first.wrappingAdd(slot.frameCount)

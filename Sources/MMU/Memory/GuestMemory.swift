@@ -6,8 +6,8 @@ import Synchronization
 /// Readers take a whole `MemslotTable`; a change publishes a new one and a new generation. While a
 /// change is under way the generation carries a flag, and no MMIO entry is used or made (SPEC F2).
 ///
-/// A machine with system-management mode has a second address space: the slots of the first and its
-/// own, which none of the first overlaps. Each has a generation of its own (SPEC T2).
+/// A machine with system-management mode has a second address space: its own slots, as SMRAM is, and of
+/// the first's what these leave. Each has a generation of its own (SPEC T2).
 public final class GuestMemory: Sendable {
   /// The reservation.
   public let host: HostMemory
@@ -44,6 +44,9 @@ public final class GuestMemory: Sendable {
   /// The slots of the first space now.
   public var slots: MemslotTable { normal.slots }
 
+  /// Whether there is a second address space.
+  @usableFromInline var hasSystemManagement: Bool { management != nil }
+
   /// The spaces that the machine has.
   public var spaces: [AddressSpace] { management == nil ? [.normal] : AddressSpace.allCases }
 
@@ -59,22 +62,34 @@ public final class GuestMemory: Sendable {
     return normal.generation
   }
 
-  /// The slots of all spaces now.
-  public var allSlots: MemslotTable { self[.systemManagement].slots }
+  /// Every slot now, whole, whichever space sees it.
+  public var allSlots: [Memslot] { slots.slots + managementSlots.withLock { $0.slots } }
+
+  /// The slot with a number, whole, whichever space sees it.
+  public func slot(id: Int) -> Memslot? {
+    slots[id: id] ?? managementSlots.withLock { $0[id: id] }
+  }
+
+  /// The slots of every space now, by the space's number.
+  @usableFromInline
+  var spaceSlots: [MemslotTable] { spaces.map { slots(of: $0) } }
 
   private subscript(space: AddressSpace) -> MemslotSpace {
     space == .systemManagement ? management ?? normal : normal
   }
 
+  /// Whether somebody changes slots at this moment.
+  var isUpdating: Bool { !updating.isFree }
+
   /// Changes the slots of all spaces as one step. Updates wait for one another, so neither closure may
-  /// update.
+  /// update. A slot is then backed by pages no larger than what the host has behind it.
   ///
   /// - Parameters:
   ///   - change: makes the new table of the old; that of the first space.
   ///   - invalidate: called between publication and the end of the update, to drop what tables held
   ///     of the old slots; gets the first space's new generation.
-  /// - Throws: what `change` throws, or `overlap` with a slot of system-management mode; then nothing
-  ///   happened, but the generations moved on.
+  /// - Throws: what `change` throws, or `duplicate` where system-management mode has a slot of the same
+  ///   number; then nothing happened, but the generations moved on.
   public func update(
     _ change: (MemslotTable) throws(MemslotError) -> MemslotTable,
     invalidate: (UInt64) -> Void = { _ in }
@@ -86,9 +101,9 @@ public final class GuestMemory: Sendable {
         normal.end(next)
         if let nextManagement { management?.end(nextManagement) }
       }
-      let table = try change(normal.slots)
+      let table = try change(normal.slots).limited(by: host)
       if let management {
-        management.slots = try MemslotTable(table.slots + managementSlots.withLock { $0.slots })
+        management.slots = try MemslotTable(managementSlots.withLock { $0 }, hiding: table)
       }
       normal.slots = table
       invalidate(next)
@@ -106,8 +121,8 @@ public final class GuestMemory: Sendable {
       guard let management else { throw .unknownSpace }
       let next = management.begin()
       defer { management.end(next) }
-      let own = try change(managementSlots.withLock { $0 })
-      management.slots = try MemslotTable(normal.slots.slots + own.slots)
+      let own = try change(managementSlots.withLock { $0 }).limited(by: host)
+      management.slots = try MemslotTable(own, hiding: normal.slots)
       managementSlots.withLock { $0 = own }
       invalidate(next)
     }
@@ -150,9 +165,9 @@ public final class GuestMemory: Sendable {
 
 extension GuestMemory {
   /// The host address of a guest address, or `nil` where no backed slot holds it.
-  public func hpa(of gpa: GPA) -> HPA? {
+  public func hpa(of gpa: GPA, in space: AddressSpace = .normal) -> HPA? {
     var hint = 0
-    return slots.slot(for: gpa.frame, hint: &hint)?.pfn(of: gpa.frame).map {
+    return slots(of: space).slot(for: gpa.frame, hint: &hint)?.pfn(of: gpa.frame).map {
       $0.baseAddress.wrappingAdd(gpa.offset(in: .size4KiB))
     }
   }
@@ -196,20 +211,35 @@ public struct GuestView: EntryMemory {
   /// No slot, or nothing behind it.
   public typealias Failure = GuestMemoryHole
 
-  let slots: MemslotTable
-  let host: HostView
+  @usableFromInline let slots: MemslotTable
+  @usableFromInline let host: HostView
   let tracker: (any WriteTracker)?
+  /// The index of the slot to look at first.
+  @usableFromInline let hint: Int
   /// Whether a page that is missing is asked for.
-  var asksForPages = true
+  let asksForPages: Bool
+
+  @usableFromInline
+  init(
+    slots: MemslotTable, host: HostView, tracker: (any WriteTracker)?, hint: Int = 0,
+    asksForPages: Bool = true
+  ) {
+    self.slots = slots
+    self.host = host
+    self.tracker = tracker
+    self.hint = hint
+    self.asksForPages = asksForPages
+  }
 
   /// Reads one entry.
-  @_specialize(where Entry == UInt32)
-  @_specialize(where Entry == UInt64)  // PERF: access.mmio.cached
+  @inlinable  // PERF: fault.shadow
   public func load<Entry: TableEntry>(
     _ address: GPA, as type: Entry.Type
   ) -> Result<Entry, GuestMemoryHole> {
-    guard let (hpa, _) = resolve(address) else { return .failure(GuestMemoryHole(gpa: address)) }
-    return host.load(hpa, as: type).mapError { _ in GuestMemoryHole(gpa: address) }
+    guard let hpa = hpa(of: address), case .success(let entry) = host.load(hpa, as: type) else {
+      return .failure(GuestMemoryHole(gpa: address))
+    }
+    return .success(entry)
   }
 
   /// Replaces one entry; a read-only slot keeps it.
@@ -232,7 +262,7 @@ public struct GuestView: EntryMemory {
 
   /// Records a write that passes no table.
   private static func markDirty(_ gpa: GPA, in slot: Memslot) {
-    slot.activeLog?.mark(gpa.frame.rawValue &- slot.base.rawValue)
+    slot.activeLog?.mark(slot.offset(of: gpa.frame))
   }
 
   /// The bytes from an address up to `count`, or up to the first hole.
@@ -279,14 +309,32 @@ public struct GuestView: EntryMemory {
     return true
   }
 
-  private func resolve(_ gpa: GPA) -> (HPA, Memslot)? {
-    var hint = 0
-    guard let slot = slots.slot(for: gpa.frame, hint: &hint), let pfn = slot.pfn(of: gpa.frame)
+  /// Where an address is behind its slot; `nil` where its page is not there.
+  @inlinable
+  func hpa(of gpa: GPA) -> HPA? {
+    var hint = hint
+    guard let slot = slots.plain.slot(for: gpa.frame, hint: &hint),
+      let pfn = slot.pfn(of: gpa.frame),
+      !slot.mayLackPages || isThere(gpa.frame, of: slots.slots[hint])
     else { return nil }
-    if let missing = slot.missing, missing.lacks(gpa.frame.rawValue &- slot.base.rawValue) {
-      guard asksForPages, missing.fetch(gpa.frame, of: slot, to: host) == nil else { return nil }
+    return pfn.baseAddress.wrappingAdd(gpa.offset(in: .size4KiB))
+  }
+
+  private func resolve(_ gpa: GPA) -> (HPA, Memslot)? {
+    var hint = hint
+    guard let hpa = hpa(of: gpa), let slot = slots.slot(for: gpa.frame, hint: &hint) else {
+      return nil
     }
-    return (pfn.baseAddress.wrappingAdd(gpa.offset(in: .size4KiB)), slot)
+    return (hpa, slot)
+  }
+
+  /// Whether a page that may be missing is there, or comes.
+  @usableFromInline
+  func isThere(_ gfn: GFN, of slot: Memslot) -> Bool {
+    guard let missing = slot.missing, missing.lacks(slot.offset(of: gfn)) else {
+      return true
+    }
+    return asksForPages && missing.fetch(gfn, of: slot, to: host) == nil
   }
 }
 
@@ -294,4 +342,7 @@ public struct GuestView: EntryMemory {
 public struct GuestMemoryHole: Error, Sendable, Hashable {
   /// The address.
   public let gpa: GPA
+
+  @usableFromInline
+  init(gpa: GPA) { self.gpa = gpa }
 }

@@ -16,31 +16,46 @@ extension HostMemory {
   /// Keeps the memory as it is now. **Requires** that nobody writes meanwhile.
   ///
   /// The first snapshot moves what has been written to a file and makes the memory a copy-on-write
-  /// mapping of it; later ones copy the pages that differ from that file.
+  /// mapping of it; later ones copy the pages that differ from that file. What a file backs already is
+  /// compared with that one; huge pages are copied.
   ///
   /// - Throws: `SnapshotError.unavailable` or `tooLarge`.
   public func snapshot() throws(SnapshotError) -> HostSnapshot {
     guard byteCount <= Self.largestSnapshot else { throw .tooLarge(byteCount: byteCount) }
-    let changes = try PageFile(byteCount: 0)
-    if let origin = origin.withLock({ $0 }) {
-      var places: [UInt64: UInt64] = [:]
-      for page in writtenPages {
-        let bytes = unsafe bytes(ofPage: page)
-        if unsafe Self.holds(origin, page, equalTo: bytes) { continue }
-        let place = UInt64(places.count)
-        try unsafe changes.write(bytes, at: place * 4096)
-        places[page] = place
-      }
-      return HostSnapshot(origin: origin, changes: changes, places: places)
+    let origin: HostOrigin
+    if let known = self.origin.withLock({ $0 }) {
+      origin = known
+    } else {
+      origin = try makeOrigin()
     }
-    let file = try PageFile(byteCount: byteCount)
+    let changes = try PageFile(byteCount: 0)
+    var places: [UInt64: UInt64] = [:]
     for page in writtenPages {
       let bytes = unsafe bytes(ofPage: page)
-      if unsafe !Self.isZero(bytes) { try unsafe file.write(bytes, at: page * 4096) }
+      if unsafe Self.holds(origin, page, equalTo: bytes) { continue }
+      let place = UInt64(places.count)
+      try unsafe changes.write(bytes, at: place * 4096)
+      places[page] = place
     }
-    try map(file, 0..<byteCount)
-    origin.withLock { $0 = file }
-    return HostSnapshot(origin: file, changes: changes, places: [:])
+    return HostSnapshot(origin: origin, changes: changes, places: places)
+  }
+
+  /// Moves the anonymous pages that were written to a file and maps it in their place; what has a
+  /// backing of its own keeps it.
+  private func makeOrigin() throws(SnapshotError) -> HostOrigin {
+    let made = HostOrigin(
+      pages: try PageFile(byteCount: byteCount), parts: parts.withLock { $0 })
+    let pieces = made.pieces(of: 0..<byteCount).filter { $0.file === made.pages }
+    var next = 0
+    for page in writtenPages {
+      while next < pieces.count, pieces[next].range.upperBound <= page * 4096 { next += 1 }
+      guard next < pieces.count, pieces[next].range.contains(page * 4096) else { continue }
+      let bytes = unsafe bytes(ofPage: page)
+      if unsafe !Self.isZero(bytes) { try unsafe made.pages.write(bytes, at: page * 4096) }
+    }
+    for piece in pieces { try map(piece) }
+    origin.withLock { $0 = made }
+    return made
   }
 
   /// Puts the memory back to what it was. **Requires** that nobody uses it meanwhile.
@@ -70,9 +85,10 @@ extension HostMemory {
     let low = min(spared.lowerBound.rawValue, byteCount)
     let high = min(max(spared.upperBound.rawValue, low), byteCount)
     for part in low < high ? [0..<low, high..<byteCount] : [0..<byteCount] where !part.isEmpty {
-      try map(origin, part)
+      for piece in origin.pieces(of: part) { try map(piece) }
     }
-    for page in snapshot.pages where !isSpared(page) {
+    let inPlace = changed.lazy.map(\.rawValue).filter(origin.staysInPlace)
+    for page in Set(snapshot.pages).union(inPlace) where !isSpared(page) {
       // SAFETY: a page of the mapping, which nobody uses.
       unsafe snapshot.read(
         page: page,
@@ -81,15 +97,11 @@ extension HostMemory {
     return changed
   }
 
-  /// Makes a part of the memory a copy-on-write mapping of a file's same part.
-  private func map(_ file: PageFile, _ part: Range<UInt64>) throws(SnapshotError) {
-    // SAFETY: replaces pages of the mapping made in init, and nothing else.
-    let place = unsafe mmap(
-      base.raw + Int(part.lowerBound), Int(part.upperBound - part.lowerBound),
-      PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | Int32(MAP_NORESERVE), file.descriptor,
-      off_t(part.lowerBound))
-    guard unsafe place != MAP_FAILED else {
-      throw .unavailable(byteCount: part.upperBound - part.lowerBound)
+  private func map(
+    _ piece: (file: PageFile, offset: UInt64, range: Range<UInt64>)
+  ) throws(SnapshotError) {
+    guard map(piece.file, from: piece.offset, over: piece.range) else {
+      throw .unavailable(byteCount: UInt64(piece.range.count))
     }
   }
 
@@ -105,10 +117,10 @@ extension HostMemory {
   }
 
   private static func holds(
-    _ file: PageFile, _ page: UInt64, equalTo bytes: UnsafeRawBufferPointer
+    _ origin: HostOrigin, _ page: UInt64, equalTo bytes: UnsafeRawBufferPointer
   ) -> Bool {
     unsafe withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 8) { buffer in
-      unsafe file.read(buffer, at: page * 4096)
+      unsafe origin.read(page: page, into: buffer)
       return unsafe areEqual(UnsafeRawBufferPointer(buffer), bytes)
     }
   }

@@ -17,8 +17,10 @@ public final class HostMemory: Sendable {
   /// **Units** bytes; a multiple of 4096.
   public let byteCount: UInt64
   let base: Pointer
-  /// The file that the memory is a copy-on-write mapping of, since its first snapshot.
-  let origin = Guarded<PageFile?>(nil)
+  /// What other than anonymous pages is behind the memory, ascending.
+  let parts = Guarded<[HostPart]>([])
+  /// What the memory is a copy-on-write mapping of, since its first snapshot.
+  let origin = Guarded<HostOrigin?>(nil)
 
   /// A pointer that threads may share: all access goes through `HostView`, atomically for entries.
   @safe
@@ -28,21 +30,31 @@ public final class HostMemory: Sendable {
 
   /// Reserves memory.
   ///
-  /// - Parameter byteCount: rounded up to whole pages.
+  /// - Parameters:
+  ///   - byteCount: rounded up to whole pages.
+  ///   - alignment: the largest page that is to back a part of it (`back(_:by:)`).
   /// - Throws: `HostMemoryError.unavailable` where the operating system refuses.
-  public init(byteCount: UInt64) throws(HostMemoryError) {
-    guard byteCount > 0, byteCount <= UInt64(Int.max) - 4096 else {
+  public init(
+    byteCount: UInt64, alignment: PageSize = .size4KiB
+  ) throws(HostMemoryError) {
+    let slack = alignment > .size4KiB ? Int(alignment.bytes) : 0
+    guard byteCount > 0, byteCount <= UInt64(Int.max - slack) - 4096 else {
       throw .unavailable(byteCount: byteCount)
     }
     self.byteCount = (byteCount + 4095) & ~4095
+    let count = Int(self.byteCount)
     // SAFETY: an anonymous private mapping of a checked size; released in deinit alone.
     let mapping = unsafe mmap(
-      nil, Int(self.byteCount), PROT_READ | PROT_WRITE,
+      nil, count + slack, PROT_READ | PROT_WRITE,
       MAP_PRIVATE | MAP_ANONYMOUS | Int32(MAP_NORESERVE), -1, 0)
     guard let mapping = unsafe mapping, unsafe mapping != MAP_FAILED else {
       throw .unavailable(byteCount: byteCount)
     }
-    base = unsafe Pointer(raw: mapping)
+    let head = slack == 0 ? 0 : -Int(bitPattern: mapping) & (slack - 1)
+    // SAFETY: both ends of the mapping just made, before and after what is kept.
+    if head > 0 { unsafe munmap(mapping, head) }
+    if head < slack { unsafe munmap(mapping + head + count, slack - head) }
+    base = unsafe Pointer(raw: mapping + head)
   }
 
   deinit {

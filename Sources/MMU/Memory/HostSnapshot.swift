@@ -3,12 +3,12 @@
 /// All snapshots of a machine share one file of its pages, which its memory is a copy-on-write mapping
 /// of since the first of them; each adds the pages that were different by then.
 public final class HostSnapshot: Sendable {
-  let origin: PageFile
+  let origin: HostOrigin
   private let changes: PageFile
   /// Where a page that differs from the origin is in `changes`. **Units** pages.
   private let places: [UInt64: UInt64]
 
-  init(origin: PageFile, changes: PageFile, places: [UInt64: UInt64]) {
+  init(origin: HostOrigin, changes: PageFile, places: [UInt64: UInt64]) {
     self.origin = origin
     self.changes = changes
     self.places = places
@@ -25,7 +25,7 @@ public final class HostSnapshot: Sendable {
     if let place = places[page] {
       unsafe changes.read(bytes, at: place * 4096)
     } else {
-      unsafe origin.read(bytes, at: page * 4096)
+      unsafe origin.read(page: page, into: bytes)
     }
   }
 }

@@ -39,6 +39,9 @@ public struct Memslot: Sendable, Hashable {
   public var dirtyLog: DirtyLog?
   /// The pages that are not on this host yet, where some may be missing.
   public var missing: MissingPages?
+  /// How many of its frames come before `base`, where another slot hides the beginning of it in one
+  /// address space. **Units** frames.
+  public private(set) var hiddenFrames: UInt64 = 0
 
   /// A slot.
   public init(
@@ -60,6 +63,19 @@ public struct Memslot: Sendable, Hashable {
   /// The log of writes, where they are recorded now.
   @inlinable
   public var activeLog: DirtyLog? { flags.contains(.logsDirtyPages) ? dirtyLog : nil }
+
+  /// The part of the slot in a range, which it overlaps, as a slot: what another slot leaves of it in one
+  /// address space.
+  func part(in range: Range<GFN>) -> Memslot {
+    var part = self
+    part.base = max(base, range.lowerBound)
+    part.frameCount = min(end, range.upperBound).rawValue &- part.base.rawValue
+    part.hiddenFrames = offset(of: part.base)
+    let bytes = (part.base.rawValue &- base.rawValue) << 12
+    part.host = host?.wrappingAdd(bytes)
+    part.privateHost = privateHost?.wrappingAdd(bytes)
+    return part
+  }
 }
 
 extension Memslot: MemslotShape {

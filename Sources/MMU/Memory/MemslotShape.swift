@@ -7,6 +7,9 @@ public protocol MemslotShape {
   var base: GFN { get }
   /// **Units** frames; at least 1.
   var frameCount: UInt64 { get }
+  /// How many frames of the whole slot come before `base`, where another slot hides its beginning in
+  /// one address space. **Units** frames.
+  var hiddenFrames: UInt64 { get }
   /// Where its memory begins in the machine's reservation, or `nil` where nothing backs it.
   var host: HPA? { get set }
   /// Where the memory that the guest has for itself begins, or `nil` where the slot has none.
@@ -27,6 +30,10 @@ extension MemslotShape {
   /// Whether a frame is the slot's.
   @inlinable
   public func contains(_ gfn: GFN) -> Bool { gfn >= base && gfn < end }
+
+  /// A frame's number in the whole slot, which its log, the rings and its missing pages go by.
+  @inlinable
+  public func offset(of gfn: GFN) -> UInt64 { gfn.rawValue &- base.rawValue &+ hiddenFrames }
 
   /// The host frame behind a guest frame of the slot, or `nil` where nothing backs it.
   @inlinable

@@ -39,6 +39,33 @@ public final class MemslotTable: Sendable {
     self.init(sorted: sorted)
   }
 
+  /// The slots of system-management mode: its own, and of the others what they leave.
+  ///
+  /// - Throws: `duplicate` where one of its own has the number of another, `tooMany`.
+  convenience init(_ own: MemslotTable, hiding others: MemslotTable) throws(MemslotError) {
+    let numbers = Set(others.slots.map(\.id))
+    if let clash = own.slots.first(where: { numbers.contains($0.id) }) {
+      throw .duplicate(id: clash.id)
+    }
+    var merged = own.slots
+    var next = 0
+    for slot in others.slots {
+      var cursor = slot.base
+      while next > 0, own.slots[next - 1].end > cursor { next -= 1 }
+      while next < own.slots.count, own.slots[next].end <= cursor { next += 1 }
+      while cursor < slot.end {
+        let hiding = next < own.slots.count ? own.slots[next] : nil
+        let end = min(max(hiding?.base ?? slot.end, cursor), slot.end)
+        if cursor < end { merged.append(slot.part(in: cursor..<end)) }
+        guard let hiding, hiding.base < slot.end else { break }
+        cursor = hiding.end
+        next += 1
+      }
+    }
+    guard merged.count <= Self.capacity else { throw .tooMany }
+    self.init(sorted: merged.sorted { $0.base < $1.base })
+  }
+
   /// A table with one slot more.
   ///
   /// - Throws: `MemslotError` where the slot is empty, too high, overlaps, is one too many,
@@ -82,6 +109,22 @@ public final class MemslotTable: Sendable {
   /// - Complexity: O(1) where the hint holds, else O(log n).
   public func slot(for gfn: GFN, hint: inout Int) -> Memslot? {
     plain.slot(for: gfn, hint: &hint).map { _ in slots[hint] }
+  }
+
+  /// The table whose slots are mapped no larger than the host's own tables map what is behind them
+  /// (SPEC F11).
+  func limited(by host: HostMemory) -> MemslotTable {
+    if !host.hasBacking { return self }
+    return MemslotTable(
+      sorted: slots.map { slot in
+        var slot = slot
+        for first in [slot.host, slot.privateHost] {
+          guard let first else { continue }
+          let range = first..<first.wrappingAdd(slot.frameCount << 12)
+          if let page = host.largestPage(behind: range) { slot.backing = min(slot.backing, page) }
+        }
+        return slot
+      })
   }
 
   private static func check(_ slot: Memslot) throws(MemslotError) {

@@ -57,7 +57,7 @@ public final class MissingPages: Sendable {
   ///   - gfn: a frame of the slot.
   /// - Returns: why the page is not there now, or `nil` where it is.
   func fetch(_ gfn: GFN, of slot: Memslot, to host: HostView) -> FaultError? {
-    let frame = gfn.rawValue &- slot.base.rawValue
+    let frame = slot.offset(of: gfn)
     while absent.contains(frame) {
       guard underWay.withLock({ $0.insert(frame).inserted }) else {
         TDPWalkers.yield()

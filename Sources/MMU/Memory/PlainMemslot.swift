@@ -8,6 +8,7 @@ struct PlainMemslot: MemslotShape, @unchecked Sendable {
   @usableFromInline let id: Int
   @usableFromInline let base: GFN
   @usableFromInline let frameCount: UInt64
+  @usableFromInline let hiddenFrames: UInt64
   @usableFromInline var host: HPA?
   @usableFromInline let privateHost: HPA?
   @usableFromInline var flags: Memslot.Flags
@@ -23,6 +24,7 @@ struct PlainMemslot: MemslotShape, @unchecked Sendable {
     id = slot.id
     base = slot.base
     frameCount = slot.frameCount
+    hiddenFrames = slot.hiddenFrames
     host = slot.host
     privateHost = slot.privateHost
     flags = slot.flags
@@ -53,6 +55,14 @@ struct PlainMemslot: MemslotShape, @unchecked Sendable {
     // SAFETY: as above.
     unsafe log?._withUnsafeGuaranteedRef { log in
       log.markDirty(first, count: count, slot: id, by: ring)
+    }
+  }
+
+  /// Records a write to a frame in the bitmap, while writes are recorded.
+  @inlinable
+  func logWrite(of gfn: GFN) {
+    if flags.contains(.logsDirtyPages) {
+      markDirty(offset(of: gfn), count: 1, by: nil)
     }
   }
 }

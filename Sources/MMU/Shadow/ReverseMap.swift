@@ -18,20 +18,32 @@ final class ReverseMap {
     init() { (next, previous) = (0, 0) }
   }
 
+  private struct Contents {
+    /// The first leaf of each list, as in `Links`; a power of two of them.
+    var heads: [UInt32] = Array(repeating: 0, count: 1024)
+    var count = 0
+  }
+
   private let pages: ShadowPageRegistry
-  /// The first leaf of each list, as in `Links`; a power of two of them.
-  private var heads: [UInt32] = Array(repeating: 0, count: 1024)
+  private let state = LockedState(Contents())
+
+  private var contents: Contents {
+    // SAFETY: as `LockedState.value`.
+    @inline(__always) unsafeAddress { unsafe UnsafePointer(state.place) }
+    @inline(__always) unsafeMutableAddress { unsafe state.place }
+  }
+
   /// All leaves.
-  private(set) var count = 0
+  var count: Int { contents.count }
 
   init(of pages: ShadowPageRegistry) { self.pages = pages }
 
   /// Notes a leaf. **Requires** the first frame of the leaf's page, noted in `page` already.
   @usableFromInline
   func insert(_ gfn: GFN, _ page: ShadowPage, _ index: Int) {
-    if count >= 2 * heads.count { grow() }
+    if contents.count >= 2 * contents.heads.count { grow() }
     link(gfn, page, index)
-    count += 1
+    contents.count += 1
   }
 
   /// Forgets a leaf.
@@ -41,20 +53,21 @@ final class ReverseMap {
   @discardableResult
   func remove(_ gfn: GFN, _ page: ShadowPage, _ index: Int) -> Bool {
     guard contains(page, index) else { return false }
-    let links = page.records[index].links
-    page.records[index].links = Links()
-    if let (next, place) = leaf(links.next) { next.records[place].links.previous = links.previous }
+    let links = page[record: index].links
+    page[record: index].links = Links()
+    if let (next, place) = leaf(links.next) { next[record: place].links.previous = links.previous }
     if let (previous, place) = leaf(links.previous) {
-      previous.records[place].links.next = links.next
+      previous[record: place].links.next = links.next
     } else {
-      heads[bucket(gfn, page.role.level)] = links.next
+      contents.heads[bucket(gfn, page.role.level)] = links.next
     }
-    count -= 1
+    contents.count -= 1
     return true
   }
 
   /// Calls for each leaf whose page holds a frame, of every size; the call may remove that leaf, and
   /// no other.
+  @usableFromInline
   func forEachLeaf(of gfn: GFN, _ body: (ShadowPage, Int) -> Void) {
     forEachLeaf(of: gfn, at: .pageTable, body)
     forEachLeaf(of: gfn, at: .directory, body)
@@ -65,9 +78,9 @@ final class ReverseMap {
   /// other.
   func forEachLeaf(of gfn: GFN, at level: Level, _ body: (ShadowPage, Int) -> Void) {
     let first = gfn.roundedDown(to: PageSize(shift: 3 + 9 * level.rawValue))
-    var link = heads[bucket(first, level)]
+    var link = contents.heads[bucket(first, level)]
     while let (page, index) = leaf(link) {
-      link = page.records[index].links.next
+      link = page[record: index].links.next
       if page.role.level == level, page.frame(of: index) == first { body(page, index) }
     }
   }
@@ -75,18 +88,18 @@ final class ReverseMap {
   /// Whether a leaf is known.
   @usableFromInline
   func contains(_ page: ShadowPage, _ index: Int) -> Bool {
-    index < page.records.count && page.records[index].links.isLinked
+    page.hasRecords && page[record: index].links.isLinked
   }
 
   private func link(_ gfn: GFN, _ page: ShadowPage, _ index: Int) {
     let bucket = bucket(gfn, page.role.level)
     let this = UInt32(page.number << 9 | index) + 1
-    let head = heads[bucket]
-    page.records[index].links.next = head
-    page.records[index].links.previous = 0
-    page.records[index].links.isLinked = true
-    if let (next, place) = leaf(head) { next.records[place].links.previous = this }
-    heads[bucket] = this
+    let head = contents.heads[bucket]
+    page[record: index].links.next = head
+    page[record: index].links.previous = 0
+    page[record: index].links.isLinked = true
+    if let (next, place) = leaf(head) { next[record: place].links.previous = this }
+    contents.heads[bucket] = this
   }
 
   private func leaf(_ link: UInt32) -> (page: ShadowPage, index: Int)? {
@@ -97,17 +110,17 @@ final class ReverseMap {
   private func bucket(_ gfn: GFN, _ level: Level) -> Int {
     let key = gfn.rawValue ^ UInt64(level.rawValue) << 56
     let hash = (key &* 0x9E37_79B9_7F4A_7C15) >> 32
-    return Int(truncatingIfNeeded: hash) & (heads.count - 1)
+    return Int(truncatingIfNeeded: hash) & (contents.heads.count - 1)
   }
 
   /// Doubles the lists and spreads the leaves anew.
   private func grow() {
-    let old = heads
-    heads = Array(repeating: 0, count: old.count * 2)
+    let old = contents.heads
+    contents.heads = Array(repeating: 0, count: old.count * 2)
     for head in old {
       var next = head
       while let (page, index) = leaf(next) {
-        next = page.records[index].links.next
+        next = page[record: index].links.next
         link(page.frame(of: index), page, index)
       }
     }

@@ -12,6 +12,8 @@ public struct ShadowContext<Guest: ShadowedGuest>: Sendable {
   /// The last three roots, youngest first (SPEC F14).
   @usableFromInline var previous: [ShadowRoot] = []
   @usableFromInline var guest: Guest?
+  /// Whose memslots the vCPU sees.
+  @usableFromInline var space = AddressSpace.normal
   /// The processor's own view of the root in use.
   @usableFromInline var hardware: Guest.Hardware?
   @usableFromInline var rules = ShadowRules(
@@ -24,7 +26,7 @@ public struct ShadowContext<Guest: ShadowedGuest>: Sendable {
   @usableFromInline var flood = FloodState()
 
   /// The most roots kept besides the one in use.
-  static var previousRoots: Int { 3 }
+  @inlinable static var previousRoots: Int { 3 }
 
   @usableFromInline
   struct LastMMIO: Sendable {
@@ -45,16 +47,36 @@ public struct ShadowContext<Guest: ShadowedGuest>: Sendable {
   /// The vCPU's last writes to tables (SPEC F8, the policy of 2008).
   @usableFromInline
   struct FloodState: Sendable {
-    var gfn: GFN?
-    var count = 0
+    @usableFromInline var gfn: GFN?
+    @usableFromInline var count = 0
     /// The entry that the last write updated, looked at for its accessed bit.
-    var lastUpdated: HPA?
+    @usableFromInline var lastUpdated: HPA?
 
     @usableFromInline
     init() {}
   }
 
   init(index: Int) { self.index = index }
+
+  /// Puts a root that was in use first among the last ones, and takes out the one of a key.
+  ///
+  /// - Returns: `nil` where it is not among them; then they may be one too many.
+  @inlinable
+  mutating func take(_ key: ShadowRootKey, leaving root: ShadowRoot?) -> ShadowRoot? {
+    // PERF: switch.shadow; those before the one that leaves move on by a place, in the room there is.
+    var moving = root
+    for index in previous.indices {
+      let here = previous[index]
+      if let root = moving { previous[index] = root }
+      if here.key == key {
+        if moving == nil { previous.remove(at: index) }
+        return here
+      }
+      if moving != nil { moving = here }
+    }
+    if let moving { previous.append(moving) }
+    return nil
+  }
 
   /// The host page of the root table in use.
   public var root: PFN? { current?.page }

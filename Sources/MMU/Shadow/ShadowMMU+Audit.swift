@@ -24,18 +24,18 @@ extension ShadowMMU {
           if encoder.isPresent(spte), encoder.isLeaf(spte, at: page.role.level) { leaves += 1 }
           if let what = breach(page, index, spte) { complain(index, "\(what), SPTE \(spte)") }
         }
-        for parent in page.parents {
+        for parent in page.facts.parents {
           let spte = load(parent.page.place(of: parent.index))
           if !encoder.isPresent(spte) || encoder.pfn(of: spte) != page.pfn {
             complain(nil, "a parent's entry leads elsewhere")
           }
         }
         if page.isInvalid {
-          if page.rootCount == 0 { complain(nil, "invalid, unused and not freed") }
-        } else if page.shadowsTable, registry.find(page.gfn, page.role) !== page {
+          if page.facts.rootCount == 0 { complain(nil, "invalid, unused and not freed") }
+        } else if page.shadowsTable, registry.find(page.gfn, page.role) != page {
           complain(nil, "its frame is not tracked")
         }
-        if page.isUnsync != unsyncPages.contains(where: { $0 === page }) {
+        if page.isUnsync != state.unsyncPages.contains(where: { $0 == page }) {
           complain(nil, "out of step and not on the list, or the other way")
         }
       }
@@ -69,7 +69,9 @@ extension ShadowMMU {
       masks.hostWritable | masks.mmuWritable, masks.hostWritable, 0,
     ]
     if !legal.contains(writability) { return "writable bits that E4 does not know" }
-    guard let slot = slots.slot(for: gfn, hint: &slotHint), let pfn = slot.pfn(of: gfn) else {
+    guard let slot = state.slots[page.role.space.rawValue].slot(for: gfn),
+      let pfn = slot.pfn(of: gfn)
+    else {
       return "no memslot backs GFN \(gfn)"
     }
     if pfn != encoder.pfn(of: spte) { return "GFN \(gfn) is behind another host page" }
@@ -81,11 +83,8 @@ extension ShadowMMU {
   }
 
   private func guestEntry(_ page: ShadowPage, _ index: Int) -> GuestEntry? {
-    let format = formats[page.role.format]
-    let offset = page.guestOffset(of: index, entrySize: format.entrySize)
-    return guestEntry(at: page.gfn.baseAddress.wrappingAdd(offset), format).map {
-      format.decode($0, at: page.role.level)
-    }
+    let table = table(of: page)
+    return entry(page, index, in: table).map { table.format.decode($0, at: page.role.level) }
   }
 
   private func leafBreach(_ page: ShadowPage, _ index: Int, _ spte: SPTE) -> String? {
@@ -118,7 +117,7 @@ extension ShadowMMU {
   private func tableBreach(_ page: ShadowPage, _ index: Int, _ spte: SPTE) -> String? {
     guard let child = registry.page(at: encoder.pfn(of: spte)) else { return "leads to no page" }
     if child.isInvalid { return "leads to a zapped page" }
-    if !child.parents.contains(where: { $0.page === page && $0.index == index }) {
+    if !child.facts.parents.contains(where: { $0.page == page && $0.index == index }) {
       return "its child does not know it"
     }
     if page.role.isTop || page.role.isDirect { return nil }
@@ -140,8 +139,9 @@ extension ShadowMMU {
     if page.role.level != .pageTable { return "MMIO above the leaf tables" }
     let gfn = mmio.gfn(of: spte)
     if gfn != page.frame(of: index) { return "MMIO of another frame" }
-    if mmio.generation(of: spte) == mmio.truncated(generation),
-      slots.slot(for: gfn, hint: &slotHint) != nil
+    if mmio.generation(of: spte)
+      == mmio.truncated(state.slots[page.role.space.rawValue].generation),
+      state.slots[page.role.space.rawValue].slot(for: gfn) != nil
     {
       return "MMIO of this generation for a frame that has a slot"
     }

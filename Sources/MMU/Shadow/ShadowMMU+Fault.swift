@@ -5,7 +5,7 @@ extension ShadowMMU {
   @usableFromInline
   struct Mapping {
     /// The slot; `nil` for MMIO.
-    @usableFromInline var slot: Memslot?
+    @usableFromInline var slot: PlainMemslot?
     /// The level at which the leaf goes.
     @usableFromInline var level: Level
     /// The level of the guest's leaf; above all others where the guest has no tables.
@@ -23,7 +23,7 @@ extension ShadowMMU {
 
     @inlinable
     init(
-      _ fault: FaultInfo, _ address: Address<Guest.Input>, slot: Memslot?, guestLevel: Level,
+      _ fault: FaultInfo, _ address: Address<Guest.Input>, slot: PlainMemslot?, guestLevel: Level,
       _ walk: GuestWalk,
       _ permissions: Permissions, protectionKey: UInt8
     ) {
@@ -48,10 +48,10 @@ extension ShadowMMU {
     locked(&cpu, observer) { cpu in
       let outcome = resolve(exit, on: &cpu)
       switch outcome {
-      case .fixed: tally.fixed += 1
-      case .spurious: tally.spurious += 1
-      case .retry: tally.retried += 1
-      case .emulate: tally.emulated += 1
+      case .fixed: state.tally.fixed += 1
+      case .spurious: state.tally.spurious += 1
+      case .retry: state.tally.retried += 1
+      case .emulate: state.tally.emulated += 1
       case .perform, .inject, .reflect, .failed: break
       }
       return outcome
@@ -61,7 +61,7 @@ extension ShadowMMU {
   @inlinable
   func resolve(_ exit: Exit, on cpu: inout CPU) -> FaultOutcome {
     refreshSlots()
-    faultCount &+= 1
+    state.faultCount &+= 1
     guard let guest = cpu.guest else { return .retry }
     if cpu.current == nil || cpu.current?.key.isDummy == true { adopt(guest, on: &cpu) }
     guard let root = cpu.current.flatMap({ registry.page(at: $0.page) }) else {
@@ -69,13 +69,13 @@ extension ShadowMMU {
     }
     if root.isInvalid { return .retry }
     if let gpa = lastMMIO(exit, on: cpu) {
-      tally.mmioCached += 1
-      noteMistake(gpa.frame)
+      state.tally.mmioCached += 1
+      noteMistake(gpa.frame, in: cpu.space)
       return .emulate(gpa)
     }
     if exit.isMalformed, let outcome = lookUpMMIO(exit, root, on: &cpu) { return outcome }
     var walk = GuestWalk()
-    switch guest.translate(exit.address, for: exit.access, in: memory.untrackedView, &walk) {
+    switch guest.translate(exit.address, for: exit.access, in: guestView(of: cpu.space), &walk) {
     case .success(let translation):
       let permissions = guest.permissions(of: translation.rights)
       return resolve(
@@ -88,6 +88,14 @@ extension ShadowMMU {
         on: &cpu)
     case .failure(.contended): return .retry
     }
+  }
+
+  /// The guest's memory as its walk reads it: nobody hears of A and D.
+  @inlinable
+  func guestView(of space: AddressSpace) -> GuestView {
+    GuestView(
+      slots: state.slots[space.rawValue].table, host: host, tracker: nil,
+      hint: state.slots[space.rawValue].hint)
   }
 
   /// The guest's tables do not grant the access.
@@ -110,10 +118,10 @@ extension ShadowMMU {
   ) -> FaultOutcome {
     let gfn = gpa.frame
     let isWrite = exit.access.kind == .write
-    tally.memslotSearches += 1
-    let slot = slots.slot(for: gfn, hint: &slotHint)
+    state.tally.memslotSearches += 1
+    let slot = state.slots[cpu.space.rawValue].slot(for: gfn)
     notify(.memslotSearch(gfn: gfn, found: slot != nil))
-    let format = formats[root.role.format]
+    let format = state.formats[root.role.format]
     let hasTables = !root.role.isDirect
     let entry = hasTables ? format.decode(leaf, at: guestLevel) : nil
     var largest = slot?.largestLevel(for: gfn, upTo: encoder.largestLeafLevel) ?? .pageTable
@@ -144,7 +152,7 @@ extension ShadowMMU {
     if let slot {
       if isWrite, slot.flags.contains(.readOnly) { return .emulate(gpa) }
       guard slot.host != nil else { return .failed(.unbacked(gfn)) }
-      if let error = memory.fetchMissing(gfn, of: slot) { return .failed(error) }
+      if slot.mayLackPages, let error = fetchMissing(gfn, in: cpu.space) { return .failed(error) }
       if isBeingUnmapped(gfn) { return .retry }
       // A leaf that nobody can mark as written keeps its write for software.
       if isWrite, entry?.isDirty == false { return .perform(gpa) }
@@ -153,12 +161,21 @@ extension ShadowMMU {
       }
       mapping.level = max(min(policy.mappingLevel(for: info), largest), .pageTable)
     }
-    guard makePagesAvailable(root.role.level.rawValue + 1, on: &cpu) else {
+    guard makeRoom(for: mapping, below: root, on: &cpu) else {
       return slot == nil
         ? .emulate(gpa) : .failed(.tablePagesExhausted(limit: pool.limit))
     }
     return slot == nil
       ? cacheMMIO(mapping, gpa, root, on: &cpu) : map(mapping, exit, gpa, root, on: &cpu)
+  }
+
+  /// Brings a frame's page if it is not there yet.
+  @usableFromInline
+  func fetchMissing(_ gfn: GFN, in space: AddressSpace) -> FaultError? {
+    state.slots[space.rawValue].table.slot(for: gfn, hint: &state.slots[space.rawValue].hint)
+      .flatMap {
+        memory.fetchMissing(gfn, of: $0)
+      }
   }
 
   /// Makes of the guest's rights what the shadow may show (SPEC E11): no W before D is set; with
@@ -185,25 +202,33 @@ extension ShadowMMU {
   /// Whether the host is changing what is behind a frame just now.
   @inlinable
   func isBeingUnmapped(_ gfn: GFN) -> Bool {
-    !activeNotifiers.isEmpty && activeNotifiers.contains { $0.contains(gfn) }
+    !state.activeNotifiers.isEmpty && state.activeNotifiers.contains { $0.contains(gfn) }
   }
 
   /// Takes the memslots of this moment; MMIO entries do not outlive the wrap of generations.
   @inlinable
   func refreshSlots() {
-    let now = memory.generation
-    if now == generation, now & GuestMemory.updateInProgress == 0 { return }
-    takeSlots(of: now)
+    refreshSlots(of: .normal)
+    if memory.hasSystemManagement { refreshSlots(of: .systemManagement) }
   }
 
-  @usableFromInline
-  func takeSlots(of now: UInt64) {
-    generation = now
-    slots = memory.slots
-    slotHint = 0
+  @inlinable
+  func refreshSlots(of space: AddressSpace) {
+    let now = memory.generation(of: space)
+    if now == state.slots[space.rawValue].generation, now & GuestMemory.updateInProgress == 0 {
+      return
+    }
+    takeSlots(of: space, now)
+  }
+
+  @inlinable
+  func takeSlots(of space: AddressSpace, _ now: UInt64) {
+    state.slots[space.rawValue].generation = now
+    state.slots[space.rawValue].table = memory.slots(of: space)
+    state.slots[space.rawValue].hint = 0
     let nowEra = encoder.layout.mmio?.era(of: now & ~GuestMemory.updateInProgress) ?? 0
-    if nowEra != era {
-      era = nowEra
+    if nowEra != state.slots[space.rawValue].era {
+      state.slots[space.rawValue].era = nowEra
       zapAll()
     }
   }

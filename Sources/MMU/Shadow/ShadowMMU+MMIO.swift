@@ -7,8 +7,11 @@ extension ShadowMMU {
   /// part of a walk of which another part is read anew.
   @inlinable
   func lastMMIO(_ exit: Exit, on cpu: CPU) -> GPA? {
-    guard !cpu.rules.isNested, let last = cpu.lastMMIO, last.page == exit.address.rawValue >> 12,
-      last.generation == generation, !isUpdating, grants(last.permissions, exit.access, cpu)
+    guard !cpu.rules.isNested, let last = cpu.lastMMIO,
+      last.page == exit.address.rawValue >> 12,
+      last.generation == state.slots[cpu.space.rawValue].generation,
+      !state.slots[cpu.space.rawValue].isUpdating,
+      grants(last.permissions, exit.access, cpu)
     else { return nil }
     return last.gfn.baseAddress.wrappingAdd(exit.address.offset(in: .size4KiB))
   }
@@ -43,15 +46,17 @@ extension ShadowMMU {
     }
     let gfn = mmio.gfn(of: spte)
     let entryGeneration = mmio.generation(of: spte)
-    guard entryGeneration == mmio.truncated(generation), !isUpdating else {
-      tally.mmioStale += 1
+    let generation = state.slots[cpu.space.rawValue].generation
+    guard entryGeneration == mmio.truncated(generation), !state.slots[cpu.space.rawValue].isUpdating
+    else {
+      state.tally.mmioStale += 1
       notify(
         .mmioStale(gfn: gfn, entryGeneration: entryGeneration, generation: generation))
       return nil
     }
-    tally.mmioCached += 1
+    state.tally.mmioCached += 1
     notify(.mmioHit(gfn: gfn, spte: spte, generation: entryGeneration))
-    noteMistake(gfn)
+    noteMistake(gfn, in: cpu.space)
     var permissions: Permissions = .read
     if mmio.mask.accessMask == 6 {
       if mmio.access(of: spte) & 2 != 0 { permissions.insert(.write) }
@@ -81,13 +86,14 @@ extension ShadowMMU {
   }
 
   /// Notes where a drill lets an entry of another era answer for memory.
-  @usableFromInline
-  func noteMistake(_ gfn: GFN) {
+  @inlinable
+  func noteMistake(_ gfn: GFN, in space: AddressSpace) {
     guard let mmio = encoder.layout.mmio, !mmio.mask.generations.zapsAtWrap,
-      slots.slot(for: gfn, hint: &slotHint) != nil
+      state.slots[space.rawValue].slot(for: gfn) != nil
     else { return }
-    tally.mmioMistaken += 1
-    notify(.mmioMistaken(gfn: gfn, generation: mmio.truncated(generation)))
+    state.tally.mmioMistaken += 1
+    notify(
+      .mmioMistaken(gfn: gfn, generation: mmio.truncated(state.slots[space.rawValue].generation)))
   }
 
   /// Makes the next access to a frame without a slot exit as a malformed entry (SPEC F3).
@@ -95,10 +101,12 @@ extension ShadowMMU {
   func cacheMMIO(
     _ mapping: Mapping, _ gpa: GPA, _ root: ShadowPage, on cpu: inout CPU
   ) -> FaultOutcome {
-    tally.mmioSearched += 1
-    if isUpdating { return .emulate(gpa) }
+    state.tally.mmioSearched += 1
+    if state.slots[cpu.space.rawValue].isUpdating { return .emulate(gpa) }
     remember(mapping.address, mapping.gfn, mapping.permissions, on: &cpu)
-    guard let new = mmio(mapping.gfn, mapping.permissions) else { return .emulate(gpa) }
+    guard let new = mmio(mapping.gfn, mapping.permissions, in: cpu.space) else {
+      return .emulate(gpa)
+    }
     switch descend(mapping, to: .pageTable, from: root) {
     case .changed: return .retry
     case .exhausted: return .emulate(gpa)
@@ -108,8 +116,10 @@ extension ShadowMMU {
         drop(page, index)
         page.note(mapping.gfn, at: index)
         store(page.place(of: index), new)
-        tally.spteInstalls += 1
-        notify(.mmioInstalled(gfn: mapping.gfn, spte: new, generation: generation))
+        state.tally.spteInstalls += 1
+        notify(
+          .mmioInstalled(
+            gfn: mapping.gfn, spte: new, generation: state.slots[cpu.space.rawValue].generation))
       }
       return .emulate(gpa)
     }
@@ -117,9 +127,10 @@ extension ShadowMMU {
 
   /// The MMIO entry of a frame, or `nil` where it cannot be cached.
   @inlinable
-  func mmio(_ gfn: GFN, _ permissions: Permissions) -> SPTE? {
-    isUpdating
-      ? nil : encoder.mmio(gfn: gfn, permissions: permissions, generation: generation)
+  func mmio(_ gfn: GFN, _ permissions: Permissions, in space: AddressSpace) -> SPTE? {
+    if state.slots[space.rawValue].isUpdating { return nil }
+    return encoder.mmio(
+      gfn: gfn, permissions: permissions, generation: state.slots[space.rawValue].generation)
   }
 
   @inlinable
@@ -127,9 +138,9 @@ extension ShadowMMU {
     _ address: Address<Guest.Input>, _ gfn: GFN, _ permissions: Permissions, on cpu: inout CPU
   ) {
     cpu.lastMMIO = CPU.LastMMIO(
-      page: address.rawValue >> 12, gfn: gfn, permissions: permissions, generation: generation)
+      page: address.rawValue >> 12, gfn: gfn, permissions: permissions,
+      generation: state.slots[cpu.space.rawValue].generation
+    )
   }
 
-  @inlinable
-  var isUpdating: Bool { generation & GuestMemory.updateInProgress != 0 }
 }

@@ -88,7 +88,7 @@ extension ShadowMMU {
   public func unmapHost(_ range: Range<GFN>, _ change: () -> Void = {}) -> Int {
     var leaves = 0
     locked {
-      activeNotifiers.append(range)
+      state.activeNotifiers.append(range)
       forEachLeaf(in: range) { page, index in
         drop(page, index)
         leaves += 1
@@ -96,8 +96,10 @@ extension ShadowMMU {
     }
     change()
     locked {
-      notifierSequence &+= 1
-      if let index = activeNotifiers.firstIndex(of: range) { activeNotifiers.remove(at: index) }
+      state.notifierSequence &+= 1
+      if let index = state.activeNotifiers.firstIndex(of: range) {
+        state.activeNotifiers.remove(at: index)
+      }
     }
     return leaves
   }
@@ -136,7 +138,7 @@ extension ShadowMMU {
       let old = load(place)
       guard encoder.isWritable(old) else { return }
       store(place, encoder.writeProtected(old))
-      needsFlush = true
+      state.needsFlush = true
     }
   }
 
@@ -157,7 +159,7 @@ extension ShadowMMU {
   private func forEachLeafOfAll(in range: Range<GFN>, _ body: (ShadowPage, Int) -> Void) {
     for page in registry.oldestFirst {
       let frames = Self.frames(at: page.role.level)
-      for index in page.records.indices where reverseMap.contains(page, index) {
+      for index in 0..<512 where reverseMap.contains(page, index) {
         let first = page.frame(of: index)
         if first < range.upperBound, first.wrappingAdd(frames) > range.lowerBound {
           body(page, index)

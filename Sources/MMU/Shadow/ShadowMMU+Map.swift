@@ -18,10 +18,12 @@ extension ShadowMMU {
   /// below it (SPEC F10).
   @inlinable
   func descend(_ mapping: Mapping, to target: Level, from root: ShadowPage) -> Descent {
-    let format = formats[root.role.format]
+    let format = state.formats[root.role.format]
     var page = root
     var access = Permissions.all
-    guard isUnchanged(mapping.walk, at: root.role.level, format) else { return .changed }
+    guard isUnchanged(mapping.walk, at: root.role.level, root.role.space, format) else {
+      return .changed
+    }
     while page.role.level > target {
       let level = page.role.level
       let index = page.index(of: mapping.address)
@@ -33,21 +35,23 @@ extension ShadowMMU {
       if encoder.isPresent(old), !encoder.isLeaf(old, at: level),
         let child = registry.page(at: encoder.pfn(of: old)), child.gfn == gfn, child.role == role
       {
-        child.writeCount = 0
-        child.lastFault = faultCount
+        child.use(state.faultCount)
         page = child
-        guard isUnchanged(mapping.walk, at: level.below, format) else { return .changed }
+        guard isUnchanged(mapping.walk, at: level.below, root.role.space, format) else {
+          return .changed
+        }
         continue
       }
       drop(page, index)
       let found =
         role.isTop ? makePage(gfn, role) : self.page(gfn, role)
       guard let child = found else { return .exhausted }
-      guard isUnchanged(mapping.walk, at: level.below, format) else { return .changed }
+      guard isUnchanged(mapping.walk, at: level.below, root.role.space, format) else {
+        return .changed
+      }
       syncTables(below: child)
       link(child, under: page, index)
-      child.writeCount = 0
-      child.lastFault = faultCount
+      child.use(state.faultCount)
       page = child
     }
     return .arrived(page)
@@ -56,7 +60,8 @@ extension ShadowMMU {
   /// Frame and role of the page that belongs below an entry.
   @inlinable
   func child(
-    of page: ShadowPage, _ mapping: Mapping, _ access: Permissions, _ format: Guest.Entries
+    of page: ShadowPage, _ mapping: Mapping, _ access: Permissions,
+    _ format: borrowing Guest.Entries
   ) -> (GFN, ShadowRole) {
     let level = page.role.level
     var role = page.role.at(level.below)
@@ -78,24 +83,36 @@ extension ShadowMMU {
 
   /// Whether the guest's entry of a level is what the walk found, marks apart.
   @inlinable
-  func isUnchanged(_ walk: GuestWalk, at level: Level, _ format: Guest.Entries) -> Bool {
+  func isUnchanged(
+    _ walk: GuestWalk, at level: Level, _ space: AddressSpace, _ format: borrowing Guest.Entries
+  ) -> Bool {
     guard let step = walk[level] else { return true }
-    guard let now = guestEntry(at: GPA(step.entryAddress), format) else { return false }
+    guard let now = guestEntry(at: GPA(step.entryAddress), space, format) else { return false }
     return (now ^ step.entry) & ~format.markBits == 0
   }
 
   /// Reads an entry of the guest's tables.
   @inlinable
-  func guestEntry(at gpa: GPA, _ format: Guest.Entries) -> UInt64? {
-    guard let slot = slots.slot(for: gpa.frame, hint: &slotHint),
+  func guestEntry(
+    at gpa: GPA, _ space: AddressSpace, _ format: borrowing Guest.Entries
+  ) -> UInt64? {
+    guard let slot = state.slots[space.rawValue].slot(for: gpa.frame),
       let pfn = slot.pfn(of: gpa.frame)
-    else { return nil }
-    let hpa = pfn.baseAddress.wrappingAdd(gpa.offset(in: .size4KiB))
-    if format.entrySize == 4 {
-      guard case .success(let entry) = host.load(hpa, as: UInt32.self) else { return nil }
+    else {
+      return nil
+    }
+    return load(
+      pfn.baseAddress.wrappingAdd(gpa.offset(in: .size4KiB)), entrySize: format.entrySize)
+  }
+
+  /// Reads an entry of a guest's table where it is in host memory.
+  @inlinable
+  func load(_ place: HPA, entrySize: Int) -> UInt64? {
+    if entrySize == 4 {
+      guard case .success(let entry) = host.load(place, as: UInt32.self) else { return nil }
       return UInt64(entry)
     }
-    guard case .success(let entry) = host.load(hpa, as: UInt64.self) else { return nil }
+    guard case .success(let entry) = host.load(place, as: UInt64.self) else { return nil }
     return entry
   }
 
@@ -108,7 +125,11 @@ extension ShadowMMU {
     let page: ShadowPage
     switch descend(mapping, to: mapping.level, from: root) {
     case .changed: return .retry
-    case .exhausted: return .failed(.tablePagesExhausted(limit: pool.limit))
+    case .exhausted:
+      // A table on the way was of another role: with room for all of them the next try arrives.
+      let count = root.role.level.rawValue - mapping.level.rawValue
+      return makePagesAvailable(count, on: &cpu)
+        ? .retry : .failed(.tablePagesExhausted(limit: pool.limit))
     case .arrived(let arrived): page = arrived
     }
     let index = page.index(of: mapping.address)
@@ -128,9 +149,9 @@ extension ShadowMMU {
         mapping.protectionKey, isTracked: !isWritable, isWrite: mapping.isWrite)
     else { return .failed(.unbacked(mapping.gfn)) }
     let isNews = set(page, index, to: new, first)
-    if isNews { tally.spteInstalls += 1 }
+    if isNews { state.tally.spteInstalls += 1 }
     // Marked after W is there: a mark taken before would leave a writable page that counts as clean.
-    if mapping.isWrite { slot.activeLog?.mark(mapping.gfn.rawValue &- slot.base.rawValue) }
+    if mapping.isWrite { slot.logWrite(of: mapping.gfn) }
     if page.role.level == .pageTable { prefetch(around: index, of: page, mapping, slot) }
     if isNews { return .fixed }
     // Nothing to add, and yet the processor refused: another vCPU was first, or no entry can grant it.
@@ -146,7 +167,8 @@ extension ShadowMMU {
   /// - Returns: `nil` where no host memory is behind it.
   @inlinable
   func leaf(
-    _ first: GFN, for role: ShadowRole, _ slot: Memslot, _ permissions: Permissions, _ key: UInt8,
+    _ first: GFN, for role: ShadowRole, _ slot: PlainMemslot, _ permissions: Permissions,
+    _ key: UInt8,
     isTracked: Bool, isWrite: Bool, isPrefetch: Bool = false
   ) -> SPTE? {
     let level = role.level
@@ -192,7 +214,7 @@ extension ShadowMMU {
     } else {
       if (old.rawValue ^ new.rawValue) & ~marks == 0 { return false }
       store(place, SPTE(new.rawValue | old.rawValue & encoder.layout.masks.accessed))
-      if takesRights(from: old, to: new) { needsFlush = true }
+      if takesRights(from: old, to: new) { state.needsFlush = true }
     }
     notify(.leafInstalled(level: page.role.level, gfn: first, old: old, new: new))
     return true
@@ -214,28 +236,31 @@ extension ShadowMMU {
   /// (SPEC F9).
   @inlinable
   func prefetch(
-    around index: Int, of page: ShadowPage, _ mapping: Mapping, _ slot: Memslot
+    around index: Int, of page: ShadowPage, _ mapping: Mapping, _ slot: PlainMemslot
   ) {
     let standard = options.prefetchWindow
     let window = max(1, min(policy.prefetchWindow(for: mapping.fault, standard: standard), 512))
     if window == 1 { return }
     let first = index / window * window
+    let table = table(of: page)
     for neighbour in first..<min(first + window, 512) where neighbour != index {
       if !encoder.isVacant(load(page.place(of: neighbour))) { continue }
-      guard prefetch(page, neighbour, mapping) else { return }
+      guard prefetch(page, neighbour, in: table, mapping) else { return }
     }
   }
 
   /// - Returns: false where the entry cannot be used, so that the run ends.
   @inlinable
-  func prefetch(_ page: ShadowPage, _ index: Int, _ mapping: Mapping) -> Bool {
+  func prefetch(
+    _ page: ShadowPage, _ index: Int, in table: borrowing GuestTable, _ mapping: Mapping
+  ) -> Bool {
     if page.role.isDirect {
       let gfn = page.frame(of: index)
       return install(
         page, index, gfn, mapping.guestLevel > Level(5) ? .all : page.role.access,
         mapping.protectionKey)
     }
-    guard let (entry, gfn) = usableLeaf(page, index) else { return false }
+    guard let (entry, gfn) = usableLeaf(page, index, in: table) else { return false }
     var permissions = page.role.access.intersection(entry.permissions)
     if !entry.isDirty { permissions.remove(.write) }
     return install(page, index, gfn, permissions, entry.protectionKey)
@@ -249,7 +274,7 @@ extension ShadowMMU {
   func install(
     _ page: ShadowPage, _ index: Int, _ gfn: GFN, _ permissions: Permissions, _ key: UInt8
   ) -> Bool {
-    guard let slot = slots.slot(for: gfn, hint: &slotHint), slot.host != nil,
+    guard let slot = state.slots[page.role.space.rawValue].slot(for: gfn), slot.host != nil,
       !isBeingUnmapped(gfn)
     else { return false }
     let withheld = policy.withheldPermissions(gfn: gfn)
@@ -258,7 +283,7 @@ extension ShadowMMU {
         gfn, for: page.role, slot, permissions.subtracting(withheld), key,
         isTracked: !mayWrite(gfn, at: .pageTable), isWrite: false, isPrefetch: true)
     else { return false }
-    if set(page, index, to: new, gfn) { tally.prefetched += 1 }
+    if set(page, index, to: new, gfn) { state.tally.prefetched += 1 }
     return true
   }
 }

@@ -27,9 +27,9 @@ extension ShadowMMU {
     guard let pfn = pool.take() else { return nil }
     host.fill(page: pfn, with: encoder.layout.nonPresent.rawValue)
     let page = registry.make(pfn, gfn, role)
-    page.lastFault = faultCount
+    page.facts.lastFault = state.faultCount
     if page.shadowsTable {
-      tally.cacheMisses += 1
+      state.tally.cacheMisses += 1
       notify(.tableShadowed(level: role.level, gfn: gfn))
       writeProtect(gfn)
       leaveToGuest(page)
@@ -47,14 +47,13 @@ extension ShadowMMU {
     return noTrap
   }
 
-  @usableFromInline
+  @inlinable
   func isGuestsOwn(_ page: ShadowPage, _ index: Int) -> Bool {
     guard page.shadowsTable, !page.isInvalid, !page.isUnsync else { return false }
-    let format = formats[page.role.format]
-    guard format.canFaultByItself else { return false }
-    let offset = page.guestOffset(of: index, entrySize: format.entrySize)
-    return guestEntry(at: page.gfn.baseAddress.wrappingAdd(offset), format).map {
-      format.decode($0, at: page.role.level).kind == .notPresent
+    let table = table(of: page)
+    guard table.format.canFaultByItself else { return false }
+    return entry(page, index, in: table).map {
+      table.format.decode($0, at: page.role.level).kind == .notPresent
     } ?? false
   }
 
@@ -74,19 +73,48 @@ extension ShadowMMU {
     }
   }
 
+  /// Makes room for the tables that a fault will link, and for no more: in a small pool those of the
+  /// accesses around it stay.
+  @inlinable
+  func makeRoom(for mapping: Mapping, below root: ShadowPage, on cpu: inout CPU) -> Bool {
+    pool.limit - pool.inUse >= root.role.level.rawValue
+      || makePagesAvailable(
+        missingTables(for: mapping, below: root), sparing: state.faultCount, on: &cpu)
+  }
+
+  /// How many tables are missing on the way to a leaf. Those that are there count as used by this
+  /// fault.
+  @usableFromInline
+  func missingTables(for mapping: Mapping, below root: ShadowPage) -> Int {
+    var page = root
+    while page.role.level > mapping.level {
+      let spte = load(page.place(of: page.index(of: mapping.address)))
+      guard encoder.isPresent(spte), !encoder.isLeaf(spte, at: page.role.level),
+        let child = registry.page(at: encoder.pfn(of: spte))
+      else { break }
+      child.facts.lastFault = state.faultCount
+      page = child
+    }
+    return page.role.level.rawValue - mapping.level.rawValue
+  }
+
   /// Makes room before a fault changes anything (SPEC F4, F17).
+  ///
+  /// - Parameter fault: pages that it has used stay.
   ///
   /// - Returns: false where even then not enough pages are left.
   @inlinable
-  func makePagesAvailable(_ count: Int, on cpu: inout CPU) -> Bool {
-    pool.limit - pool.inUse >= count || recycle(for: count, on: &cpu)
+  func makePagesAvailable(
+    _ count: Int, sparing fault: UInt64? = nil, on cpu: inout CPU
+  ) -> Bool {
+    pool.limit - pool.inUse >= count || recycle(for: count, sparing: fault, on: &cpu)
   }
 
   @usableFromInline
-  func recycle(for count: Int, on cpu: inout CPU) -> Bool {
+  func recycle(for count: Int, sparing fault: UInt64?, on cpu: inout CPU) -> Bool {
     while pool.limit - pool.inUse < count {
-      if let page = pageToRecycle() {
-        tally.recycled += 1
+      if let page = pageToRecycle(sparing: fault) {
+        state.tally.recycled += 1
         zap(page, .recycled)
       } else if let root = cpu.previous.popLast() {
         release(root)
@@ -100,26 +128,27 @@ extension ShadowMMU {
   /// How many of the oldest pages a policy may choose from.
   private static var mostZapCandidates: Int { 32 }
 
-  /// The page that a policy chooses, else the oldest, of those that are no vCPU's root.
-  private func pageToRecycle() -> ShadowPage? {
-    zapCandidates.removeAll(keepingCapacity: true)
+  /// The page that a policy chooses, else the oldest, of those that are no vCPU's root and that a fault
+  /// has not used.
+  private func pageToRecycle(sparing fault: UInt64?) -> ShadowPage? {
+    state.zapCandidates.removeAll(keepingCapacity: true)
     var oldest: ShadowPage?
     var next = registry.oldestPage
-    while let page = next, zapCandidates.count < Self.mostZapCandidates {
+    while let page = next, state.zapCandidates.count < Self.mostZapCandidates {
       next = registry.page(after: page)
-      if page.rootCount > 0 { continue }
+      if page.facts.rootCount > 0 || page.facts.lastFault == fault { continue }
       oldest = oldest ?? page
-      zapCandidates.append(
+      state.zapCandidates.append(
         ZapCandidate(
-          gfn: page.gfn, level: page.role.level, age: faultCount &- page.lastFault))
+          gfn: page.gfn, level: page.role.level, age: state.faultCount &- page.facts.lastFault))
     }
-    guard let choice = policy.zapChoice(among: zapCandidates), choice > 0,
-      choice < zapCandidates.count
+    guard let choice = policy.zapChoice(among: state.zapCandidates), choice > 0,
+      choice < state.zapCandidates.count
     else { return oldest }
     var left = choice
     next = oldest
     while let page = next {
-      if page.rootCount == 0 {
+      if page.facts.rootCount == 0, page.facts.lastFault != fault {
         if left == 0 { return page }
         left -= 1
       }
@@ -134,8 +163,8 @@ extension ShadowMMU {
     let spte = encoder.withMarking(
       marking(of: parent.role), encoder.table(child.pfn.baseAddress, at: parent.role.level))
     store(parent.place(of: index), spte)
-    child.parents.append(ShadowPage.Parent(page: parent, index: index))
-    tally.tablesLinked += 1
+    child.facts.parents.append(ShadowPage.Parent(page: parent, index: index))
+    state.tally.tablesLinked += 1
     notify(.tableLinked(level: parent.role.level, gfn: child.gfn, spte: spte))
   }
 
@@ -148,48 +177,50 @@ extension ShadowMMU {
     if old == vacant { return }
     store(place, vacant)
     guard encoder.isPresent(old) else { return }
-    needsFlush = true
+    state.needsFlush = true
     if encoder.isLeaf(old, at: page.role.level) {
       reverseMap.remove(page.frame(of: index), page, index)
     } else if let child = registry.page(at: encoder.pfn(of: old)) {
       child.removeParent(page, index)
       // A page that no frame and role name cannot be found again.
-      if child.role.isTop, child.parents.isEmpty { zap(child, .unused) }
+      if child.role.isTop, child.facts.parents.isEmpty { zap(child, .unused) }
     }
   }
 
   /// Gives a page up: its entries, those that point to it, and its place in the hash.
-  @usableFromInline
+  @inlinable
   func zap(_ page: ShadowPage, _ reason: ZapReason) {
     if page.isInvalid || page.isFreed { return }
-    page.isInvalid = true
-    tally.pagesZapped += 1
+    page.facts.isInvalid = true
+    state.tally.pagesZapped += 1
     notify(.pageZapped(level: page.role.level, gfn: page.gfn, reason))
     for index in 0..<512 { drop(page, index) }
-    while let parent = page.parents.popLast() {
+    while let parent = page.facts.parents.popLast() {
       store(parent.page.place(of: parent.index), vacancy(of: parent.page, parent.index))
     }
     registry.retire(page)
     markInStep(page)
-    if page.role.isTop { topRoots = topRoots.filter { $0.value !== page } }
-    needsFlush = true
-    if page.rootCount == 0 { free(page) }
+    if page.role.isTop { state.topRoots = state.topRoots.filter { $0.value != page } }
+    state.needsFlush = true
+    if page.facts.rootCount == 0 { free(page) }
   }
 
   /// Returns a page's memory. **Requires** that nothing points to it.
+  @inlinable
   func free(_ page: ShadowPage) {
     registry.forget(page)
     pool.give(back: page.pfn)
   }
 
   /// Gives up every page; roots in use are replaced when their vCPUs next enter.
+  @inlinable
   func zapAll() {
     for page in registry.oldestFirst { zap(page, .invalidated) }
     notify(.rootsInvalidated)
   }
 
   /// Takes W from every leaf of a frame, so that writes are seen.
-  @usableFromInline
+  @inlinable
   func writeProtect(_ gfn: GFN) {
     let writable = encoder.layout.masks.writable | encoder.layout.masks.mmuWritable
     reverseMap.forEachLeaf(of: gfn) { page, index in
@@ -197,7 +228,7 @@ extension ShadowMMU {
       let old = load(place)
       if old.rawValue & writable == 0 { return }
       store(place, SPTE(old.rawValue & ~(writable | encoder.layout.masks.dirty)))
-      needsFlush = true
+      state.needsFlush = true
     }
   }
 }

@@ -1,9 +1,10 @@
-import Paging
+public import Paging
 public import Synchronization
 
 extension ShadowMMU {
   /// Takes the guest's new state: the root that belongs to it, and tables brought in step where the
   /// processor drops translations (SPEC F6, F14).
+  @inlinable
   func guestChanged(
     _ guest: Guest, dropping scope: TLBInvalidation, on cpu: inout CPU,
     _ observer: borrowing some MMUObserver
@@ -27,7 +28,7 @@ extension ShadowMMU {
     return true
   }
 
-  @usableFromInline
+  @inlinable
   func follow(_ now: UInt64, on cpu: inout CPU) {
     cpu.epoch = now
     locked(&cpu, NoObserver()) { cpu in
@@ -66,9 +67,9 @@ extension ShadowMMU {
 
   /// Moves the vCPU to the root of the guest's state: the one in use, one of the last three, or
   /// another.
-  @usableFromInline
+  @inlinable
   func adopt(_ guest: Guest, on cpu: inout CPU) {
-    let key = rootKey(of: guest)
+    let key = rootKey(of: guest, in: cpu.space)
     cpu.guest = guest
     cpu.rules = guest.shadowRules
     defer {
@@ -81,24 +82,25 @@ extension ShadowMMU {
       if current.key == key { return }
       // Entries of another role may grant what this one does not.
       if current.key.role != key.role { cpu.needsFlush = true }
-      cpu.previous.insert(current, at: 0)
     }
+    let last = cpu.current
     cpu.current = nil
     cpu.lastMMIO = nil
-    if let index = cpu.previous.firstIndex(where: { $0.key == key }) {
-      cpu.current = cpu.previous.remove(at: index)
+    if let root = cpu.take(key, leaving: last) {
+      cpu.current = root
     } else if makePagesAvailable(Self.pagesPerRoot, on: &cpu), let page = rootPage(key) {
       // Its tables may have missed an INVLPG while this vCPU did not hold it.
       syncAll()
-      page.rootCount += 1
+      page.facts.rootCount += 1
       cpu.current = ShadowRoot(key: key, page: page.pfn)
     }
     while cpu.previous.count > CPU.previousRoots { release(cpu.previous.removeLast()) }
   }
 
-  private static var pagesPerRoot: Int { 1 }
+  @inlinable static var pagesPerRoot: Int { 1 }
 
-  private func rootKey(of guest: Guest) -> ShadowRootKey {
+  @inlinable
+  func rootKey(of guest: Guest, in space: AddressSpace) -> ShadowRootKey {
     let entries = guest.entries
     let rules = guest.shadowRules
     var role = ShadowRole(level: entries.shadowLevels, format: number(of: entries))
@@ -106,42 +108,63 @@ extension ShadowMMU {
     role.smepWithoutWP = rules.smep && !rules.writeProtect
     role.smapWithoutWP = rules.smap && !rules.writeProtect
     role.isNested = rules.isNested
+    role.space = space
     role.marksEntries = rules.marksEntries
     let root = guest.tableRoot
     role.isDirect = root == .none
-    let isDummy = root.table.map { slots.slot(for: $0.frame, hint: &slotHint)?.host == nil }
+    let isDummy = root.table.map { state.slots[space.rawValue].slot(for: $0.frame)?.host == nil }
     role.isTop = !role.isDirect && (entries.topLevel != role.level || isDummy == true)
     return ShadowRootKey(
       root: root, role: role, tag: guest.addressSpaceTag, isDummy: isDummy ?? false)
   }
 
   /// The number of a format, the same for equal ones.
-  private func number(of entries: Guest.Entries) -> Int {
-    if let index = formats.firstIndex(of: entries) { return index }
-    formats.append(entries)
-    return formats.count - 1
+  @inlinable
+  func number(of entries: Guest.Entries) -> Int {
+    if let index = state.formats.firstIndex(of: entries) { return index }
+    state.formats.append(entries)
+    return state.formats.count - 1
   }
 
-  private func rootPage(_ key: ShadowRootKey) -> ShadowPage? {
+  @inlinable
+  func rootPage(_ key: ShadowRootKey) -> ShadowPage? {
     let frame = key.root.table?.frame ?? GFN(0)
     guard key.role.isTop else { return page(frame, key.role) }
     var key = key
     key.tag = 0
-    if let page = topRoots[key] { return page }
+    if let page = state.topRoots[key] { return page }
     let page = makePage(frame, key.role)
-    topRoots[key] = page
+    state.topRoots[key] = page
     return page
   }
 
   /// Gives back a reference on a root.
+  @inlinable
   func release(_ root: ShadowRoot) {
     guard let page = registry.page(at: root.page) else { return }
-    page.rootCount -= 1
-    guard page.rootCount == 0 else { return }
+    page.facts.rootCount -= 1
+    guard page.facts.rootCount == 0 else { return }
     if page.isInvalid {
       free(page)
     } else if page.role.isTop {
       zap(page, .unused)
     }
+  }
+
+  /// The space whose slots the vCPU sees.
+  public func addressSpace(of cpu: CPU) -> AddressSpace { cpu.space }
+
+  /// Moves the vCPU to another space: to its roots, its slots and its generation (SPEC T2).
+  public func move(_ cpu: inout CPU, to space: AddressSpace) -> Bool {
+    guard space == .normal || memory.hasSystemManagement else { return false }
+    if space == cpu.space { return true }
+    locked(&cpu, NoObserver()) { cpu in
+      refreshSlots()
+      cpu.space = space
+      cpu.lastMMIO = nil
+      cpu.needsFlush = true
+      if let guest = cpu.guest { adopt(guest, on: &cpu) }
+    }
+    return true
   }
 }

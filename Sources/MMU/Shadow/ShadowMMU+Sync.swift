@@ -1,18 +1,35 @@
 public import Paging
 
 extension ShadowMMU {
+  /// The guest's table that a page shadows.
+  @inlinable
+  func table(of page: ShadowPage) -> GuestTable {
+    GuestTable(
+      format: state.formats[page.role.format],
+      place: state.slots[page.role.space.rawValue].slot(for: page.gfn)?.pfn(of: page.gfn)?
+        .baseAddress)
+  }
+
   /// The guest's leaf behind an entry of a leaf table, if the processor could have used it: present,
   /// not malformed, marked as accessed.
   @inlinable
-  func usableLeaf(_ page: ShadowPage, _ index: Int) -> (entry: GuestEntry, gfn: GFN)? {
-    let format = formats[page.role.format]
-    let offset = page.guestOffset(of: index, entrySize: format.entrySize)
-    guard let raw = guestEntry(at: page.gfn.baseAddress.wrappingAdd(offset), format) else {
-      return nil
-    }
-    let entry = format.decode(raw, at: page.role.level)
+  func usableLeaf(
+    _ page: ShadowPage, _ index: Int, in table: borrowing GuestTable
+  ) -> (entry: GuestEntry, gfn: GFN)? {
+    guard let raw = entry(page, index, in: table) else { return nil }
+    let entry = table.format.decode(raw, at: page.role.level)
     guard entry.kind == .leaf, entry.isAccessed else { return nil }
     return (entry, entry.base.frame)
+  }
+
+  /// The guest's entry behind one of a page.
+  @inlinable
+  func entry(_ page: ShadowPage, _ index: Int, in table: borrowing GuestTable) -> UInt64? {
+    let size = table.entrySize
+    guard let place = table.place?.wrappingAdd(page.guestOffset(of: index, entrySize: size)) else {
+      return nil
+    }
+    return load(place, entrySize: size)
   }
 
   /// Whether leaves of a frame may be writable: it is no table, or a table out of step anyway.
@@ -28,7 +45,7 @@ extension ShadowMMU {
   }
 
   /// Whether a page, or another that shadows the same table, is above the leaf tables.
-  @usableFromInline
+  @inlinable
   func isUsedAboveLeaves(_ first: ShadowPage) -> Bool {
     var next: ShadowPage? = first
     while let page = next {
@@ -48,53 +65,58 @@ extension ShadowMMU {
     while let page = next {
       next = registry.nextTable(after: page)
       if page.isUnsync { continue }
-      page.unsyncPosition = unsyncPages.count
-      unsyncPages.append(page)
+      page.facts.unsyncPosition = state.unsyncPages.count
+      state.unsyncPages.append(page)
       takeFromGuest(page)
-      tally.unsynced += 1
+      state.tally.unsynced += 1
       notify(.tableUnsynced(gfn: gfn))
     }
   }
 
   /// Takes a page off the list of those that are out of step.
+  @inlinable
   func markInStep(_ page: ShadowPage) {
-    guard let position = page.unsyncPosition, let last = unsyncPages.popLast() else { return }
-    page.unsyncPosition = nil
-    if last === page { return }
-    unsyncPages[position] = last
-    last.unsyncPosition = position
+    guard let position = page.facts.unsyncPosition, let last = state.unsyncPages.popLast() else {
+      return
+    }
+    page.facts.unsyncPosition = nil
+    if last == page { return }
+    state.unsyncPages[position] = last
+    last.facts.unsyncPosition = position
   }
 
   /// Brings every table in step: what a flush of the guest's TLB asks for.
   ///
   /// All of them, not only those below one root: the guest cannot tell, and they are few.
+  @inlinable
   func syncAll() {
-    while let page = unsyncPages.last { sync(page) }
+    while let page = state.unsyncPages.last { sync(page) }
   }
 
   /// Brings in step what a table leads to, before it is linked anew: to a vCPU that could not use the
   /// tables below until now, nothing that they held earlier may show, and no flush says so (SPEC F6).
-  @usableFromInline
+  @inlinable
   func syncTables(below table: ShadowPage) {
     if table.role.level == .pageTable { return }
     // From the end: the place of a page that leaves the list goes to the last one, seen already.
-    var index = unsyncPages.count
+    var index = state.unsyncPages.count
     while index > 0 {
       index -= 1
-      let page = unsyncPages[index]
+      let page = state.unsyncPages[index]
       if page.isBelow(table) { sync(page) }
     }
   }
 
   /// Brings one leaf table in step, and tracks its writes again.
-  @usableFromInline
+  @inlinable
   func sync(_ page: ShadowPage) {
     // Protected first: a write that comes later is seen.
     writeProtect(page.gfn)
     markInStep(page)
     var changed = 0
-    for index in 0..<512 where refresh(page, index) { changed += 1 }
-    tally.synced += 1
+    let table = table(of: page)
+    for index in 0..<512 where refresh(page, index, in: table) { changed += 1 }
+    state.tally.synced += 1
     notify(.tableSynced(gfn: page.gfn, changed: changed))
   }
 
@@ -102,21 +124,24 @@ extension ShadowMMU {
   /// elsewhere or is malformed, else derived anew (SPEC F6).
   ///
   /// - Returns: whether it changed.
-  func refresh(_ page: ShadowPage, _ index: Int) -> Bool {
+  @inlinable
+  func refresh(_ page: ShadowPage, _ index: Int, in table: borrowing GuestTable) -> Bool {
     let old = load(page.place(of: index))
     if encoder.isVacant(old) {
-      drop(page, index)
+      if encoder.layout.noTrap != nil { drop(page, index) }
       return false
     }
-    guard let (entry, gfn) = usableLeaf(page, index), page.frame(of: index) == gfn else {
+    guard let (entry, gfn) = usableLeaf(page, index, in: table), page.frame(of: index) == gfn else {
       drop(page, index)
       return true
     }
     var permissions = page.role.access.intersection(entry.permissions)
     if !entry.isDirty { permissions.remove(.write) }
-    let slot = slots.slot(for: gfn, hint: &slotHint)
+    let slot = state.slots[page.role.space.rawValue].slot(for: gfn)
     if encoder.isMMIO(old) {
-      guard slot == nil, let new = mmio(gfn, page.role.access.intersection(entry.permissions))
+      guard slot == nil,
+        let new = mmio(
+          gfn, page.role.access.intersection(entry.permissions), in: page.role.space)
       else {
         drop(page, index)
         return true
@@ -142,6 +167,7 @@ extension ShadowMMU {
 
   /// INVLPG: the address's leaf goes where its table is out of step, on this root and the last ones,
   /// and comes back from the guest's entry if that can be used (SPEC F7).
+  @inlinable
   public func invalidatePage(
     _ address: Address<Guest.Input>, on cpu: inout CPU, _ observer: borrowing some MMUObserver
   ) {
@@ -158,7 +184,7 @@ extension ShadowMMU {
         }
         guard page.isUnsync, !encoder.isVacant(old) else { continue }
         drop(page, index)
-        guard let (entry, gfn) = usableLeaf(page, index) else { continue }
+        guard let (entry, gfn) = usableLeaf(page, index, in: table(of: page)) else { continue }
         var permissions = page.role.access.intersection(entry.permissions)
         if !entry.isDirty { permissions.remove(.write) }
         install(page, index, gfn, permissions, entry.protectionKey)

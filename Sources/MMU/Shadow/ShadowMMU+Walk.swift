@@ -6,6 +6,7 @@ extension ShadowMMU: FaultHandler, VirtualMMU, AuditableMMU where Guest: Shadowe
 
   /// Takes the guest's new state: the root that belongs to it, and tables brought in step where the
   /// processor drops translations (SPEC F6, F14).
+  @inlinable
   public func registersChanged<Other: TranslationRegime>(
     _ guest: Other, dropping scope: TLBInvalidation, on cpu: inout CPU,
     _ observer: borrowing some MMUObserver

@@ -3,6 +3,7 @@ public import Synchronization
 
 extension ShadowMMU {
   /// Hears of a write that software made for a vCPU.
+  @inlinable
   public func memoryWritten(
     _ gpa: GPA, byteCount: Int, on cpu: inout CPU, _ observer: borrowing some MMUObserver
   ) {
@@ -10,9 +11,7 @@ extension ShadowMMU {
       refreshSlots()
       forEachFrame(gpa, byteCount) {
         let gfn = GPA($0).frame
-        if let slot = slots.slot(for: gfn, hint: &slotHint) {
-          slot.activeLog?.mark(gfn.rawValue &- slot.base.rawValue)
-        }
+        state.slots[cpu.space.rawValue].slot(for: gfn)?.logWrite(of: gfn)
         written(GPA($0), $1, &cpu.flood)
       }
     }
@@ -21,6 +20,7 @@ extension ShadowMMU {
   /// Hears of a write from outside.
   ///
   /// Whoever holds the lock now, be it this thread in a policy that writes guest memory, sees to it.
+  @usableFromInline
   func memoryWritten(_ gpa: GPA, byteCount: Int) {
     outsideWrites.withLock {
       $0.append((gpa, byteCount))
@@ -38,7 +38,7 @@ extension ShadowMMU {
     if hasOutsideWrites.load(ordering: .acquiring) { takeOutsideWrites() }
   }
 
-  @usableFromInline
+  @inlinable
   func takeOutsideWrites() {
     let writes = outsideWrites.withLock { writes in
       hasOutsideWrites.store(false, ordering: .releasing)
@@ -55,7 +55,8 @@ extension ShadowMMU {
   }
 
   /// Splits a range at frames.
-  private func forEachFrame(_ gpa: GPA, _ byteCount: Int, _ body: (UInt64, Int) -> Void) {
+  @inlinable
+  func forEachFrame(_ gpa: GPA, _ byteCount: Int, _ body: (UInt64, Int) -> Void) {
     var address = gpa.rawValue
     var left = byteCount
     while left > 0 {
@@ -67,9 +68,10 @@ extension ShadowMMU {
   }
 
   /// The guest's table was written: entries follow, or the page is given up (SPEC F6, F8).
-  private func written(_ gpa: GPA, _ byteCount: Int, _ flood: inout CPU.FloodState) {
+  @inlinable
+  func written(_ gpa: GPA, _ byteCount: Int, _ flood: inout CPU.FloodState) {
     guard let first = registry.firstTable(at: gpa.frame) else { return }
-    tally.tableWrites += 1
+    state.tally.tableWrites += 1
     notify(.tableWritten(gpa, byteCount: byteCount))
     let offset = gpa.offset(in: .size4KiB)
     let threshold = max(
@@ -79,11 +81,11 @@ extension ShadowMMU {
     var next: ShadowPage? = first
     while let page = next {
       next = registry.nextTable(after: page)
-      let size = formats[page.role.format].entrySize
+      let size = state.formats[page.role.format].entrySize
       if isMisaligned(offset, byteCount, entrySize: size) {
         zap(page, .misaligned)
       } else if floods || countFlood(page, threshold: threshold) {
-        tally.flooded += 1
+        state.tally.flooded += 1
         zap(page, .flooded)
       } else {
         for index in page.indices(ofGuestOffset: offset, entrySize: size) {
@@ -94,13 +96,15 @@ extension ShadowMMU {
   }
 
   /// Makes an entry follow its guest's: a leaf is derived anew, a table is looked up at the next fault.
-  private func update(_ page: ShadowPage, _ index: Int, _ flood: inout CPU.FloodState) {
+  @inlinable
+  func update(_ page: ShadowPage, _ index: Int, _ flood: inout CPU.FloodState) {
     let place = page.place(of: index)
     let old = load(place)
     if encoder.isVacant(old) { return drop(page, index) }
     guard page.role.level == .pageTable, encoder.isPresent(old) else { return drop(page, index) }
-    if refresh(page, index), encoder.isVacant(load(place)),
-      let (entry, gfn) = usableLeaf(page, index)
+    let table = table(of: page)
+    if refresh(page, index, in: table), encoder.isVacant(load(place)),
+      let (entry, gfn) = usableLeaf(page, index, in: table)
     {
       var permissions = page.role.access.intersection(entry.permissions)
       if !entry.isDirty { permissions.remove(.write) }
@@ -111,7 +115,8 @@ extension ShadowMMU {
 
   /// Whether a write hits entries askew: it crosses one, or is under 4 bytes, except a byte at an
   /// entry's start, as operating systems clear flags.
-  private func isMisaligned(_ offset: UInt64, _ byteCount: Int, entrySize: Int) -> Bool {
+  @inlinable
+  func isMisaligned(_ offset: UInt64, _ byteCount: Int, entrySize: Int) -> Bool {
     let inside = UInt64(entrySize) - 1
     if byteCount == 1, offset & inside == 0 { return false }
     let crosses = (offset ^ (offset + UInt64(byteCount) - 1)) & ~inside != 0
@@ -120,14 +125,16 @@ extension ShadowMMU {
 
   /// Counts a write to a page's table since a fault last walked through the page; leaf tables are let
   /// go out of step instead.
-  private func countFlood(_ page: ShadowPage, threshold: Int) -> Bool {
+  @inlinable
+  func countFlood(_ page: ShadowPage, threshold: Int) -> Bool {
     guard options.floodPolicy == .perPage, page.role.level > .pageTable else { return false }
-    page.writeCount += 1
-    return page.writeCount >= threshold
+    page.facts.writeCount += 1
+    return page.facts.writeCount >= threshold
   }
 
   /// Counts a vCPU's writes to one frame between which no entry it updated was used.
-  private func countFlood(
+  @inlinable
+  func countFlood(
     _ gfn: GFN, _ flood: inout CPU.FloodState, threshold: Int
   ) -> Bool {
     let wasUsed = flood.lastUpdated.map {

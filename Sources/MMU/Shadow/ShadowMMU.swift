@@ -43,31 +43,20 @@ public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy:
 
   @usableFromInline let registry: ShadowPageRegistry
   @usableFromInline let reverseMap: ReverseMap
-  @usableFromInline var formats: [Guest.Entries] = []
-  @usableFromInline var unsyncPages: [ShadowPage] = []
-  /// The pages above guests' highest tables, which no frame and role name.
-  var topRoots: [ShadowRootKey: ShadowPage] = [:]
-  @usableFromInline var slots: MemslotTable
-  @usableFromInline var slotHint = 0
-  @usableFromInline var generation = GuestMemory.updateInProgress
-  /// How often the generations that MMIO entries can hold have wrapped.
-  var era: UInt64 = 0
-  /// Frames that the host is taking away just now (SPEC F10).
-  @usableFromInline var activeNotifiers: [Range<GFN>] = []
-  var notifierSequence: UInt64 = 0
-  /// Counts of the call under way; those of no vCPU wait for the next.
-  @usableFromInline var tally = MMUCounters()
-  @usableFromInline var needsFlush = false
-  /// Counts faults, which is the age of pages. **Units** faults.
-  @usableFromInline var faultCount: UInt64 = 0
-  /// What a policy was last shown when the pool was short; kept for its room.
-  var zapCandidates: [ZapCandidate] = []
+  /// What the lock guards besides pages.
+  @usableFromInline let lockedState: LockedState<ShadowState<Guest.Entries>>
   /// What was written from outside and nobody has looked at yet.
-  let outsideWrites = Mutex<[(gpa: GPA, byteCount: Int)]>([])
+  @usableFromInline let outsideWrites = Mutex<[(gpa: GPA, byteCount: Int)]>([])
   /// Whether there may be some of them, so that nobody takes their lock for nothing.
   @usableFromInline let hasOutsideWrites = Atomic(false)
-  @usableFromInline var isListening = false
-  @usableFromInline var events: [MMUEvent] = []
+
+  /// What the lock guards besides pages.
+  @inlinable
+  var state: ShadowState<Guest.Entries> {
+    // SAFETY: as `LockedState.value`.
+    @inline(__always) unsafeAddress { unsafe UnsafePointer(lockedState.place) }
+    @inline(__always) unsafeMutableAddress { unsafe lockedState.place }
+  }
 
   /// An MMU without any table.
   public init(
@@ -82,7 +71,7 @@ public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy:
     host = memory.host.view
     registry = ShadowPageRegistry(first: pool.first)
     reverseMap = ReverseMap(of: registry)
-    slots = memory.slots
+    lockedState = LockedState(ShadowState(memory))
     memory.track(by: OutsideWrites { [weak self] in self?.memoryWritten($0, byteCount: $1) })
   }
 
@@ -107,19 +96,19 @@ public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy:
     var happened: [MMUEvent] = []
     let listens = type(of: observer).listens
     lock.withLock { _ in
-      isListening = listens
+      state.isListening = listens
       followOutsideWrites()
       outcome = body(&cpu)
       followOutsideWrites()
       announceFlush()
-      if tally != Self.noCounts {
-        cpu.counts += tally
-        tally = Self.noCounts
+      if state.tally != Self.noCounts {
+        cpu.counts += state.tally
+        state.tally = Self.noCounts
       }
-      if isListening {
-        happened = events
-        events = []
-        isListening = false
+      if state.isListening {
+        happened = state.events
+        state.events = []
+        state.isListening = false
       }
     }
     for event in happened { observer.observe(event) }
@@ -141,16 +130,16 @@ public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy:
   /// Makes every vCPU empty its TLB before it goes on.
   @inlinable
   func announceFlush() {
-    guard needsFlush else { return }
-    needsFlush = false
-    tally.remoteFlushes += 1
+    guard state.needsFlush else { return }
+    state.needsFlush = false
+    state.tally.remoteFlushes += 1
     notify(.remoteFlush)
     epoch.add(1, ordering: .acquiringAndReleasing)
   }
 
   @inlinable
   func notify(_ event: @autoclosure () -> MMUEvent) {
-    if isListening { events.append(event()) }
+    if state.isListening { state.events.append(event()) }
   }
 
   @inlinable
@@ -167,8 +156,18 @@ public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy:
   @inlinable
   @discardableResult
   func store(_ place: HPA, _ spte: SPTE) -> SPTE {
-    guard case .success(let old) = host.swap(place, to: spte.rawValue) else { return spte }
-    return SPTE(old)
+    guard case .success(let raw) = host.swap(place, to: spte.rawValue) else { return spte }
+    let old = SPTE(raw)
+    assert(breach(storing: spte, over: old, at: place) == nil, "SPTE \(spte) over \(old)")
+    return old
+  }
+
+  /// What debug builds ask of a store (SPEC E4).
+  @usableFromInline
+  func breach(storing spte: SPTE, over old: SPTE, at place: HPA) -> String? {
+    registry.page(at: place.frame).flatMap {
+      encoder.breach(storing: spte, over: old, at: $0.role.level)
+    }
   }
 }
 

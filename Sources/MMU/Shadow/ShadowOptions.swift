@@ -31,5 +31,5 @@ public struct ShadowOptions: Sendable, Hashable {
   }
 
   /// How many writes are a flood.
-  static var floodThreshold: Int { 3 }
+  @usableFromInline static var floodThreshold: Int { 3 }
 }

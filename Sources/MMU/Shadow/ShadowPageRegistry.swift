@@ -16,58 +16,78 @@ final class ShadowPageRegistry {
     var number: Int? { raw < 0 ? nil : Int(raw) }
   }
 
-  private let first: PFN
-  /// By number, used now or not.
-  private var pages: [ShadowPage] = []
-  /// The first page of each hash; a power of two of them.
-  private var heads: [Link] = Array(repeating: .none, count: 256)
-  private var oldest: Link = .none
-  private var youngest: Link = .none
-  /// How many frames of each 2 MiB and each 1 GiB are tables, so that nothing large is mapped there.
-  private var tablesPer2MiB: [UInt64: Int] = [:]
-  private var tablesPer1GiB: [UInt64: Int] = [:]
-  /// Pages that are not freed.
-  private(set) var count = 0
+  /// What is known of all pages.
+  @usableFromInline
+  struct Contents {
+    /// By number, used now or not.
+    @usableFromInline var pages: [ShadowPage] = []
+    /// The first page of each hash; a power of two of them.
+    var heads: [Link] = Array(repeating: .none, count: 256)
+    var oldest: Link = .none
+    var youngest: Link = .none
+    /// How many frames of each 2 MiB and each 1 GiB are tables, so that nothing large is mapped there.
+    var tablesPer2MiB: [UInt64: Int] = [:]
+    var tablesPer1GiB: [UInt64: Int] = [:]
+    /// Pages that are not freed.
+    var count = 0
+  }
+
+  @usableFromInline let first: PFN
+  @usableFromInline let state = LockedState(Contents())
 
   init(first: PFN) { self.first = first }
 
+  deinit { for page in contents.pages { page.destroy() } }
+
+  @inlinable
+  var contents: Contents {
+    // SAFETY: as `LockedState.value`.
+    @inline(__always) unsafeAddress { unsafe UnsafePointer(state.place) }
+    @inline(__always) unsafeMutableAddress { unsafe state.place }
+  }
+
+  /// Pages that are not freed.
+  var count: Int { contents.count }
+
   /// The page of a number that was used once.
-  subscript(number number: Int) -> ShadowPage { pages[number] }
+  subscript(number number: Int) -> ShadowPage { contents.pages[number] }
 
   /// The page in a host page.
   @usableFromInline
   func page(at pfn: PFN) -> ShadowPage? {
     let index = Int(truncatingIfNeeded: pfn.rawValue &- first.rawValue)
-    guard index >= 0, index < pages.count, !pages[index].isFreed else { return nil }
-    return pages[index]
+    guard index >= 0, index < contents.pages.count, !contents.pages[index].isFreed else {
+      return nil
+    }
+    return contents.pages[index]
   }
 
   /// The page of a frame and role.
   @usableFromInline
   func find(_ gfn: GFN, _ role: ShadowRole) -> ShadowPage? {
-    var next = heads[bucket(gfn)]
+    var next = contents.heads[bucket(gfn)]
     while let page = page(next) {
       if page.gfn == gfn, page.role == role { return page }
-      next = page.nextInBucket
+      next = page.facts.nextInBucket
     }
     return nil
   }
 
   /// The pages that shadow the table in a frame: the first, and below the next.
   @usableFromInline
-  func firstTable(at gfn: GFN) -> ShadowPage? { table(at: gfn, from: heads[bucket(gfn)]) }
+  func firstTable(at gfn: GFN) -> ShadowPage? { table(at: gfn, from: contents.heads[bucket(gfn)]) }
 
   /// The page after one that shadows the same table; asked before that one is retired.
   @usableFromInline
   func nextTable(after page: ShadowPage) -> ShadowPage? {
-    table(at: page.gfn, from: page.nextInBucket)
+    table(at: page.gfn, from: page.facts.nextInBucket)
   }
 
   private func table(at gfn: GFN, from link: Link) -> ShadowPage? {
     var next = link
     while let page = page(next) {
       if page.gfn == gfn, page.shadowsTable { return page }
-      next = page.nextInBucket
+      next = page.facts.nextInBucket
     }
     return nil
   }
@@ -77,18 +97,19 @@ final class ShadowPageRegistry {
   func hasTables(around gfn: GFN, at level: Level) -> Bool {
     switch level {
     case .pageTable: firstTable(at: gfn) != nil
-    case .directory: tablesPer2MiB[gfn.rawValue >> 9] != nil
-    default: tablesPer1GiB[gfn.rawValue >> 18] != nil
+    case .directory: contents.tablesPer2MiB[gfn.rawValue >> 9] != nil
+    default: contents.tablesPer1GiB[gfn.rawValue >> 18] != nil
     }
   }
 
   /// The oldest page, and below the one made after another.
-  var oldestPage: ShadowPage? { page(oldest) }
+  var oldestPage: ShadowPage? { page(contents.oldest) }
 
   /// The page made after another; asked before that one is forgotten.
-  func page(after page: ShadowPage) -> ShadowPage? { self.page(page.younger) }
+  func page(after page: ShadowPage) -> ShadowPage? { self.page(page.facts.younger) }
 
   /// Pages that are not freed, oldest first.
+  @usableFromInline
   var oldestFirst: [ShadowPage] {
     var result: [ShadowPage] = []
     var next = oldestPage
@@ -103,20 +124,24 @@ final class ShadowPageRegistry {
   @usableFromInline
   func make(_ pfn: PFN, _ gfn: GFN, _ role: ShadowRole) -> ShadowPage {
     let number = Int(pfn.rawValue - first.rawValue)
-    while pages.count <= number {
-      let next = first.wrappingAdd(UInt64(pages.count))
-      pages.append(ShadowPage(pfn: next, number: pages.count))
+    while contents.pages.count <= number {
+      let next = first.wrappingAdd(UInt64(contents.pages.count))
+      contents.pages.append(.make(pfn: next, number: contents.pages.count))
     }
-    let page = pages[number]
+    let page = contents.pages[number]
     page.begin(gfn, role)
-    count += 1
-    page.older = youngest
-    page.younger = .none
-    if let last = self.page(youngest) { last.younger = Link(page) } else { oldest = Link(page) }
-    youngest = Link(page)
+    contents.count += 1
+    page.facts.older = contents.youngest
+    page.facts.younger = .none
+    if let last = self.page(contents.youngest) {
+      last.facts.younger = Link(page)
+    } else {
+      contents.oldest = Link(page)
+    }
+    contents.youngest = Link(page)
     if !role.isTop {
       if page.shadowsTable, firstTable(at: gfn) == nil { count(gfn, 1) }
-      if count > heads.count { grow() }
+      if contents.count > contents.heads.count { grow() }
       link(page)
     }
     return page
@@ -127,59 +152,59 @@ final class ShadowPageRegistry {
   func retire(_ page: ShadowPage) {
     if page.role.isTop { return }
     let bucket = bucket(page.gfn)
-    if heads[bucket] == Link(page) {
-      heads[bucket] = page.nextInBucket
+    if contents.heads[bucket] == Link(page) {
+      contents.heads[bucket] = page.facts.nextInBucket
     } else {
-      var next = heads[bucket]
+      var next = contents.heads[bucket]
       while let other = self.page(next) {
-        next = other.nextInBucket
+        next = other.facts.nextInBucket
         if next == Link(page) {
-          other.nextInBucket = page.nextInBucket
+          other.facts.nextInBucket = page.facts.nextInBucket
           break
         }
       }
     }
-    page.nextInBucket = .none
+    page.facts.nextInBucket = .none
     if page.shadowsTable, firstTable(at: page.gfn) == nil { count(page.gfn, -1) }
   }
 
   /// Forgets a retired page.
   @usableFromInline
   func forget(_ page: ShadowPage) {
-    page.isFreed = true
-    count -= 1
-    if let older = self.page(page.older) {
-      older.younger = page.younger
+    page.facts.isFreed = true
+    contents.count -= 1
+    if let older = self.page(page.facts.older) {
+      older.facts.younger = page.facts.younger
     } else {
-      oldest = page.younger
+      contents.oldest = page.facts.younger
     }
-    if let younger = self.page(page.younger) {
-      younger.older = page.older
+    if let younger = self.page(page.facts.younger) {
+      younger.facts.older = page.facts.older
     } else {
-      youngest = page.older
+      contents.youngest = page.facts.older
     }
   }
 
-  private func page(_ link: Link) -> ShadowPage? { link.number.map { pages[$0] } }
+  private func page(_ link: Link) -> ShadowPage? { link.number.map { contents.pages[$0] } }
 
   private func link(_ page: ShadowPage) {
     let bucket = bucket(page.gfn)
-    page.nextInBucket = heads[bucket]
-    heads[bucket] = Link(page)
+    page.facts.nextInBucket = contents.heads[bucket]
+    contents.heads[bucket] = Link(page)
   }
 
   private func bucket(_ gfn: GFN) -> Int {
     let hash = (gfn.rawValue &* 0x9E37_79B9_7F4A_7C15) >> 40
-    return Int(truncatingIfNeeded: hash) & (heads.count - 1)
+    return Int(truncatingIfNeeded: hash) & (contents.heads.count - 1)
   }
 
   private func grow() {
-    let old = heads
-    heads = Array(repeating: .none, count: old.count * 2)
+    let old = contents.heads
+    contents.heads = Array(repeating: .none, count: old.count * 2)
     for head in old {
       var next = head
       while let page = page(next) {
-        next = page.nextInBucket
+        next = page.facts.nextInBucket
         link(page)
       }
     }
@@ -190,7 +215,7 @@ final class ShadowPageRegistry {
       let sum = counts[number, default: 0] + change
       counts[number] = sum == 0 ? nil : sum
     }
-    add(gfn.rawValue >> 9, &tablesPer2MiB)
-    add(gfn.rawValue >> 18, &tablesPer1GiB)
+    add(gfn.rawValue >> 9, &contents.tablesPer2MiB)
+    add(gfn.rawValue >> 18, &contents.tablesPer1GiB)
   }
 }

@@ -25,6 +25,8 @@ struct ShadowRole: Hashable, Sendable {
   /// Whether the guest runs inside the guest: its pages are not shared with the hypervisor's there,
   /// since what the processor logs of them is another's addresses.
   @usableFromInline var isNested = false
+  /// Whose memslots it maps: system-management mode has pages of its own, which nobody else may see.
+  @usableFromInline var space = AddressSpace.normal
   /// Whether the processor marks the entries that it uses.
   @usableFromInline var marksEntries = true
 
@@ -47,12 +49,20 @@ struct ShadowRole: Hashable, Sendable {
 /// Which root a vCPU needs: CR3, or PAE's registers, and the guest state that all roles share.
 @usableFromInline
 struct ShadowRootKey: Hashable, Sendable {
-  var root: GuestTableRoot
-  var role: ShadowRole
+  @usableFromInline var root: GuestTableRoot
+  @usableFromInline var role: ShadowRole
   /// The PCID: equal tables under another one are another root to go back to (SPEC F14).
-  var tag: UInt16
+  @usableFromInline var tag: UInt16
   /// Whether no memslot holds the table, so that every access faults (SPEC F14).
   @usableFromInline var isDummy: Bool
+
+  @inlinable
+  init(root: GuestTableRoot, role: ShadowRole, tag: UInt16, isDummy: Bool) {
+    self.root = root
+    self.role = role
+    self.tag = tag
+    self.isDummy = isDummy
+  }
 }
 
 /// A root that a vCPU holds.
@@ -60,4 +70,10 @@ struct ShadowRootKey: Hashable, Sendable {
 struct ShadowRoot: Sendable {
   @usableFromInline var key: ShadowRootKey
   @usableFromInline var page: PFN
+
+  @inlinable
+  init(key: ShadowRootKey, page: PFN) {
+    self.key = key
+    self.page = page
+  }
 }

@@ -13,6 +13,7 @@ extension TDPMMU {
     waitForRoots()
     roots.drop(cpu.root, emptying: freeChildren)
     cpu.space = space
+    cpu.modificationLog.begin(space)
     (cpu.root, cpu.rootEpoch, cpu.rootEra) = roots.take(space)
     cpu.lastMMIO = nil
     cpu.needsFlush = true

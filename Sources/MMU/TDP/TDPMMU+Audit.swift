@@ -91,7 +91,7 @@ extension TDPMMU {
     let passes =
       log.method == .writeProtect ? encoder.isWritable(spte) : encoder.isDirty(spte)
     guard passes, log.method != .dirtyBit else { return nil }
-    let offset = gfn.rawValue &- slot.base.rawValue
+    let offset = slot.offset(of: gfn)
     let isMarked = (offset..<(offset + span(of: level))).allSatisfy { log.isMarked($0) }
     // Hardware may have logged the page without anybody having looked at its log yet.
     let isPending =

@@ -57,7 +57,7 @@ extension TDPMMU {
     slot id: Int, _ method: DirtyMethod, isInitiallySet: Bool = false, usesRings: Bool = false,
     splitBudget: Int = 0
   ) throws(DirtyLogError) {
-    guard let slot = memory.allSlots[id: id] else { throw .memslot(.unknown(id: id)) }
+    guard let slot = memory.slot(id: id) else { throw .memslot(.unknown(id: id)) }
     if slot.activeLog != nil { throw .running(slot: id) }
     if slot.privateHost != nil { throw .privateMemory(slot: id) }
     let marks = encoder.layout.masks
@@ -68,7 +68,7 @@ extension TDPMMU {
         frameCount: slot.frameCount, method: method, isInitiallySet: isInitiallySet,
         usesRings: usesRings)
     else { throw .tooLarge(frames: slot.frameCount) }
-    pacing.step(.memslots, isChange: true)
+    waitForUpdates()
     count(method, by: 1)
     do throws(MemslotError) {
       try memory.update { table throws(MemslotError) in
@@ -97,7 +97,7 @@ extension TDPMMU {
   /// Ends the recording; W comes back fault by fault.
   public func stopDirtyLog(slot id: Int) throws(DirtyLogError) {
     let (_, log) = try logged(id)
-    pacing.step(.memslots, isChange: true)
+    waitForUpdates()
     do throws(MemslotError) {
       try memory.update { table throws(MemslotError) in
         guard var slot = table[id: id] else { throw .unknown(id: id) }
@@ -173,14 +173,15 @@ extension TDPMMU {
   /// - Returns: the entries whose places are free now.
   @discardableResult
   public func resetDirtyRings() -> [DirtyRingEntry] {
-    let slots = memory.allSlots
+    let slots = Dictionary(uniqueKeysWithValues: memory.allSlots.map { ($0.id, $0) })
     return withRoots { roots in
       pacing.step(.dirtyMarks, isChange: true)
       let entries = rings.flatMap { $0.takeHarvested() }
       for entry in Set(entries) {
-        guard let slot = slots[id: entry.slot], let log = slot.activeLog else { continue }
+        guard let slot = slots[entry.slot], let log = slot.activeLog else { continue }
         let gfn = slot.base.wrappingAdd(entry.offset)
-        forEachLeaf(in: gfn..<gfn.wrappingAdd(1), roots) { place, spte, level, _ in
+        forEachLeaf(in: gfn..<gfn.wrappingAdd(1), roots) { place, spte, level, first in
+          guard maps(spte, GFN(first), of: slot) else { return }
           alter(place, spte, at: level) { protected($0, at: level, log.method) }
         }
       }
@@ -197,19 +198,23 @@ extension TDPMMU {
 
   /// Moves what hardware has logged to the slots' logs.
   public func drainModificationLog(_ cpu: inout TDPContext) {
-    drain(cpu.modificationLog, to: cpu.dirtyRing, memory.allSlots)
+    drain(cpu.modificationLog, to: cpu.dirtyRing)
   }
 
   @usableFromInline
   func drainModificationLogs() {
-    let slots = memory.allSlots
-    for log in logs.withLock({ Array($0.values) }) { drain(log.modifications, to: log.ring, slots) }
+    for log in logs.withLock({ Array($0.values) }) { drain(log.modifications, to: log.ring) }
   }
 
-  private func drain(_ log: ModificationLog, to ring: DirtyRing?, _ slots: MemslotTable) {
-    var hint = 0
+  private func drain(_ log: ModificationLog, to ring: DirtyRing?) {
     pacing.step(.dirtyMarks, isChange: true)
-    for gpa in log.drain() {
+    let (addresses, space) = log.drain()
+    mark(addresses, in: memory.slots(of: space), by: ring)
+  }
+
+  private func mark(_ addresses: [GPA], in slots: MemslotTable, by ring: DirtyRing?) {
+    var hint = 0
+    for gpa in addresses {
       guard let slot = slots.plain.slot(for: gpa.frame, hint: &hint), slot.activeMethod != nil
       else { continue }
       markDirty(gpa.frame.rawValue, count: 1, of: slot, by: ring)
@@ -228,7 +233,7 @@ extension TDPMMU {
 
   @usableFromInline
   func logged(_ id: Int) throws(DirtyLogError) -> (Memslot, DirtyLog) {
-    guard let slot = memory.allSlots[id: id] else { throw .memslot(.unknown(id: id)) }
+    guard let slot = memory.slot(id: id) else { throw .memslot(.unknown(id: id)) }
     guard let log = slot.activeLog else { throw .notRunning(slot: id) }
     return (slot, log)
   }
@@ -253,11 +258,12 @@ extension TDPMMU {
     case .dirtyBit:
       var found = false
       forEachLeaf(in: slot.base..<slot.end, roots) { place, spte, level, gfn in
+        guard maps(spte, GFN(gfn), of: slot) else { return }
         guard let old = alter(place, spte, at: level, encoder.cleaned), encoder.isDirty(old)
         else { return }
         found = true
         pacing.step(.dirtyMarks, isChange: true)
-        log.mark(gfn &- slot.base.rawValue, count: span(of: level))
+        log.mark(slot.offset(of: GFN(gfn)), count: span(of: level))
       }
       return found
     }
@@ -271,8 +277,9 @@ extension TDPMMU {
     _ slot: Memslot, _ log: DirtyLog, _ words: [UInt64]?, _ roots: [PFN]
   ) {
     forEachLeaf(in: slot.base..<slot.end, roots) { place, spte, level, gfn in
+      guard maps(spte, GFN(gfn), of: slot) else { return }
       if let words {
-        let first = gfn &- slot.base.rawValue
+        let first = slot.offset(of: GFN(gfn))
         let isConcerned = (first..<min(first &+ span(of: level), log.frameCount)).contains {
           words[Int($0 / 64)] >> ($0 % 64) & 1 != 0
         }
@@ -296,19 +303,30 @@ extension TDPMMU {
   @usableFromInline
   func markDirty(_ gfn: UInt64, count: UInt64, of slot: PlainMemslot, by ring: DirtyRing?) {
     pacing.step(.dirtyMarks, isChange: true)
-    slot.markDirty(gfn &- slot.base.rawValue, count: count, by: ring)
+    slot.markDirty(slot.offset(of: GFN(gfn)), count: count, by: ring)
   }
 
   /// Keeps what hardware noted in a leaf that is taken away.
+  ///
+  /// - Parameter spaces: the slots of every space.
   func recordDirty(
-    _ spte: SPTE, at level: Level, first gfn: UInt64, in slots: MemslotTable
+    _ spte: SPTE, at level: Level, first gfn: UInt64, in spaces: [MemslotTable]
   ) {
     guard dirtyBitUsers.load(ordering: .acquiring) > 0, encoder.isDirty(spte) else { return }
-    var hint = 0
-    guard let slot = slots.slot(for: GFN(gfn), hint: &hint), let log = slot.activeLog else {
-      return
+    for slots in spaces {
+      var hint = 0
+      guard let slot = slots.slot(for: GFN(gfn), hint: &hint), let log = slot.activeLog,
+        maps(spte, GFN(gfn), of: slot)
+      else { continue }
+      pacing.step(.dirtyMarks, isChange: true)
+      return log.mark(slot.offset(of: GFN(gfn)), count: span(of: level))
     }
-    pacing.step(.dirtyMarks, isChange: true)
-    log.mark(gfn &- slot.base.rawValue, count: span(of: level))
+  }
+
+  /// Whether a leaf for a frame leads to a slot's memory: in another address space the frame may be of
+  /// another slot.
+  @usableFromInline
+  func maps(_ spte: SPTE, _ gfn: GFN, of slot: Memslot) -> Bool {
+    slot.pfn(of: gfn) == encoder.pfn(of: spte)
   }
 }

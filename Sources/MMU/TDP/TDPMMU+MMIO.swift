@@ -52,7 +52,7 @@ extension TDPMMU {
   ) {
     guard let mmio = encoder.layout.mmio, !mmio.mask.generations.zapsAtWrap else { return }
     var hint = 0
-    guard memory.slots.slot(for: gfn, hint: &hint) != nil else { return }
+    guard cpu.slots.slot(for: gfn, hint: &hint) != nil else { return }
     cpu.counters.mmioMistaken += 1
     notify(observer, .mmioMistaken(gfn: gfn, generation: mmio.truncated(cpu.generation)))
   }
@@ -91,7 +91,7 @@ extension TDPMMU {
       let new = encoder.mmio(gfn: gfn, permissions: .all, generation: cpu.generation),
       case .entry(let place, let old) = descend(to: gfn, at: .pageTable, on: &cpu, observer)
     else { return .emulate(gpa) }
-    if new != old, !encoder.isPresent(old), exchange(place, from: old, to: new) {
+    if new != old, !encoder.isPresent(old), exchange(place, from: old, to: new, at: .pageTable) {
       cpu.counters.spteInstalls += 1
       notify(observer, .mmioInstalled(gfn: gfn, spte: new, generation: cpu.generation))
     }

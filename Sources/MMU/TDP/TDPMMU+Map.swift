@@ -29,9 +29,11 @@ extension TDPMMU {
     return SPTE(raw)
   }
 
-  /// Replaces an entry that still holds `old`.
+  /// Replaces an entry of a level that still holds `old`.
   @inlinable
-  func exchange(_ entry: HPA, from old: SPTE, to new: SPTE) -> Bool {
+  func exchange(_ entry: HPA, from old: SPTE, to new: SPTE, at level: Level) -> Bool {
+    // What debug builds ask of a store (SPEC E4).
+    assert(encoder.breach(storing: new, over: old, at: level) == nil, "SPTE \(new) over \(old)")
     guard
       case .success(let (exchanged, _)) = host.exchange(
         entry, expected: old.rawValue, desired: new.rawValue)
@@ -64,7 +66,7 @@ extension TDPMMU {
       guard let child = takeTable() else { return .exhausted }
       host.fill(page: child, with: encoder.layout.nonPresent.rawValue)
       let new = encoder.table(child.baseAddress, at: level)
-      if exchange(place, from: old, to: new) {
+      if exchange(place, from: old, to: new, at: level) {
         cpu.counters.tablesLinked += 1
         notify(observer, .tableLinked(level: level, gfn: gfn, spte: new))
         if let denied, level <= denied { noteNXSplit(child, at: level, for: gfn) }
@@ -157,7 +159,7 @@ extension TDPMMU {
     _ new: SPTE, over old: SPTE, at place: HPA, _ level: Level, _ gfn: GFN, of slot: PlainMemslot,
     on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
   ) -> FaultOutcome {
-    guard exchange(place, from: old, to: new) else {
+    guard exchange(place, from: old, to: new, at: level) else {
       cpu.counters.racesLost += 1
       notify(observer, .raceLost(level: level, gfn: gfn))
       return .retry

@@ -8,7 +8,7 @@ extension TDPMMU {
   @usableFromInline
   func fetchMissing(_ gfn: GFN, on cpu: inout TDPContext) -> FaultError? {
     guard let slot = cpu.slots.slot(for: gfn, hint: &cpu.slotHint), let missing = slot.missing,
-      missing.lacks(gfn.rawValue &- slot.base.rawValue)
+      missing.lacks(slot.offset(of: gfn))
     else { return nil }
     exit(&cpu)
     let error = missing.fetch(gfn, of: slot, to: memory.host.view)

@@ -18,10 +18,12 @@ extension TDPMMU {
   /// - Returns: how many tables went.
   @discardableResult
   public func recoverNXHugePages() -> Int {
-    let slots = memory.allSlots
-    var hint = 0
-    let splits = nxSplits.oldestFirst.filter {
-      slots.slot(for: $0.frames.lowerBound, hint: &hint)?.activeLog == nil
+    let spaces = memory.spaceSlots
+    let splits = nxSplits.oldestFirst.filter { split in
+      spaces.allSatisfy { slots in
+        var hint = 0
+        return slots.slot(for: split.frames.lowerBound, hint: &hint)?.activeLog == nil
+      }
     }
     let standard = (splits.count + Self.nxRecoveryPeriods - 1) / Self.nxRecoveryPeriods
     let wanted = policy.nxRecovery(splitCount: splits.count, standard: standard)

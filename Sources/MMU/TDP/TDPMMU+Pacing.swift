@@ -15,6 +15,11 @@ extension TDPMMU {
   /// Lends every root to one caller at a time (`TDPRoots.withRoots`).
   @usableFromInline
   func withRoots<R>(_ body: ([PFN]) -> R) -> R {
+    withRootsOfSpaces { body($0.map(\.root)) }
+  }
+
+  /// As `withRoots`, each with the space that it is of.
+  func withRootsOfSpaces<R>(_ body: ([(root: PFN, space: AddressSpace)]) -> R) -> R {
     waitForRoots()
     return roots.withRoots { roots in
       let result = body(roots)
@@ -29,6 +34,12 @@ extension TDPMMU {
     pacing.wait(.roots, isChange: true) { [roots] in roots.isFree }
   }
 
+  /// Waits until nobody changes the memslots.
+  func waitForUpdates() {
+    if Policy.Pacing.isFree { return }
+    pacing.wait(.memslots, isChange: true) { [memory] in !memory.isUpdating }
+  }
+
   /// How often a lock was taken that vCPUs share: those of the tables, of their pages and of the
   /// memslots. A fault takes none where its tables are present (SPEC T1).
   package var lockUses: UInt64 {
@@ -36,9 +47,9 @@ extension TDPMMU {
       &+ nxSplits.lockUses &+ tracked.lockUses &+ memory.lockUses
   }
 
-  /// The memslots of all address spaces at this moment.
-  func currentSlots() -> MemslotTable {
+  /// The memslots of every address space at this moment, by the space's number.
+  func currentSlots() -> [MemslotTable] {
     pacing.step(.memslots, isChange: false)
-    return memory.allSlots
+    return memory.spaceSlots
   }
 }

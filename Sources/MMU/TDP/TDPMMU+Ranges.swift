@@ -59,7 +59,7 @@ extension TDPMMU {
   public func updateSlots(
     dropping range: Range<GFN>, _ change: (MemslotTable) throws(MemslotError) -> MemslotTable
   ) throws(MemslotError) {
-    pacing.step(.memslots, isChange: true)
+    waitForUpdates()
     try memory.update(change) { _ in
       walkers.synchronize(pacing)
       zap(range)
@@ -94,7 +94,7 @@ extension TDPMMU {
   }
 
   private func zap(
-    _ table: PFN, at level: Level, first: UInt64, _ range: Range<UInt64>, _ slots: MemslotTable,
+    _ table: PFN, at level: Level, first: UInt64, _ range: Range<UInt64>, _ slots: [MemslotTable],
     _ removal: inout Removal
   ) {
     let nonPresent = encoder.layout.nonPresent
@@ -115,7 +115,7 @@ extension TDPMMU {
   }
 
   private func takeOut(
-    _ spte: SPTE, at level: Level, first gfn: UInt64, _ slots: MemslotTable,
+    _ spte: SPTE, at level: Level, first gfn: UInt64, _ slots: [MemslotTable],
     _ removal: inout Removal
   ) {
     guard encoder.isPresent(spte) else { return }
@@ -192,6 +192,7 @@ extension TDPMMU {
     while encoder.isPresent(old), encoder.isLeaf(old, at: level) {
       let new = transform(old)
       if new == old { return nil }
+      assert(encoder.breach(storing: new, over: old, at: level) == nil, "SPTE \(new) over \(old)")
       guard
         case .success(let (exchanged, original)) = host.exchange(
           place, expected: old.rawValue, desired: new.rawValue)

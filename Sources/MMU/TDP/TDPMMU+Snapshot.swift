@@ -17,7 +17,7 @@ extension TDPMMU {
   /// Keeps the tables; not where writes are logged, since a leaf that was writable when its page was
   /// marked would let the writes after a restore pass unseen.
   public func saveTables(of cpus: [TDPContext]) -> TDPTables? {
-    if memory.allSlots.slots.contains(where: { $0.activeLog != nil }) { return nil }
+    if memory.allSlots.contains(where: { $0.activeLog != nil }) { return nil }
     let (state, epoch) = roots.snapshot
     return TDPTables(
       pool: pool.snapshot, roots: state, rootsEpoch: epoch,
@@ -33,6 +33,7 @@ extension TDPMMU {
       var cpu = saved
       cpu.counters = now.counters
       cpu.needsFlush = true
+      cpu.modificationLog.begin(cpu.space)
       if cpu.rootEpoch == tables.rootsEpoch { cpu.rootEpoch = epoch }
       return cpu
     }
@@ -42,7 +43,7 @@ extension TDPMMU {
   /// undone.
   public func memoryRestored() {
     for log in logs.withLock({ Array($0.values) }) { _ = log.modifications.drain() }
-    let methods = memory.allSlots.slots.compactMap { $0.activeLog?.method }
+    let methods = memory.allSlots.compactMap { $0.activeLog?.method }
     dirtyBitUsers.store(
       methods.count { $0 != .writeProtect }, ordering: .sequentiallyConsistent)
     modificationLogUsers.store(

@@ -36,7 +36,7 @@ extension TDPMMU {
       ).rawValue
     }
     let new = encoder.table(table.baseAddress, at: level)
-    guard exchange(place, from: old, to: new) else {
+    guard exchange(place, from: old, to: new, at: level) else {
       giveBack(table)
       return .some(nil)
     }
@@ -88,9 +88,10 @@ extension TDPMMU {
   /// - Returns: the number of tables replaced.
   public func collapse(in range: Range<GFN>) -> Int {
     let slots = currentSlots()
-    return withRoots { roots in
+    return withRootsOfSpaces { roots in
       var pages: [PFN] = []
-      for root in roots {
+      for (root, space) in roots {
+        let slots = slots[space.rawValue]
         collapse(root, at: encoder.rootLevel, first: 0, range.rawValues, slots, &pages)
       }
       walkers.synchronize(pacing)
@@ -116,7 +117,7 @@ extension TDPMMU {
         memory.attributes.isUniform(GFN(gfn)..<GFN(gfn &+ span(of: level))),
         let slot = memory.attributes.isPrivate(GFN(gfn)) ? slot.privateSide : slot,
         slot.largestLevel(for: GFN(gfn), upTo: level) == level,
-        exchange(place, from: spte, to: encoder.layout.frozen)
+        exchange(place, from: spte, to: encoder.layout.frozen, at: level)
       else { return }
       let olds = freeze(child)
       if let base = slot.pfn(of: GFN(gfn)), let large = merged(olds, base: base, at: level) {

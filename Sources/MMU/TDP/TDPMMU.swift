@@ -238,12 +238,12 @@ where
   /// Returns the tables below a root. **Requires** that no vCPU can walk them.
   func freeChildren(of root: PFN) {
     // What hardware noted of writes is not to be lost with the entries.
-    let slots = dirtyBitUsers.load(ordering: .acquiring) > 0 ? memory.allSlots : nil
+    let slots = dirtyBitUsers.load(ordering: .acquiring) > 0 ? memory.spaceSlots : nil
     freeChildren(of: root, at: encoder.rootLevel, first: 0, slots)
   }
 
   private func freeChildren(
-    of table: PFN, at level: Level, first: UInt64, _ slots: MemslotTable?
+    of table: PFN, at level: Level, first: UInt64, _ slots: [MemslotTable]?
   ) {
     guard level > .pageTable || slots != nil else { return }
     for index in 0..<512 as Range<UInt64> {

@@ -114,12 +114,17 @@ final class TDPRoots: Sendable {
     }
   }
 
-  /// Lends every root that is in force or that a vCPU still holds; none is freed or replaced meanwhile.
-  func withRoots<R>(_ body: ([PFN]) -> R) -> R {
-    withState { roots, _ in body(roots) }
+  /// Lends every root that is in force or that a vCPU still holds, with its space; none is freed or
+  /// replaced meanwhile.
+  func withRoots<R>(_ body: ([(root: PFN, space: AddressSpace)]) -> R) -> R {
+    state.withLock { state in
+      body(
+        state.references.keys.sorted { $0.rawValue < $1.rawValue }
+          .map { ($0, state.spaces[$0] ?? .normal) })
+    }
   }
 
-  /// As `withRoots`, with the number of spare pages.
+  /// Lends every root as `withRoots` does, with the number of spare pages.
   func withState<R>(_ body: ([PFN], Int) -> R) -> R {
     state.withLock {
       body($0.references.keys.sorted { $0.rawValue < $1.rawValue }, $0.spares.count)

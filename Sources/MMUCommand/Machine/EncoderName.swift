@@ -32,7 +32,8 @@ enum EncoderName: String, ExpressibleByArgument, CaseIterable {
       return try EPTEncoder(capabilities, layout: layout)
     case .tdx:
       try layout.check(for: rawValue, among: layouts)
-      return try EPTEncoder(EPTCapabilities(physicalAddressWidth: width), mmio: .tdx)
+      return try EPTEncoder(
+        EPTCapabilities(physicalAddressWidth: width), mmio: .tdx, for: rawValue)
     case .npt:
       return try NPTEncoder(NPTCapabilities(physicalAddressWidth: width), layout: layout)
     case .shadow:

@@ -37,7 +37,8 @@ struct PluginCheck: ParsableCommand {
         ? try Plugin(
           path: file, settings: settings, services: PluginDiagnostics(), isolation: .worker)
         : try Plugin(path: file, settings: settings, services: PluginDiagnostics())
-      let report = try PluginReport(trying: plugin, masks: Self.masks)
+      let report = try PluginReport(
+        trying: plugin, masks: Self.masks, layouts: Self.layouts)
       var output = StandardOutput()
       for line in json ? jsonLines(plugin, report) : lines(plugin, report) {
         try output.write(line)
@@ -55,6 +56,20 @@ struct PluginCheck: ParsableCommand {
         mask throws(LayoutError) in
         _ = try EPTEncoder(EPTCapabilities(physicalAddressWidth: width), mmio: mask)
       }
+    }
+  }
+
+  /// The encoders whose layout a plugin may change.
+  private static var layouts: [PluginReport.LayoutSample] {
+    get throws {
+      var samples: [PluginReport.LayoutSample] = []
+      for name in EncoderName.allCases {
+        guard let encoder = try name.encoder(.standard, width: 46) as? any AdjustableEncoder else {
+          continue
+        }
+        samples.append(PluginReport.LayoutSample(encoder))
+      }
+      return samples
     }
   }
 

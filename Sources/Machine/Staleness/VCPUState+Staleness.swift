@@ -87,13 +87,23 @@ extension VCPUState {
   /// Drops what an instruction of the guest drops from the TLB.
   ///
   /// - Parameter time: the ledger's, from before anything was dropped anywhere.
+  @inlinable  // PERF: switch.shadow
   mutating func drop(_ scope: TLBInvalidation, since time: UInt64?) {
     tlb.invalidate(scope)
-    if let watch, let time { watch.ledger.invalidated(scope, on: watch.vcpu, since: time) }
+    if let time { note(scope, since: time) }
+  }
+
+  @usableFromInline
+  func note(_ scope: TLBInvalidation, since time: UInt64) {
+    if let watch { watch.ledger.invalidated(scope, on: watch.vcpu, since: time) }
   }
 
   /// The ledger's time, where there is one.
-  var ledgerTime: UInt64? { watch?.ledger.now() }
+  @inlinable
+  var ledgerTime: UInt64? { watch == nil ? nil : now }
+
+  @usableFromInline
+  var now: UInt64? { watch?.ledger.now() }
 
   private func report(_ finding: StaleTranslation) {
     watch?.ledger.add(finding)

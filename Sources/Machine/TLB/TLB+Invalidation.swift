@@ -8,10 +8,9 @@ extension TLB {
     case .nothing: break
     case .page(let gva, let tag): invalidate(page: gva, tag: tag)
     case .nonGlobals(let tag): drop { !$0.isGlobal && $0.tag == tag }
-    case .allNonGlobals: drop { !$0.isGlobal }
-    case .everything:
-      unsafe pages.update(repeating: Self.noPage, count: placeCount)
-      holdsFragments = false
+    case .allNonGlobals:
+      if holdsGlobals { drop { !$0.isGlobal } } else { dropAll() }  // PERF: switch.shadow
+    case .everything: dropAll()
     }
   }
 
@@ -30,6 +29,13 @@ extension TLB {
         unsafe pages[place] = Self.noPage
       }
     }
+  }
+
+  @inlinable
+  mutating func dropAll() {
+    unsafe pages.update(repeating: Self.noPage, count: placeCount)
+    holdsFragments = false
+    holdsGlobals = false
   }
 
   @inlinable

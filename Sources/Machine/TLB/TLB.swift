@@ -18,6 +18,8 @@ public struct TLB<Rights: Sendable & BitwiseCopyable>: ~Copyable {
   @usableFromInline let ways: Int
   /// Whether any entry since the last full flush is a fragment of a large page.
   @usableFromInline var holdsFragments = false
+  /// Whether any entry since the last flush of all is global.
+  @usableFromInline var holdsGlobals = false
 
   /// The mark of an empty place: page numbers have 52 bits.
   @inlinable
@@ -69,6 +71,7 @@ public struct TLB<Rights: Sendable & BitwiseCopyable>: ~Copyable {
     let page = gva.rawValue &>> 12
     let first = firstPlace(of: page)
     if entry.guestPageSize > .size4KiB { holdsFragments = true }
+    if entry.isGlobal { holdsGlobals = true }
     var free: Int?
     for place in first..<(first &+ ways) {
       // SAFETY: as in `lookUp`, here and below.

@@ -1,10 +1,10 @@
-import Paging
+public import Paging
 
 /// The registers of a vCPU as anybody may read them at any time, also while the vCPU runs: a device or
 /// a policy that looks at who asks.
 @usableFromInline
 final class PublishedGuest<Guest: Sendable>: Sendable {
-  private let current: Guarded<Guest>
+  @usableFromInline let current: Guarded<Guest>
 
   init(_ guest: Guest) { current = Guarded(guest) }
 
@@ -12,5 +12,6 @@ final class PublishedGuest<Guest: Sendable>: Sendable {
   var guest: Guest { current.withLock { $0 } }
 
   /// Replaces it.
+  @inlinable
   func publish(_ guest: Guest) { current.withLock { $0 = guest } }
 }

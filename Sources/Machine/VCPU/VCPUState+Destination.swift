@@ -81,7 +81,9 @@ extension VCPUState {
         if case .perform(let gpa) = outcome {
           lastGPA = gpa
           // Without entering anew: whoever takes the page away waits until this write is done.
-          if let hpa = mmu.memory.hpa(of: gpa) { return .tracked(hpa, gpa: gpa) }
+          if let hpa = mmu.memory.hpa(of: gpa, in: mmu.addressSpace(of: context)) {
+            return .tracked(hpa, gpa: gpa)
+          }
         }
         enter()
         switch outcome {

@@ -1,10 +1,11 @@
-import MMU
+public import MMU
 public import Paging
 public import X86
 public import X86Guest
 
 extension VCPUState where Guest == X86Processor {
   /// INVLPG.
+  @inlinable
   public mutating func invalidatePage(_ gva: GVA) {
     countExit(.invlpg, "INVLPG \(gva)")
     let scope = guest.invalidatePage(gva)
@@ -14,36 +15,42 @@ extension VCPUState where Guest == X86Processor {
   }
 
   /// MOV CR3.
+  @inlinable
   public mutating func moveToCR3(_ value: UInt64) throws(RegisterFault) {
     countExit(.controlRegisterWrite, "MOV to CR3")
     try move { $0.moveToCR3(value, in: $1) }
   }
 
   /// MOV CR0.
+  @inlinable
   public mutating func moveToCR0(_ value: CR0) throws(RegisterFault) {
     countExit(.controlRegisterWrite, "MOV to CR0")
     try move { $0.moveToCR0(value, in: $1) }
   }
 
   /// MOV CR4.
+  @inlinable
   public mutating func moveToCR4(_ value: CR4) throws(RegisterFault) {
     countExit(.controlRegisterWrite, "MOV to CR4")
     try move { $0.moveToCR4(value, in: $1) }
   }
 
   /// WRMSR to IA32_EFER.
+  @inlinable
   public mutating func moveToEFER(_ value: EFER) {
     change { $0.moveToEFER(value) }
     registersChanged(dropping: .nothing)
   }
 
   /// WRPKRU or WRMSR to IA32_PKRS.
+  @inlinable
   public mutating func moveToKeys(pkru: UInt32?, pkrs: UInt32? = nil) {
     change { $0.moveToKeys(pkru: pkru, pkrs: pkrs) }
     registersChanged(dropping: .nothing)
   }
 
-  private mutating func move(
+  @inlinable
+  mutating func move(
     _ body: (inout X86Processor, MMU.View) -> Result<TLBInvalidation, RegisterFault>
   ) throws(RegisterFault) {
     let time = ledgerTime
@@ -64,12 +71,14 @@ extension VCPUState where Guest == X86Processor {
     registersChanged(dropping: scope)
   }
 
-  private mutating func registersChanged(dropping scope: TLBInvalidation) {
+  @inlinable
+  mutating func registersChanged(dropping scope: TLBInvalidation) {
     mmu.registersChanged(guest, dropping: scope, on: &context, observer)
   }
 
   /// Counts an instruction that leaves the guest where the MMU has to see it.
-  private mutating func countExit(_ cause: ExitCause, _ words: @autoclosure () -> String) {
+  @inlinable
+  mutating func countExit(_ cause: ExitCause, _ words: @autoclosure () -> String) {
     guard MMU.interceptsInvalidation else { return }
     exits[cause] += 1
     if Observer.listens { observer.observe(.exit(cause, words())) }

@@ -16,9 +16,9 @@ where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
   @usableFromInline let observer: Observer
   @usableFromInline let host: HostView
   /// Registers and what follows from them; changed by `change(_:)` alone.
-  @usableFromInline private(set) var guest: Guest
+  @usableFromInline var guest: Guest
   /// The same for those who look on.
-  let published: PublishedGuest<Guest>
+  @usableFromInline let published: PublishedGuest<Guest>
   /// Cached translations.
   @usableFromInline var tlb: TLB<Guest.Rights>
   /// What the MMU keeps.
@@ -53,6 +53,7 @@ where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
   }
 
   /// Changes registers.
+  @inlinable
   mutating func change<Outcome>(_ body: (inout Guest) -> Outcome) -> Outcome {
     defer { published.publish(guest) }
     return body(&guest)

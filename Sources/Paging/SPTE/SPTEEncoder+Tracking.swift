@@ -137,12 +137,24 @@ extension SPTEEncoder {
     } else if raw & (masks.readable | masks.writable | masks.executable) != 0 {
       return "rights in an access-tracked entry"
     }
-    let triple = [isHostWritable(spte), isMMUWritable(spte), isWritable(spte)]
-    let allowed = [
-      [true, true, true], [true, true, false], [true, false, false], [false, false, false],
-    ]
-    return allowed.contains(triple)
+    let agrees =
+      isHostWritable(spte)
+      ? isMMUWritable(spte) || !isWritable(spte) : !isMMUWritable(spte) && !isWritable(spte)
+    return agrees
       ? nil : "host-writable, MMU-writable and W do not agree"
+  }
+
+  /// What is wrong with storing an entry over another: `nil`, or the rule of SPEC E1, E3, E4 or E9 that
+  /// it breaks by itself, or by another host-writable bit for a page that stays mapped.
+  ///
+  /// What debug builds ask at every store of an entry; the frozen value passes.
+  public func breach(storing new: SPTE, over old: SPTE, at level: Level) -> String? {
+    if new == layout.frozen { return nil }
+    if let breach = breach(of: new, at: level) { return breach }
+    guard isPresent(old), isPresent(new), isLeaf(old, at: level), isLeaf(new, at: level),
+      pfn(of: old) == pfn(of: new), isHostWritable(old) != isHostWritable(new)
+    else { return nil }
+    return "host-writable changes while the entry is present"
   }
 
   /// Bit 10 of EPT under mode-based execution; 0 where the bit of that role means something else.

@@ -1,15 +1,17 @@
-import Synchronization
+public import Synchronization
 
 /// A value behind a mutex whose order ThreadSanitizer can see.
 ///
 /// The system's mutex is not instrumented, so each use would be reported as a race; an atomic beside it,
 /// loaded after locking and stored before unlocking, tells the tool what the mutex guarantees anyway. It
 /// counts how often the value was lent.
+@usableFromInline
 package struct Guarded<Value: ~Copyable>: ~Copyable, Sendable {
-  private let mutex: Mutex<Value>
-  private let order = Atomic<UInt64>(0)
+  @usableFromInline let mutex: Mutex<Value>
+  @usableFromInline let order = Atomic<UInt64>(0)
 
   /// Takes a value in.
+  @inlinable
   package init(_ value: consuming sending Value) { mutex = Mutex(value) }
 
   /// Whether nobody has it lent at this moment.
@@ -19,6 +21,7 @@ package struct Guarded<Value: ~Copyable>: ~Copyable, Sendable {
   package var uses: UInt64 { order.load(ordering: .acquiring) }
 
   /// Lends the value to one caller at a time.
+  @inlinable  // PERF: switch.shadow
   package borrowing func withLock<Result: ~Copyable, Failure: Error>(
     _ body: (inout sending Value) throws(Failure) -> sending Result
   ) throws(Failure) -> sending Result {

@@ -71,35 +71,36 @@ extension MachineComposer {
     for region in addedLater { spare[region.line] = try reserve(region) }
     let host: HostMemory
     do {
-      host = try HostMemory(byteCount: cursor)
+      let huge = (spec.memory + addedLater).filter {
+        $0.hostPages == .hugetlb || $0.hostPages == .transparent
+      }
+      host = try HostMemory(
+        byteCount: cursor, alignment: huge.map(\.backing).max() ?? .size4KiB)
     } catch {
       throw self.error("\(error)", line: spec.line)
     }
-    let memory = GuestMemory(host: host, hasSystemManagement: spec.hasSystemManagement)
     for (slot, image, region) in slots {
+      for first in [slot.host, slot.privateHost] {
+        if let first { try backWithHugePages(first, region, in: host) }
+      }
+      if let image { try put(image, behind: slot, region, in: host) }
+    }
+    for region in addedLater {
+      let place = spare[region.line]
+      for first in [place?.shared, place?.private] {
+        if let first { try backWithHugePages(first, region, in: host) }
+      }
+    }
+    let memory = GuestMemory(host: host, hasSystemManagement: spec.hasSystemManagement)
+    for (slot, _, region) in slots {
       do {
         let change = region.isSystemManagement ? memory.updateManagement : memory.update
         try change({ table throws(MemslotError) in try table.adding(slot) }, { _ in })
       } catch {
         throw self.error("\(error)", line: region.line)
       }
-      if let image { copy(image, to: slot, in: memory.view(of: .systemManagement)) }
     }
     return memory
-  }
-
-  /// Copies the image's bytes that lie in a slot; holes stay zeros.
-  private func copy(_ image: GuestImage, to slot: Memslot, in view: GuestView) {
-    let end = slot.end.baseAddress.rawValue
-    for segment in image.segments {
-      image.withFileBytes(of: segment) { bytes in
-        let first = max(segment.gpa.rawValue, slot.base.baseAddress.rawValue)
-        let last = min(segment.gpa.rawValue &+ UInt64(bytes.byteCount), end)
-        guard first < last else { return }
-        let low = Int(first - segment.gpa.rawValue)
-        _ = view.write(bytes.extracting(low..<(low + Int(last - first))), at: GPA(first))
-      }
-    }
   }
 
   /// The devices of the memory list.

@@ -12,7 +12,7 @@ extension MachineComposer {
       accessedDirty: spec.features?.contains("ad") ?? true)
     try spec.layout.check(for: "tdx", among: [.standard])
     let encoder = try encoder("tdx", parts, standard: .tdx) { mask throws(LayoutError) in
-      try EPTEncoder(capabilities, mmio: mask)
+      try EPTEncoder(capabilities, mmio: mask, for: "tdx")
     }
     let half = try TDPMMU(
       encoder: encoder, policy: parts.policy, memory: parts.memory, pool: parts.pool,

@@ -113,10 +113,23 @@ struct MachineComposer {
       case .ept: return (try machine(eptMMU(parts), parts), nil)
       case .tdx: return (try machine(tdxMMU(parts), parts), nil)
       case .npt: return (try machine(nptMMU(parts), parts), nil)
-      case .shadow: return (try machine(shadowMMU(parts), parts), nil)
+      case .shadow:
+        try checkTablePages(levels: parts.guests[0].entries.shadowLevels)
+        return (try machine(shadowMMU(parts), parts), nil)
       }
+    } catch let error as ScenarioError {
+      throw error
     } catch {
       throw self.error("\(error)", line: spec.line)
+    }
+  }
+
+  /// One access needs a table of every level at once.
+  private func checkTablePages(levels: Level) throws(ScenarioError) {
+    guard spec.tablePageLimit >= levels.rawValue else {
+      throw error(
+        "page-limit \(spec.tablePageLimit) (tables of \(levels.rawValue) levels need at least"
+          + " \(levels.rawValue))", line: spec.line)
     }
   }
 

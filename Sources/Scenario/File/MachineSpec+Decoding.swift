@@ -90,8 +90,8 @@ extension MachineSpec {
       }
       memory.append(try Region(item))
     }
-    if let region = memory.first(where: \.isSystemManagement), mmu != .ept, mmu != .npt {
-      throw ScenarioError(line: region.line, "smm needs a second level (ept, npt)")
+    if let region = memory.first(where: \.isSystemManagement), mmu == .tdx {
+      throw ScenarioError(line: region.line, "a trust domain has no smm")
     }
     tablePageLimit = 16_384
     keepsTables = false
@@ -124,9 +124,9 @@ extension MachineSpec {
 extension MachineSpec {
   /// Refuses slots and devices that hold one address.
   private func checkOverlaps() throws(ScenarioError) {
-    // What system-management mode alone sees may hide a device, as SMRAM hides a display.
+    // What system-management mode alone sees may hide others, as SMRAM hides a display and memory.
     try checkOverlaps(among: memory.filter { !$0.isSystemManagement })
-    try checkOverlaps(among: memory.filter { !$0.content.isDevice })
+    try checkOverlaps(among: memory.filter(\.isSystemManagement))
   }
 
   private func checkOverlaps(among regions: [Region]) throws(ScenarioError) {
@@ -212,7 +212,15 @@ extension MachineSpec.Region {
       ]) ?? .size4KiB
     isSystemManagement = try map.take("smm")?.flag() ?? false
     isPostCopy = try map.take("post-copy")?.flag() ?? false
+    let pages = map.take("backing")
+    hostPages = try pages?.choice(of: MachineSpec.HostPages.self)
     try map.finish()
+    if let pages, let hostPages {
+      guard content != .none, !content.isDevice else {
+        throw pages.error("'backing' is for ram and images")
+      }
+      if hostPages != .anonymous { try check(hostPages, at: pages) }
+    }
     guard !isSystemManagement || !content.isDevice else {
       throw value.error("a device is no memory of system-management mode")
     }
@@ -235,6 +243,26 @@ extension MachineSpec.Region {
 }
 
 extension MachineSpec.Region {
+  /// Refuses what the host cannot put behind a region.
+  private func check(
+    _ hostPages: MachineSpec.HostPages, at value: YAMLValue
+  ) throws(ScenarioError) {
+    let name = hostPages.rawValue
+    if hostPages == .file {
+      guard case .image = content, backing == .size4KiB, !isPostCopy else {
+        throw value.error("backing: file needs an image, without hugepages and post-copy")
+      }
+      return
+    }
+    guard hostPages == .hugetlb ? backing > .size4KiB : backing == .size2MiB else {
+      throw value.error(
+        "backing: \(name) needs hugepages: 2 MiB\(hostPages == .hugetlb ? " or 1 GiB" : "")")
+    }
+    guard gpa.rawValue & backing.offsetMask == 0, byteCount & backing.offsetMask == 0 else {
+      throw value.error("backing: \(name) needs a gpa and a size that are multiples of \(backing)")
+    }
+  }
+
   /// Refuses what the MMU cannot do for a region.
   func check(behind mmu: MachineSpec.MMUKind) throws(ScenarioError) {
     if isPrivate, mmu == .shadow {

@@ -65,13 +65,33 @@ public struct MachineSpec: Sendable {
     public var raisesExceptions: Bool
     /// The largest page that backs it.
     public var backing: PageSize
+    /// What the host puts behind it, or `nil` where the file leaves that open.
+    public var hostPages: HostPages?
     /// Whether system-management mode alone sees it.
     public var isSystemManagement: Bool
     /// Whether its pages come from the image one by one, when somebody needs them.
     public var isPostCopy: Bool
 
+    /// Whether the pages of an image's file are to be mapped: a huge page cannot be of a file, and what
+    /// comes page by page is not there yet.
+    var mapsFile: Bool {
+      hostPages == .file || hostPages == nil && backing == .size4KiB && !isPostCopy
+    }
+
     /// The frames.
     var frames: Range<GFN> { gpa.frame..<gpa.frame.wrappingAdd(byteCount >> 12) }
+  }
+
+  /// What the host puts behind a slot.
+  public enum HostPages: String, Sendable, CaseIterable {
+    /// Pages of its own, which an image is copied to; how large they are is the file's word.
+    case anonymous
+    /// Those of the image's file, copy-on-write.
+    case file
+    /// Huge pages that the host keeps in store.
+    case hugetlb
+    /// Huge pages that the host puts together as it can.
+    case transparent
   }
 
   /// The devices that need no plugin.

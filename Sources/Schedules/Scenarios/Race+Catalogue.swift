@@ -1,10 +1,14 @@
 extension Race {
-  /// The races that `mmu races` knows.
-  public static let all: [Race] = [
+  /// The races that `mmu races` knows: each over every format that it can be run over.
+  public static let all: [Race] = RaceFormat.allCases.flatMap { format in
+    stories.filter { $0.formats.contains(format) }.map { $0.behind(format) }
+  }
+
+  private static let stories: [Race] = [
     .faultsAndLink, .faultsAndZap, .faultAndSplit, .faultAndCollapse, .faultAndNewRoot,
     .zapAndRepair, .zapAndTrackedRead, .markAndZap, .walkAndRemoval, .writeAndHostUnmap,
     .writeAndMove, .writeAndClear, .writeAndCleanBit, .writeAndModificationLog, .writeAndRing,
-    .writeAndLogStart,
+    .writeAndLogStart, .faultAndRemoval, .twoUpdates,
   ]
 
   /// The race of a name.

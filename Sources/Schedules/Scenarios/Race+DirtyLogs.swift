@@ -10,9 +10,9 @@ extension Race {
   private static func clearing(_ name: String, _ method: DirtyMethod) -> Race {
     Race(
       name, "a page is written twice while a round of a migration copies it (\(method.rawValue))",
-      threads: 2
-    ) { turns in
-      let rig = try RaceRig(turns, vcpus: 1)
+      threads: 2, formats: method == .pageModificationLog ? [.ept] : RaceFormat.allCases
+    ) { turns, format in
+      let rig = try RaceRig(turns, format, vcpus: 1)
       rig.write(7, to: 1, vcpu: 0)
       try rig.mmu.startDirtyLog(slot: 0, method)
       rig.write(8, to: 1, vcpu: 0)
@@ -28,8 +28,8 @@ extension Race {
 
   static let writeAndRing = Race(
     "write-and-ring", "a page is written twice while its ring is harvested and reset", threads: 2
-  ) { turns in
-    let rig = try RaceRig(turns, vcpus: 1, ring: 128)
+  ) { turns, format in
+    let rig = try RaceRig(turns, format, vcpus: 1, ring: 128)
     rig.write(7, to: 1, vcpu: 0)
     try rig.mmu.startDirtyLog(slot: 0, .writeProtect, usesRings: true)
     rig.write(8, to: 1, vcpu: 0)
@@ -44,8 +44,8 @@ extension Race {
 
   static let writeAndLogStart = Race(
     "write-and-log-start", "a page is written while its log begins", threads: 2
-  ) { turns in
-    let rig = try RaceRig(turns, vcpus: 1)
+  ) { turns, format in
+    let rig = try RaceRig(turns, format, vcpus: 1)
     rig.write(7, to: 1, vcpu: 0)
     return rig.migration([
       {

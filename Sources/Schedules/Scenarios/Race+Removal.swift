@@ -1,12 +1,12 @@
 import MMU
-package import Paging
+import Paging
 
 /// What is taken away, against those who still use it.
 extension Race {
   static let zapAndRepair = Race(
     "zap-and-repair", "a write gets W back in the leaf that is zapped", threads: 2
-  ) { turns in
-    let rig = try RaceRig(turns, vcpus: 1)
+  ) { turns, format in
+    let rig = try RaceRig(turns, format, vcpus: 1)
     rig.write(7, to: 1, vcpu: 0)
     try rig.mmu.startDirtyLog(slot: 0, .writeProtect)
     return rig.migration([
@@ -15,9 +15,10 @@ extension Race {
   }
 
   static let zapAndTrackedRead = Race(
-    "zap-and-tracked-read", "an access-tracked leaf is restored, aged and zapped", threads: 3
-  ) { turns in
-    let rig = try RaceRig(turns, vcpus: 1, accessedDirty: false)
+    "zap-and-tracked-read", "an access-tracked leaf is restored, aged and zapped", threads: 3,
+    formats: [.ept]
+  ) { turns, format in
+    let rig = try RaceRig(turns, format, vcpus: 1, accessedDirty: false)
     rig.write(7, to: 1, vcpu: 0)
     rig.mmu.age(GFN(1)..<GFN(2), clearing: true)
     return rig.race([
@@ -29,8 +30,8 @@ extension Race {
   static let markAndZap = Race(
     "mark-and-zap", "hardware sets D in the leaf that is zapped; the write is in the log",
     threads: 2
-  ) { turns in
-    let rig = try RaceRig(turns, vcpus: 1)
+  ) { turns, format in
+    let rig = try RaceRig(turns, format, vcpus: 1)
     rig.write(7, to: 1, vcpu: 0)
     try rig.mmu.startDirtyLog(slot: 0, .dirtyBit)
     rig.copyDirtyPages()
@@ -42,8 +43,8 @@ extension Race {
   static let walkAndRemoval = Race(
     "walk-and-removal", "a table is removed under a walk, and another fault wants its page",
     threads: 3
-  ) { turns in
-    let rig = try RaceRig(turns, vcpus: 2, frames: 1024)
+  ) { turns, format in
+    let rig = try RaceRig(turns, format, vcpus: 2, frames: 1024)
     rig.write(7, to: 1, vcpu: 0)
     rig.write(7, to: 1, vcpu: 1)
     rig.mmu.synchronize()
@@ -55,8 +56,8 @@ extension Race {
 
   static let writeAndHostUnmap = Race(
     "write-and-host-unmap", "the host takes a page away, uses it, and gives it back", threads: 2
-  ) { turns in
-    let rig = try RaceRig(turns, vcpus: 1)
+  ) { turns, format in
+    let rig = try RaceRig(turns, format, vcpus: 1)
     rig.write(7, to: 1, vcpu: 0)
     return rig.race([
       {
@@ -70,45 +71,5 @@ extension Race {
         }
       },
     ])
-  }
-
-  static let writeAndMove = Race(
-    "write-and-move", "a memslot moves; what was behind it is not written any more", threads: 2
-  ) { turns in
-    let rig = try RaceRig(turns, vcpus: 1)
-    rig.write(7, to: 1, vcpu: 0)
-    let old = HPA(4 << 20).wrappingAdd(4096)
-    return rig.race([
-      { rig.write(1, to: 1, vcpu: 0) },
-      {
-        do throws(MemslotError) {
-          try rig.mmu.updateSlots(dropping: GFN(0)..<GFN(16)) { table throws(MemslotError) in
-            try table.replacing(RaceRig.ram(frames: 16, at: HPA(8 << 20)))
-          }
-        } catch {
-          rig.fail("\(error)")
-        }
-        rig.moveBytes(from: old, to: HPA(8 << 20).wrappingAdd(4096))
-      },
-    ])
-  }
-}
-
-extension RaceRig {
-  /// Carries a page's cells over that the guest has not written at their new place, then watches that
-  /// nobody writes the old one any more.
-  package func moveBytes(from old: HPA, to new: HPA) {
-    turns.step(PacedMMU<Tables>.data, isChange: true)
-    let view = memory.host.view
-    let before = view.read(old, count: 4096)
-    for cell in 0..<512 as Range<UInt64> {
-      let place = new.wrappingAdd(cell * 8)
-      guard view.readValue(place, size: 8) == 0,
-        let value = view.readValue(old.wrappingAdd(cell * 8), size: 8)
-      else { continue }
-      _ = view.writeValue(value, size: 8, at: place)
-    }
-    turns.step(PacedMMU<Tables>.data, isChange: false)
-    if view.read(old, count: 4096) != before { fail("the old page was written after the move") }
   }
 }

@@ -8,15 +8,33 @@ import Musl
 import Darwin
 #endif
 
-/// A file without a name that holds pages of host memory; gone with its owner.
-final class PageFile: Sendable {
+/// A file that holds pages of host memory: one without a name, which is gone with its owner, or one that
+/// somebody has opened.
+public final class PageFile: Sendable {
   let descriptor: CInt
+  /// The size when it was opened. **Units** bytes.
+  public let byteCount: UInt64
+
+  /// A file that is open; the caller's descriptor stays the caller's.
+  ///
+  /// - Throws: `HostMemoryBackingError.unusableFile` unless it is a regular file.
+  public init(duplicating descriptor: CInt) throws(HostMemoryBackingError) {
+    var status = stat()
+    // SAFETY: `status` lives across the call.
+    guard unsafe fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
+      status.st_size >= 0
+    else { throw .unusableFile }
+    byteCount = UInt64(status.st_size)
+    self.descriptor = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+    guard self.descriptor >= 0 else { throw .unusableFile }
+  }
 
   /// An empty file; its holes read as zeros.
   init(byteCount: UInt64) throws(SnapshotError) {
     let descriptor = cpagefile_open()
     guard descriptor >= 0 else { throw .unavailable(byteCount: byteCount) }
     self.descriptor = descriptor
+    self.byteCount = byteCount
     guard ftruncate(descriptor, off_t(clamping: byteCount)) == 0 else {
       throw .unavailable(byteCount: byteCount)
     }
