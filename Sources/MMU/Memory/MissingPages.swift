@@ -60,7 +60,7 @@ public final class MissingPages: Sendable {
     let frame = slot.offset(of: gfn)
     while absent.contains(frame) {
       guard underWay.withLock({ $0.insert(frame).inserted }) else {
-        TDPWalkers.yield()
+        TableWalkers.yield()
         continue
       }
       defer { _ = underWay.withLock { $0.remove(frame) } }

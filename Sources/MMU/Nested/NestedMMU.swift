@@ -64,6 +64,9 @@ where Encoder.Format: NestedFormat {
   /// Brings the vCPU's roots up to date.
   public func enter(_ cpu: inout CPU) -> Bool { tables.enter(&cpu) }
 
+  /// Announces that the vCPU is outside.
+  public func exit(_ cpu: inout CPU) { tables.exit(&cpu) }
+
   /// Whether the vCPU has seen all invalidations.
   public func isCurrent(_ cpu: CPU) -> Bool { tables.isCurrent(cpu) }
 

@@ -18,7 +18,12 @@ public struct ShadowContext<Guest: ShadowedGuest>: Sendable {
   @usableFromInline var hardware: Guest.Hardware?
   @usableFromInline var rules = ShadowRules(
     writeProtect: true, smep: false, smap: false, protectionKeys: false, executeDisable: false)
-  /// The invalidations that the vCPU's TLB has seen.
+  /// Where the vCPU announces that it is inside.
+  @usableFromInline let place: TableWalkers.Place
+  @usableFromInline var isInside = false
+  /// The frame for which the last exit has to wait, because the host is changing what is behind it.
+  @usableFromInline var awaitedFrame: GFN?
+  /// The epoch that the vCPU's TLB has seen.
   @usableFromInline var epoch: UInt64 = 0
   @usableFromInline var needsFlush = false
   /// The last MMIO page, answered first (SPEC F2).
@@ -56,7 +61,10 @@ public struct ShadowContext<Guest: ShadowedGuest>: Sendable {
     init() {}
   }
 
-  init(index: Int) { self.index = index }
+  init(index: Int, _ place: TableWalkers.Place) {
+    self.index = index
+    self.place = place
+  }
 
   /// Puts a root that was in use first among the last ones, and takes out the one of a key.
   ///

@@ -1,4 +1,5 @@
 public import Paging
+import Synchronization
 
 extension ShadowMMU {
   /// What is to be mapped, once guest and memslots have been asked.
@@ -45,7 +46,8 @@ extension ShadowMMU {
   public func handle(
     _ exit: Exit, on cpu: inout CPU, _ observer: borrowing some MMUObserver
   ) -> FaultOutcome {
-    locked(&cpu, observer) { cpu in
+    cpu.awaitedFrame = nil
+    let outcome = locked(&cpu, observer) { cpu in
       let outcome = resolve(exit, on: &cpu)
       switch outcome {
       case .fixed: state.tally.fixed += 1
@@ -56,6 +58,21 @@ extension ShadowMMU {
       }
       return outcome
     }
+    if let gfn = cpu.awaitedFrame { waitForHost(gfn, on: cpu) }
+    return outcome
+  }
+
+  /// Waits outside while the host changes what is behind a frame, but not for ever: the access would use
+  /// up its exits against a thread that the host does not run.
+  @usableFromInline
+  func waitForHost(_ gfn: GFN, on cpu: CPU) {
+    if cpu.isInside { walkers.exit(cpu.place, FreeRunning()) }
+    var turns = 0
+    while turns < 1000, lock.withLock({ _ in isBeingUnmapped(gfn) }) {
+      TableWalkers.yield()
+      turns += 1
+    }
+    if cpu.isInside { _ = walkers.enter(cpu.place, FreeRunning()) }
   }
 
   @inlinable
@@ -153,7 +170,10 @@ extension ShadowMMU {
       if isWrite, slot.flags.contains(.readOnly) { return .emulate(gpa) }
       guard slot.host != nil else { return .failed(.unbacked(gfn)) }
       if slot.mayLackPages, let error = fetchMissing(gfn, in: cpu.space) { return .failed(error) }
-      if isBeingUnmapped(gfn) { return .retry }
+      if isBeingUnmapped(gfn) {
+        cpu.awaitedFrame = gfn
+        return .retry
+      }
       // A leaf that nobody can mark as written keeps its write for software.
       if isWrite, entry?.isDirty == false { return .perform(gpa) }
       if !adjust(&mapping, isUser: exit.access.isUser, isDirty: entry?.isDirty ?? true, cpu.rules) {

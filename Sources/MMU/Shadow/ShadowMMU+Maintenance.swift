@@ -94,6 +94,7 @@ extension ShadowMMU {
         leaves += 1
       }
     }
+    walkers.synchronize(FreeRunning())
     change()
     locked {
       state.notifierSequence &+= 1

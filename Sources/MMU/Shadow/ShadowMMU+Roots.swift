@@ -1,5 +1,5 @@
 public import Paging
-public import Synchronization
+import Synchronization
 
 extension ShadowMMU {
   /// Takes the guest's new state: the root that belongs to it, and tables brought in step where the
@@ -22,7 +22,8 @@ extension ShadowMMU {
   /// Brings the vCPU's roots up to date; true where its TLB must be emptied.
   @inlinable
   public func enter(_ cpu: inout CPU) -> Bool {
-    let now = epoch.load(ordering: .acquiring)
+    cpu.isInside = true
+    let now = walkers.enter(cpu.place, FreeRunning())
     if now == cpu.epoch, !cpu.needsFlush { return false }
     follow(now, on: &cpu)
     return true
@@ -51,11 +52,20 @@ extension ShadowMMU {
 
   /// Whether the vCPU has seen all invalidations.
   public func isCurrent(_ cpu: CPU) -> Bool {
-    epoch.load(ordering: .acquiring) == cpu.epoch && !cpu.needsFlush
+    walkers.epoch.load(ordering: .acquiring) == cpu.epoch && cpu.isInside && !cpu.needsFlush
+  }
+
+  /// Announces that the vCPU is outside.
+  @inlinable
+  public func exit(_ cpu: inout CPU) {
+    cpu.isInside = false
+    walkers.exit(cpu.place, FreeRunning())
   }
 
   /// Gives up the vCPU's roots.
   public func leave(_ cpu: inout CPU) {
+    exit(&cpu)
+    walkers.unregister(cpu.place)
     locked(&cpu, NoObserver()) { cpu in
       for root in cpu.previous { release(root) }
       if let root = cpu.current { release(root) }

@@ -110,8 +110,9 @@ extension ShadowMMU {
   /// Brings one leaf table in step, and tracks its writes again.
   @inlinable
   func sync(_ page: ShadowPage) {
-    // Protected first: a write that comes later is seen.
+    // Protected first: a write that comes later is seen, and one that is under way has landed.
     writeProtect(page.gfn)
+    walkers.synchronizeOthers()
     markInStep(page)
     var changed = 0
     let table = table(of: page)

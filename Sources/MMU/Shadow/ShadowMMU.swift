@@ -15,8 +15,9 @@ public import Synchronization
 /// - every leaf is in the reverse map of its frame, and nothing else is;
 /// - every table entry is among its child's parents, and nothing else is.
 ///
-/// **Not modelled** the wait for other processors to act on a flush: each vCPU empties its TLB before
-/// its next access, so a store that another thread has under way may still land.
+/// A vCPU that uses a translation without the lock says so (`TableWalkers`). Before a table is read to
+/// bring it in step, and before the host changes what is behind a page, stores that are under way have
+/// landed.
 ///
 /// **Source** KVM behaviour (the shadow MMU); SPEC F1–F18.
 public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy: MMUPolicy>:
@@ -38,8 +39,8 @@ public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy:
   @usableFromInline let pool: TablePool
   @usableFromInline let host: HostView
   @usableFromInline let lock = Mutex(())
-  /// Counts invalidations, so that a vCPU sees one without the lock.
-  @usableFromInline let epoch = Atomic<UInt64>(0)
+  /// Who may be using translations now, and the epoch that flushes open.
+  @usableFromInline let walkers = TableWalkers()
 
   @usableFromInline let registry: ShadowPageRegistry
   @usableFromInline let reverseMap: ReverseMap
@@ -82,7 +83,9 @@ public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy:
   public var tableRange: Range<HPA>? { pool.range }
 
   /// A vCPU without a root; it gets one when its registers are known.
-  public func makeCPU(index: Int) -> ShadowContext<Guest> { ShadowContext(index: index) }
+  public func makeCPU(index: Int) -> ShadowContext<Guest> {
+    ShadowContext(index: index, walkers.register())
+  }
 
   /// What the vCPU's faults amounted to.
   public func counters(of cpu: ShadowContext<Guest>) -> MMUCounters { cpu.counters }
@@ -95,6 +98,8 @@ public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy:
     var outcome: Outcome?
     var happened: [MMUEvent] = []
     let listens = type(of: observer).listens
+    // Whoever has the lock may wait for those who are inside.
+    if cpu.isInside { walkers.exit(cpu.place, FreeRunning()) }
     lock.withLock { _ in
       state.isListening = listens
       followOutsideWrites()
@@ -110,6 +115,8 @@ public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy:
         state.events = []
         state.isListening = false
       }
+      // What was found is used after the lock: whoever takes it next has to see that.
+      if cpu.isInside { _ = walkers.enter(cpu.place, FreeRunning()) }
     }
     for event in happened { observer.observe(event) }
     guard let outcome else { preconditionFailure("the lock did not run its body") }
@@ -134,7 +141,7 @@ public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy:
     state.needsFlush = false
     state.tally.remoteFlushes += 1
     notify(.remoteFlush)
-    epoch.add(1, ordering: .acquiringAndReleasing)
+    walkers.epoch.add(1, ordering: .sequentiallyConsistent)
   }
 
   @inlinable

@@ -26,7 +26,7 @@ public struct TDPContext: Sendable {
   /// Addresses that hardware logs while a slot asks for it.
   @usableFromInline let modificationLog: ModificationLog
   /// Where the vCPU announces that it is inside.
-  @usableFromInline let place: TDPWalkers.Place
+  @usableFromInline let place: TableWalkers.Place
   /// The epoch of the last entry; a later one means that the TLB is stale.
   @usableFromInline var epoch: UInt64 = 0
   /// That epoch while the vCPU is inside, 0 while it is outside.
@@ -40,7 +40,7 @@ public struct TDPContext: Sendable {
   public internal(set) var lastException: VirtualizationExceptionArea?
 
   init(
-    index: Int, _ root: (root: PFN, epoch: UInt64, era: UInt64), place: TDPWalkers.Place,
+    index: Int, _ root: (root: PFN, epoch: UInt64, era: UInt64), place: TableWalkers.Place,
     ring: DirtyRing?, modificationLog: ModificationLog, exceptionArea: HPA? = nil
   ) {
     self.exceptionArea = exceptionArea

@@ -141,7 +141,7 @@ extension TDPMMU {
     }
     var turns = 0
     while notifier.blocks(gfn, frames: frames), turns < 1000 {
-      TDPWalkers.yield()
+      TableWalkers.yield()
       turns += 1
     }
     announce(&cpu)
@@ -159,7 +159,7 @@ extension TDPMMU {
     }
     var turns = 0
     while isBusy(gfn, below: cpu.root), turns < 1000 {
-      TDPWalkers.yield()
+      TableWalkers.yield()
       turns += 1
     }
     announce(&cpu)

@@ -29,7 +29,7 @@ where
   @usableFromInline let pool: TablePool
   @usableFromInline let host: PacedHost<Policy.Pacing>
   @usableFromInline let roots: TDPRoots
-  @usableFromInline let walkers = TDPWalkers()
+  @usableFromInline let walkers = TableWalkers()
   @usableFromInline let notifier = TDPNotifier()
   /// **Units** entries; `nil` where no rings are used.
   let ringSize: Int?

@@ -11,7 +11,7 @@ extension TDXMMU {
     var status = body()
     var tries = 0
     while status == .operandBusy || status == .previousTLBEpochBusy, tries < Self.busyBudget {
-      TDPWalkers.yield()
+      TableWalkers.yield()
       status = body()
       tries += 1
     }

@@ -17,7 +17,7 @@ import Darwin
 /// comes later drops its TLB first. A vCPU that stays inside compares the epoch before each access and
 /// announces itself again when there is a new one. It never waits for a change while it is inside.
 @usableFromInline
-final class TDPWalkers: Sendable {
+final class TableWalkers: Sendable {
   /// One vCPU's word: 0 outside, else the epoch of its entry.
   ///
   /// The vCPU writes it twice an exit, so no other word shares its cache line, nor the next line, which
@@ -37,6 +37,9 @@ final class TDPWalkers: Sendable {
   @usableFromInline let epoch = Atomic<UInt64>(1)
   private let places = Guarded<(list: [Place], registered: Int)>(([], 0))
 
+  /// How many vCPUs there are.
+  private let memberCount = Atomic<Int>(0)
+
   /// How many changes have waited for those inside.
   var changeCount: UInt64 { epoch.load(ordering: .acquiring) - 1 }
 
@@ -49,6 +52,7 @@ final class TDPWalkers: Sendable {
       let place = Place(number: places.registered)
       places.registered += 1
       places.list.append(place)
+      memberCount.store(places.list.count, ordering: .relaxed)
       return place
     }
   }
@@ -56,7 +60,10 @@ final class TDPWalkers: Sendable {
   /// Forgets a vCPU, which is outside for good.
   func unregister(_ place: Place) {
     place.word.store(0, ordering: .releasing)
-    places.withLock { $0.list.removeAll { $0 === place } }
+    places.withLock { places in
+      places.list.removeAll { $0 === place }
+      memberCount.store(places.list.count, ordering: .relaxed)
+    }
   }
 
   /// Announces that the vCPU is inside.
@@ -102,6 +109,12 @@ final class TDPWalkers: Sendable {
         if spins > 32 { Self.yield() }
       }
     }
+  }
+
+  /// As `synchronize`, where there is anybody else. **Requires** that the caller is outside.
+  @usableFromInline
+  func synchronizeOthers() {
+    if memberCount.load(ordering: .relaxed) > 1 { synchronize(FreeRunning()) }
   }
 
   private static func isOutside(_ place: Place, before epoch: UInt64) -> Bool {
