@@ -69,7 +69,8 @@ public final class DirtyRing: Sendable {
   /// - Returns: those entries, whose pages the caller protects again.
   func takeHarvested() -> [DirtyRingEntry] {
     state.withLock { state in
-      let taken = Array(state.entries[..<state.harvested])
+      // As in `harvest`: memory of its own.
+      let taken = state.entries[..<state.harvested].map { $0 }
       state.entries.removeFirst(state.harvested)
       state.harvested = 0
       used.store(state.entries.count, ordering: .releasing)
