@@ -73,7 +73,7 @@ extension BenchmarkResult {
   }
 
   private static func row(_ cells: [String]) -> String {
-    zip(cells, [-28, 11, 15, 11, 9, 14]).reduce(into: "") { line, cell in
+    zip(cells, [-28, 11, 19, 11, 9, 14]).reduce(into: "") { line, cell in
       line += cell.1 < 0 ? cell.0.padded(to: -cell.1) : cell.0.leftPadded(to: cell.1)
     }
   }

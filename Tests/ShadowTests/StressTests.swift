@@ -20,12 +20,14 @@ struct ShadowStressTests {
 
   @Test("F7 a shadow that forgets INVLPG is found")
   func forgetful() throws {
+    // It may also end as a livelock, since it does not hear where tables lead elsewhere by now.
     var breaches: [String] = []
-    for seed in 1...10 as ClosedRange<UInt64> where breaches.isEmpty {
+    for seed in 1...60 as ClosedRange<UInt64> {
       var stress = ShadowStress(GuestCase(.long4, vcpus: 2), seed: seed, rounds: 800)
       stress.makeMachine = { try ForgetfulMMU.machine($0) }
       breaches = try stress.run().breaches
+      if breaches.contains(where: { $0.hasPrefix("no entry of its time explains") }) { return }
     }
-    #expect(breaches.contains { $0.hasPrefix("no entry of its time explains") }, "\(breaches)")
+    Issue.record("not found: \(breaches)")
   }
 }
