@@ -28,6 +28,9 @@ package protocol RaceTables: Sendable {
   func harvestDirtyRings() -> [DirtyRingEntry]
   @discardableResult
   func resetDirtyRings() -> [DirtyRingEntry]
+  @discardableResult
+  func trackWrites(to frames: Range<GFN>, by tracker: some WriteTracker) -> Int
+  func stopTrackingWrites(_ id: Int)
   func audit() -> [String]
   /// A machine of vCPUs that take turns.
   func makeMachine(_ guests: [X86Processor], _ turns: Turns) throws -> any RaceMachine

@@ -57,6 +57,9 @@ extension TDPMMU {
         }
       }
     }
+    // Asked once: who begins to track waits for faults that saw the frame untracked.
+    pacing.step(.trackedFrames, isChange: false)
+    let isTracked = tracked.touches(gfn, frames: 1)
     var largest = slot?.largestLevel(for: gfn, upTo: limit) ?? .pageTable
     while largest > .pageTable, tracked.touches(gfn, frames: span(of: largest)) {
       largest = largest.below
@@ -77,7 +80,7 @@ extension TDPMMU {
     let isReadOnly = slot.flags.contains(.readOnly)
     if isReadOnly, exit.kind == .write { return .emulate(exit.gpa) }
     guard slot.host != nil else { return .failed(.unbacked(gfn)) }
-    if exit.kind == .write, tracked.touches(gfn, frames: 1) {
+    if exit.kind == .write, isTracked {
       // Software walks the guest's tables where hardware wanted to write them.
       if exit.isTableAccess { return .emulate(exit.gpa) }
       // The write is done without entering anew, so no flush may be left over.
@@ -89,8 +92,8 @@ extension TDPMMU {
     let level = isDenied ? .pageTable : wanted
     if waitedForHost(gfn, frames: span(of: level), on: &cpu) { return .retry }
     return map(
-      gfn, of: slot, at: level, insteadOf: isDenied ? wanted : nil, for: exit.kind, on: &cpu,
-      observer)
+      gfn, of: slot, at: level, insteadOf: isDenied ? wanted : nil, isTracked: isTracked,
+      for: exit.kind, on: &cpu, observer)
   }
 
   /// Whether the tables have an entry for a frame at all.

@@ -82,10 +82,13 @@ extension TDPMMU {
   }
 
   /// Maps the page that holds a frame; `denied` as for `descend`.
+  ///
+  /// - Parameter isTracked: whether the frame's writes are to be heard of, as the fault found it.
   @inlinable
   func map(
     _ gfn: GFN, of slot: PlainMemslot, at wanted: Level, insteadOf denied: Level? = nil,
-    for kind: AccessKind, on cpu: inout TDPContext, _ observer: borrowing some MMUObserver
+    isTracked: Bool, for kind: AccessKind, on cpu: inout TDPContext,
+    _ observer: borrowing some MMUObserver
   ) -> FaultOutcome {
     var level = wanted
     while true {
@@ -126,7 +129,7 @@ extension TDPMMU {
           return install(new, over: old, at: place, level, gfn, of: slot, on: &cpu, observer)
         }
       }
-      guard let new = leaf(for: gfn, of: slot, at: level, kind) else {
+      guard let new = leaf(for: gfn, of: slot, at: level, kind, isTracked: isTracked) else {
         return .failed(.unbacked(gfn))
       }
       if new == old || !encoder.permits(kind, new) {
@@ -179,7 +182,7 @@ extension TDPMMU {
 
   @inlinable
   func leaf(
-    for gfn: GFN, of slot: PlainMemslot, at level: Level, _ kind: AccessKind
+    for gfn: GFN, of slot: PlainMemslot, at level: Level, _ kind: AccessKind, isTracked: Bool
   ) -> SPTE? {
     let size = PageSize(shift: 3 &+ 9 &* level.rawValue)
     let first = gfn.roundedDown(to: size)
@@ -188,7 +191,6 @@ extension TDPMMU {
     else { return nil }
     var permissions = Permissions.all.subtracting(policy.withheldPermissions(gfn: gfn))
     if nxHugePages, level > .pageTable { permissions.remove(.execute) }
-    let isTracked = tracked.touches(gfn, frames: 1)
     var request = LeafRequest(
       pfn: pfn, level: level, permissions: permissions,
       isHostWritable: !slot.flags.contains(.readOnly),

@@ -6,6 +6,7 @@ extension TDPMMU {
   ///
   /// - Returns: the number to end it by.
   public func trackWrites(to frames: Range<GFN>, by tracker: some WriteTracker) -> Int {
+    pacing.step(.trackedFrames, isChange: true)
     let id = tracked.add(frames.rawValues, tracker)
     memory.track(by: TrackedWrites(tracked: tracked))
     // Faults that saw the frames untracked are done after this.
@@ -16,6 +17,7 @@ extension TDPMMU {
 
   /// Ends what `trackWrites(to:by:)` began; nothing where the number is none of its.
   public func stopTrackingWrites(_ id: Int) {
+    pacing.step(.trackedFrames, isChange: true)
     guard let frames = tracked.remove(id) else { return }
     zap(GFN(frames.lowerBound)..<GFN(frames.upperBound))
   }

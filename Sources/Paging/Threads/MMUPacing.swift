@@ -35,6 +35,8 @@ public enum SharedPlace: Sendable, Hashable {
   case memslots
   /// The ranges that the host changes.
   case notifier
+  /// The frames whose writes somebody wants to hear of.
+  case trackedFrames
   /// The marks of written pages, wherever they are kept.
   case dirtyMarks
   /// The pages that tables are made of.

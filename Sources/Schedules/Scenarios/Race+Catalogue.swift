@@ -8,7 +8,7 @@ extension Race {
     .faultsAndLink, .faultsAndZap, .faultAndSplit, .faultAndCollapse, .faultAndNewRoot,
     .zapAndRepair, .zapAndTrackedRead, .markAndZap, .walkAndRemoval, .writeAndHostUnmap,
     .writeAndMove, .writeAndClear, .writeAndCleanBit, .writeAndModificationLog, .writeAndRing,
-    .writeAndLogStart, .faultAndRemoval, .twoUpdates,
+    .writeAndLogStart, .writeAndTracking, .writeAndTrackingEnd, .faultAndRemoval, .twoUpdates,
   ]
 
   /// The race of a name.
