@@ -226,8 +226,8 @@ let package = Package(
     .target(
       name: "ParallelProperty",
       dependencies: [
-        "Paging", "X86", "X86Guest", "X86EPT", "X86NPT", "MMU", "Machine", "MachineSupport",
-        "TestSupport",
+        "Paging", "X86", "X86Guest", "X86EPT", "X86NPT", "X86TDX", "MMU", "Machine",
+        "MachineSupport", "TestSupport",
       ], path: "Tests/ParallelProperty", swiftSettings: strict),
     .executableTarget(
       name: "ParallelRunner", dependencies: ["ParallelProperty"], path: "Tests/ParallelRunner",

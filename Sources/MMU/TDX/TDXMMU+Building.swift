@@ -44,8 +44,11 @@ extension TDXMMU {
     if level != asked { throw .module(.pageSizeMismatch) }
   }
 
+  /// How often one acceptance may exit before it is given up as not getting on.
+  private static var acceptBudget: Int { 64 }
+
   /// The guest accepts a page (TDG.MEM.PAGE.ACCEPT), which is zeroed. A page that is not there exits to
-  /// the host, which adds it.
+  /// the host, which adds it; again where the host took it away before the guest came back.
   ///
   /// - Returns: how often the vCPU left the guest for it.
   /// - Throws: `TDXError.module`: what the guest gets; other errors stop the guest.
@@ -63,7 +66,8 @@ extension TDXMMU {
       }
       switch status {
       case .success: return exits
-      case .eptEntryFree where exits == 0, .eptWalkFailed where exits == 0:
+      case .eptEntryFree where exits < Self.acceptBudget,
+        .eptWalkFailed where exits < Self.acceptBudget:
         exits += 1
         do throws(TDXError) {
           try augment(gfn, level)
