@@ -60,7 +60,8 @@ let package = Package(
 
     // vCPUs, TLB, MMIO bus, the life of an access.
     .target(
-      name: "Machine", dependencies: ["Paging", "MMU", "X86", "X86Guest"], swiftSettings: strict),
+      name: "Machine", dependencies: ["Paging", "MMU", "X86", "X86Guest", "X86TDX"],
+      swiftSettings: strict),
     // Small races of the TDP MMU's threads, run in every order.
     .target(
       name: "Schedules",

@@ -74,8 +74,10 @@ struct RegisterHistoryTests {
     // A write that was lost after the reset, or before it began.
     ([write(1, 3, 4), read(0, 5, 6)], [Reset(start: 1, end: 2)], "no reset explains"),
     ([write(1, 1, 2), read(0, 3, 4)], [Reset(start: 5, end: 6)], "no reset explains"),
-    ([write(1, 3, 4), read(1, 5, 8), read(0, 6, 7), read(1, 9, 10)], [Reset(start: 1, end: 2)],
-      "no reset explains"),
+    (
+      [write(1, 3, 4), read(1, 5, 8), read(0, 6, 7), read(1, 9, 10)], [Reset(start: 1, end: 2)],
+      "no reset explains"
+    ),
     ([read(5, 1, 2)], [Reset(start: 3, end: 4)], "never written"),
   ]
 
@@ -84,7 +86,8 @@ struct RegisterHistoryTests {
     #expect(RegisterHistory(history, resets: resets).breach() == nil)
   }
 
-  @Test("values that outlive a reset, and zeroes that none explains, are found", arguments: badResets)
+  @Test(
+    "values that outlive a reset, and zeroes that none explains, are found", arguments: badResets)
   func unexplainedResets(history: [Operation], resets: [Reset], reason: String) throws {
     let breach = try #require(RegisterHistory(history, resets: resets).breach())
     #expect(breach.contains(reason), "\(breach)")

@@ -1,8 +1,8 @@
 import MMU
 import Machine
 import MachineSupport
-import ParallelProperty
 import Paging
+import ParallelProperty
 import Testing
 import X86
 import X86EPT

@@ -29,7 +29,9 @@ extension RegisterHistory {
 
   /// - Parameter fixed: the clusters that fill a time, in order and apart.
   private static func gaps(between fixed: [Cluster]) -> [Gap] {
-    zip([0] + fixed.map(\.lastStart), fixed.map(\.firstEnd) + [.max]).map { Gap(start: $0, end: $1) }
+    zip([0] + fixed.map(\.lastStart), fixed.map(\.firstEnd) + [.max]).map {
+      Gap(start: $0, end: $1)
+    }
   }
 
   /// Whether a read can come after a reset in one gap, with no value that must lie between them.

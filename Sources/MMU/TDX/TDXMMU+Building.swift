@@ -27,21 +27,16 @@ extension TDXMMU {
 
   /// Adds a page that the guest must accept (TDH.MEM.PAGE.AUG).
   public func augment(_ gfn: GFN, _ level: Level = .pageTable) throws(TDXError) {
-    guard level > .pageTable else { return try augment(gfn, level, as: .pageTable) }
-    guard let largest = largestPrivateLevel(gfn) else {
-      _ = try privatePage(gfn, level)
-      throw .unbacked(gfn)
-    }
-    try augment(gfn, level, as: min(level, largest))
-  }
-
-  private func augment(_ gfn: GFN, _ asked: Level, as level: Level) throws(TDXError) {
     try withMirror { () throws(TDXError) in
-      let page = try privatePage(gfn, level)
-      let place = try linkedEntry(gfn, level)
-      try replace(place, by: mirrorLeaf(page, level)) { module.pageAug(gfn, level, page: page) }
+      // Under the lock, or a frame of the page could have been made shared since.
+      let fitting = level > .pageTable ? min(level, largestPrivateLevel(gfn) ?? level) : level
+      let page = try privatePage(gfn, fitting)
+      let place = try linkedEntry(gfn, fitting)
+      try replace(place, by: mirrorLeaf(page, fitting)) {
+        module.pageAug(gfn, fitting, page: page)
+      }
+      if fitting != level { throw .module(.pageSizeMismatch) }
     }
-    if level != asked { throw .module(.pageSizeMismatch) }
   }
 
   /// How often one acceptance may exit before it is given up as not getting on.
@@ -82,6 +77,11 @@ extension TDXMMU {
 }
 
 extension TDXMMU: TrustDomain {
+  /// What the vCPU keeps of it.
+  public func exceptionInformation(of cpu: TDPContext) -> VirtualizationExceptionArea? {
+    cpu.lastException
+  }
+
   /// By the shared bit: a shared frame's page, or what the secure EPT maps. While the domain is built,
   /// a page that is not added yet is the shared one that it will be made of.
   public func ownAddress(_ gpa: GPA, for kind: AccessKind) -> HPA? {

@@ -68,6 +68,9 @@ extension TDXMMU {
       } catch .module(.pageSizeMismatch) {
         cpu.counters.spurious += 1
         return .spurious
+      } catch .shared where level > .pageTable {
+        // The large page's first frame has become shared since; the one that was asked for may not have.
+        level = level.below
       } catch .shared {
         return .failed(.memoryFault(exit.gpa, isPrivate: true))
       } catch .unbacked {
