@@ -148,12 +148,6 @@ public protocol VirtualMMU: FaultHandler {
   func memoryRestored()
 }
 
-/// Why guest memory does not answer to software.
-public protocol GuestMemoryFailure: Error {
-  /// The exit that a hypervisor inside the guest gets for it; `nil` where nothing is there at all.
-  var reflected: ReflectedExit? { get }
-}
-
 extension GuestMemoryHole: GuestMemoryFailure {
   /// Nobody is between the guest and the memslots.
   public var reflected: ReflectedExit? { nil }
