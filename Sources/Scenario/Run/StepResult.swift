@@ -96,13 +96,3 @@ public struct StepResult: Sendable {
       as: UTF8.self)
   }
 }
-
-/// One entry of the guest's tables, with its name.
-public struct WalkedEntry: Sendable, Hashable {
-  /// Such as `PDE`.
-  public let name: String
-  /// The entry as it was before the step.
-  public let step: WalkStep
-  /// What it holds after the step.
-  public let after: UInt64
-}
