@@ -16,6 +16,8 @@ public enum CompositionError: Error, Sendable, Hashable {
   case hostBeyondAddressWidth(byteCount: UInt64, encoder: String, width: Int)
   /// A hypervisor inside the guest would have a second level that the host's processor has not.
   case nestedBeyondHost(encoder: String)
+  /// Fewer table pages than one access needs at once. **Units** pages.
+  case tooFewTablePages(limit: Int, needed: Int)
   /// The MMU cannot begin.
   case mmu(FaultError)
 }
@@ -35,6 +37,8 @@ extension CompositionError: CustomStringConvertible {
       "\(count) bytes of host memory pass the \(width) address bits of encoder \(encoder)"
     case .nestedBeyondHost(let encoder):
       "the second level inside the guest has more than the processor behind encoder \(encoder)"
+    case .tooFewTablePages(let limit, let needed):
+      "\(limit) table pages (tables of \(needed) levels need at least \(needed))"
     case .mmu(let error): "\(error)"
     }
   }

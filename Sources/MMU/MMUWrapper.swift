@@ -111,6 +111,16 @@ extension MMUWrapper {
   }
 
   /// As the base.
+  public func exception(
+    insteadOf exit: ReflectedExit, in guest: some TranslationRegime, on cpu: inout Base.CPU
+  ) -> VirtualizationExceptionArea? { base.exception(insteadOf: exit, in: guest, on: &cpu) }
+
+  /// As the base.
+  public func exceptionInformation(of cpu: Base.CPU) -> VirtualizationExceptionArea? {
+    base.exceptionInformation(of: cpu)
+  }
+
+  /// As the base.
   public func counters(of cpu: Base.CPU) -> MMUCounters { base.counters(of: cpu) }
 
   /// As the base.

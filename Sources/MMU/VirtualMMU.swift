@@ -79,6 +79,15 @@ public protocol VirtualMMU: FaultHandler {
     of gpa: GPA, for kind: AccessKind, isUser: Bool, gva: GVA, on cpu: CPU
   ) -> Result<GPA, ReflectedExit>
 
+  /// Makes an exit of a guest's guest the #VE that its hypervisor would rather have it get, and writes
+  /// what it is about; `nil` where it remains an exit.
+  func exception(
+    insteadOf exit: ReflectedExit, in guest: some TranslationRegime, on cpu: inout CPU
+  ) -> VirtualizationExceptionArea?
+
+  /// What the guest was told of the vCPU's last exit, where that became a #VE.
+  func exceptionInformation(of cpu: CPU) -> VirtualizationExceptionArea?
+
   /// Whether INVLPG and writes of control registers leave the guest, as under shadow paging.
   static var interceptsInvalidation: Bool { get }
 
@@ -175,6 +184,14 @@ extension VirtualMMU {
     _ guest: Guest, dropping scope: TLBInvalidation, on cpu: inout CPU,
     _ observer: borrowing some MMUObserver
   ) {}
+
+  /// No guest has guests.
+  public func exception(
+    insteadOf exit: ReflectedExit, in guest: some TranslationRegime, on cpu: inout CPU
+  ) -> VirtualizationExceptionArea? { nil }
+
+  /// Nobody gets one.
+  public func exceptionInformation(of cpu: CPU) -> VirtualizationExceptionArea? { nil }
 
   /// Nothing is cached by guest virtual address.
   public func invalidatePage(

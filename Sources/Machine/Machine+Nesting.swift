@@ -34,6 +34,16 @@ extension Machine where Guest == X86Processor, MMU: NestingMMU {
     mmu.invalidate(pointer: pointer, on: &vcpus[index].state.context, observer)
   }
 
+  /// Says where a vCPU's exits become #VE of the guest's guest, as the hypervisor's VMCS does
+  /// (virtualization-exception information address).
+  ///
+  /// - Parameters:
+  ///   - index: which vCPU.
+  ///   - area: in the hypervisor's memory; `nil` for exits alone.
+  public func vcpu(_ index: Int, takesExceptionsIn area: GPA?) {
+    mmu.takeExceptions(in: area, on: &vcpus[index].state.context)
+  }
+
   /// INVVPID on one vCPU: linear addresses alone, so that what is cached of the second level stays.
   ///
   /// - Returns: false for VPID 0, for which the instruction fails.

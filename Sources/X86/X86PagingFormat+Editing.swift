@@ -25,7 +25,7 @@ extension EditableX86Format {
   }
 
   /// R/W and U/S set, XD cleared, where they are wanted.
-  public func widened(_ entry: Entry, by permissions: Permissions) -> Entry {
+  public func widened(_ entry: Entry, at level: Level, by permissions: Permissions) -> Entry {
     var raw = UInt64(entry)
     if permissions.contains(.write) { raw |= X86Rights.writeBit }
     if permissions.contains(.user) { raw |= X86Rights.userBit }

@@ -12,7 +12,9 @@ extension EPTFormat: BuildablePagingFormat {
   }
 
   /// R, W and X where they are wanted; a W needs its R.
-  public func widened(_ entry: UInt64, by permissions: Permissions) -> UInt64 {
+  public func widened(
+    _ entry: UInt64, at level: Level, by permissions: Permissions
+  ) -> UInt64 {
     entry | bits(permissions)
   }
 

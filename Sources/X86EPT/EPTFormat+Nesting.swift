@@ -72,7 +72,7 @@ extension EPTFormat: NestedFormat {
     case .violation(let violation), .virtualizationException(let violation):
       ReflectedExit(
         cause: .eptViolation, information: violation.qualification.rawValue, gpa: violation.gpa,
-        gva: violation.gva)
+        gva: violation.gva, isConvertible: violation.isConvertible)
     case .misconfiguration(let misconfiguration):
       ReflectedExit(cause: exit.cause, information: 0, gpa: misconfiguration.gpa, gva: nil)
     }

@@ -12,8 +12,11 @@ extension NPTFormat: EditablePagingFormat {
     page & addressMask | (level > .pageTable ? 0x80 : 0) | bits(permissions)
   }
 
-  /// Tables take nothing away.
-  public func widened(_ entry: UInt64, by permissions: Permissions) -> UInt64 {
+  /// Tables take nothing away; the top entries of the PAE form have nothing to take.
+  public func widened(
+    _ entry: UInt64, at level: Level, by permissions: Permissions
+  ) -> UInt64 {
+    if capabilities.form == .pae, level == .directoryPointer { return entry }
     var wide = entry
     if permissions.contains(.write) { wide |= 2 }
     if permissions.contains(.execute) { wide &= ~(1 << 63) }

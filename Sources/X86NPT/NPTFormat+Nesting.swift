@@ -18,23 +18,25 @@ extension NPTFormat: NestedFormat {
   /// 3, 4 or 5.
   public var rootLevel: Level { Level(capabilities.levels) }
 
+  /// A page, or the four entries of the PAE form.
+  public var rootTableSize: UInt64 { capabilities.form == .pae ? 32 : 4096 }
+
   /// A (5) and D (6).
   public var markBits: UInt64 { 0x60 }
 
-  /// No longer walks, no wider addresses, no NX that the host lacks; both in the long form.
+  /// No longer walks, no wider addresses, no NX that the host lacks; the host's in a long form.
   public func isContained(in host: NPTFormat) -> Bool {
     let (mine, theirs) = (capabilities, host.capabilities)
-    return mine.form != .pae && theirs.form != .pae && mine.levels <= theirs.levels
+    return theirs.form != .pae && mine.levels <= theirs.levels
       && mine.physicalAddressWidth <= theirs.physicalAddressWidth
       && (!mine.noExecute || theirs.noExecute)
   }
 
-  /// The page that nCR3 names; bits 51:M are 0.
-  ///
-  /// **Not modelled** the PAE form inside a guest, whose root table is no page.
+  /// The page that nCR3 names, or the 32 bytes in the PAE form; bits 63:M are 0, there 63:32.
   public func selected(by nestedCR3: UInt64) -> (format: NPTFormat, root: TableRoot)? {
-    let address = nestedCR3 & ~0xFFF
-    guard capabilities.form != .pae, address & ~addressMask == 0 else { return nil }
+    let isPAE = capabilities.form == .pae
+    let address = nestedCR3 & ~(isPAE ? 0x1F : 0xFFF)
+    guard address & ~(isPAE ? 0xFFFF_FFFF : addressMask) == 0 else { return nil }
     return (self, TableRoot(address))
   }
 
@@ -45,7 +47,9 @@ extension NPTFormat: NestedFormat {
   public func read(_ entry: UInt64, at level: Level) -> GuestEntry {
     var result = GuestEntry(entry, at: level, in: self)
     if !result.permissions.contains(.user) { result.permissions = [] }
-    result.isAccessed = entry & 0x20 != 0
+    // The top entries of the PAE form have no A, and are as if it were set.
+    let hasMarks = capabilities.form != .pae || level.rawValue < 3
+    result.isAccessed = !hasMarks || entry & 0x20 != 0
     result.isDirty = entry & 0x40 != 0
     return result
   }

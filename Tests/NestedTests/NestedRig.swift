@@ -58,6 +58,22 @@ struct NestedRig<Encoder: SPTEEncoder> where Encoder.Format: NestedFormat {
     machine = try Machine(guests: [hypervisor, guest], mmu: mmu, observer: log)
   }
 
+  /// Where the inner guest is told of #VE, in the hypervisor's memory.
+  static var exceptionArea: GPA { GPA(0x50_0000) }
+
+  /// Allows the next #VE, as the inner guest's handler does when it is done.
+  func clearBusyWord() { poke(Self.exceptionArea.rawValue, 0) }
+
+  /// How an access ended that the inner guest made last.
+  func outcome(_ report: AccessReport<X86Fault>) -> NestedOutcome {
+    if case .injected(VirtualizationExceptionArea.vector, 0) = report.outcome,
+      let area = mmu.exceptionInformation(of: machine.vcpus[1].mmuState)
+    {
+      return .exception(area)
+    }
+    return NestedOutcome(report)
+  }
+
   /// An access of the inner guest.
   func access(
     _ kind: AccessKind, _ gva: UInt64, size: Int = 8, value: UInt128 = 0, user: Bool = false
@@ -145,6 +161,8 @@ enum NestedOutcome: Hashable {
   case mmio(GPA)
   case fault(UInt8, UInt32)
   case reflected(ReflectedExit)
+  /// A #VE of the inner guest, and what it is told.
+  case exception(VirtualizationExceptionArea)
   case failed(FaultError)
   case contended
 
@@ -210,6 +228,8 @@ final class SlotMemory: EntryMemory {
 protocol NestedTables: SPTEEncoder where Format: NestedFormat {
   /// A table entry that grants everything, or what a test takes away.
   static func tableEntry(_ gpa: UInt64, granting: Permissions) -> UInt64
+  /// The bit of an entry whose violation is an exit though #VE are taken; 0 where there are none.
+  static var suppressBit: UInt64 { get }
   /// A leaf, write-back; marked as used and written.
   static func leafEntry(_ gpa: UInt64, granting: Permissions, level: Int) -> UInt64
   /// The pointer that names a root table.
@@ -217,6 +237,8 @@ protocol NestedTables: SPTEEncoder where Format: NestedFormat {
 }
 
 extension EPTEncoder: NestedTables {
+  static var suppressBit: UInt64 { 1 << 63 }
+
   static func tableEntry(_ gpa: UInt64, granting permissions: Permissions) -> UInt64 {
     gpa | bits(permissions)
   }
@@ -233,6 +255,8 @@ extension EPTEncoder: NestedTables {
 }
 
 extension NPTEncoder: NestedTables {
+  static var suppressBit: UInt64 { 0 }
+
   static func tableEntry(_ gpa: UInt64, granting permissions: Permissions) -> UInt64 {
     gpa | bits(permissions)
   }
@@ -268,11 +292,11 @@ extension NestedRig where Encoder: NestedTables {
   /// Where the hypervisor's entry for an address of the inner guest is, tables made on the way.
   func entry(_ gpa: UInt64, level: Int) -> UInt64 {
     var table = Self.base
-    for current in stride(from: 4, through: level, by: -1) {
+    for current in stride(from: inner.rootLevel.rawValue, through: level, by: -1) {
       let entry = table + (gpa >> UInt64(3 + 9 * current) & 511) * 8
       if current == level { return entry }
       let next = Self.base + UInt64(5 - current) << 12 + (current == 2 ? (gpa >> 21) << 12 : 0)
-      if peek(entry) & 7 == 0 { poke(entry, Encoder.tableEntry(next, granting: .all)) }
+      if peek(entry) & 7 == 0 { poke(entry, inner.tableEntry(next, at: Level(current))) }
       table = peek(entry) & 0xFF_FFFF_F000
     }
     return table

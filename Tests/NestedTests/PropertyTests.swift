@@ -49,6 +49,14 @@ struct NestedPropertyTests {
     try run(encoder, NPTFormat(NPTCapabilities(physicalAddressWidth: 46)), number)
   }
 
+  @Test("F15 so does one on the PAE form of nested paging", arguments: 0..<6)
+  func pae(number: Int) throws {
+    let encoder = try NPTEncoder(
+      NPTCapabilities(physicalAddressWidth: 46, form: number % 2 == 0 ? .long4 : .long5))
+    let inner = NPTFormat(NPTCapabilities(physicalAddressWidth: 46, form: .pae))
+    try run(encoder, inner, number)
+  }
+
   private func run<Encoder: NestedTables>(
     _ encoder: Encoder, _ inner: Encoder.Format, _ number: Int
   ) throws {
@@ -73,6 +81,7 @@ struct NestedPropertyTests {
       #expect(run.unknown < run.count / 100, "\(run.unknown) of \(run.count) not judged")
     }
     // A run that does little proves little.
+    #expect(Encoder.suppressBit == 0 || outcomes["exception", default: 0] > 0, "\(outcomes)")
     for outcome in ["memory", "reflected", "mmio", "fault"] {
       #expect(outcomes[outcome, default: 0] > Self.operations / 300, "\(outcome): \(outcomes)")
     }
@@ -95,10 +104,15 @@ struct RandomNesting<Encoder: NestedTables> {
   /// What words held since the last INVEPT, besides what they hold: what may still be cached.
   private var history: [UInt64: Set<UInt64>] = [:]
   private var pointer: UInt64
+  /// Of the hypervisor's tables, 3 or 4.
+  private let levels: Int
   /// The hypervisor's tables, by level; page n is at 1 MiB + n × 4 KiB.
-  private let tables: [Int: [UInt64]] = [4: [0, 1], 3: [2], 2: [3, 4], 1: [5, 6, 7]]
-  /// The inner guest's memory: its page tables from page 1, its data after them; and a second 2 MiB.
-  private let frames: [UInt64] = Array(0..<12) + [512, 515]
+  private let tables: [Int: [UInt64]]
+  /// The inner guest's memory: its page tables from page 1, its data after them; a second 2 MiB, and
+  /// under tables of four entries other GiB.
+  private let frames: [UInt64]
+  /// Whether the inner guest takes #VE.
+  private var takesExceptions = true
 
   init(
     _ encoder: Encoder, _ inner: Encoder.Format, _ options: ShadowOptions, tablePages: Int,
@@ -107,11 +121,18 @@ struct RandomNesting<Encoder: NestedTables> {
     rig = try NestedRig(
       encoder, inner: inner, backing: backing, tablePages: tablePages, options: options)
     random = SeededGenerator(seed: seed)
-    pointer = Encoder.pointer(0x10_0000, marking: true)
-    for level in 1...4 {
+    levels = inner.rootLevel.rawValue
+    let isPAE = levels == 3
+    tables =
+      [2: [3, 4], 1: [5, 6, 7]].merging(isPAE ? [3: [0, 1]] : [4: [0, 1], 3: [2]]) { $1 }
+    frames = Array(0..<12) + [512, 515] + (isPAE ? [0x4_0003, 0xC_0005] : [])
+    pointer = 0
+    pointer = root(0, marking: true)
+    for level in 1...levels {
       for table in tables[level] ?? [] {
         for frame in frames {
-          rig.poke(place(table, index(of: frame, at: level)), entry(at: level, frame))
+          rig.poke(
+            place(table, index(of: frame, at: level), at: level), entry(at: level, frame))
         }
       }
     }
@@ -120,22 +141,38 @@ struct RandomNesting<Encoder: NestedTables> {
     rig.poke(0x20_3000, 0x4067)
     for page in 0..<16 as Range<UInt64> { rig.poke(0x20_4000 + page * 8, innerEntry()) }
     _ = rig.machine.vcpu(1, selectSecondLevel: pointer)
+    rig.machine.vcpu(1, takesExceptionsIn: NestedRig<Encoder>.exceptionArea)
   }
 
   private func index(of frame: UInt64, at level: Int) -> UInt64 {
     (frame << 12) >> UInt64(3 + 9 * level) & 511
   }
 
-  private func place(_ table: UInt64, _ index: UInt64) -> UInt64 {
-    0x10_0000 + table << 12 + index * 8
+  private func place(_ table: UInt64, _ index: UInt64, at level: Int) -> UInt64 {
+    0x10_0000 + table << 12 + index * 8 + (level == levels ? offset(of: table) : 0)
+  }
+
+  /// Where a root table of four entries begins in its page.
+  private func offset(of table: UInt64) -> UInt64 { levels == 3 ? 0x7E0 + table * 0x820 : 0 }
+
+  private func root(_ table: UInt64, marking: Bool) -> UInt64 {
+    Encoder.pointer(0x10_0000 + table << 12 + offset(of: table), marking: marking)
   }
 
   /// An entry of the hypervisor's: mostly generous where the inner guest's page tables are, so that
   /// walks arrive; hostile now and then.
   private mutating func entry(at level: Int, _ frame: UInt64) -> UInt64 {
+    plainEntry(at: level, frame) | (random.oneIn(3) ? Encoder.suppressBit : 0)
+  }
+
+  private mutating func plainEntry(at level: Int, _ frame: UInt64) -> UInt64 {
     let isTable = (1...4).contains(frame)
     let rarity: UInt64 = level > 1 || isTable ? 40 : 3
     if random.oneIn(rarity * 4) { return 0 }
+    if level == 3, levels == 3 {
+      let table = 0x10_0000 + random.pick(tables[2] ?? []) << 12
+      return table | 1 | (random.oneIn(rarity * 4) ? random.pick([2, 4, 0x20, 0x80]) : 0)
+    }
     var granted: Permissions = .all
     if random.oneIn(rarity) { granted.remove(.write) }
     if random.oneIn(rarity * 2) { granted.remove(.execute) }
@@ -195,8 +232,7 @@ struct RandomNesting<Encoder: NestedTables> {
       history = [:]
     case 86..<90: try editInnerTable()
     case 90..<94:
-      pointer = Encoder.pointer(
-        0x10_0000 + random.pick(tables[4] ?? []) << 12, marking: random.flip())
+      pointer = root(random.pick(tables[levels] ?? []), marking: random.flip())
       guard rig.machine.vcpu(1, selectSecondLevel: pointer) else {
         throw Difference(description: "the pointer \(pointer) was refused")
       }
@@ -204,6 +240,11 @@ struct RandomNesting<Encoder: NestedTables> {
       let first = GFN(0x200 + UInt64(random.below(16)))
       rig.mmu.unmapHost(first..<first.wrappingAdd(4))
     case 95: _ = rig.machine.vcpu(1, invalidate: .everything, vpid: 1)
+    case 96, 97: rig.clearBusyWord()
+    case 98:
+      takesExceptions.toggle()
+      rig.machine.vcpu(
+        1, takesExceptionsIn: takesExceptions ? NestedRig<Encoder>.exceptionArea : nil)
     default: try access()
     }
     // An audit takes longer than an access.
@@ -221,16 +262,17 @@ struct RandomNesting<Encoder: NestedTables> {
 
   /// The hypervisor changes an entry: whole or by halves, through its own vCPU or from outside.
   private mutating func editTables() throws {
-    var level = random.oneIn(3) ? 1 + random.below(4) : 1
+    var level = random.oneIn(3) ? 1 + random.below(levels) : 1
     var frame = random.pick(frames)
-    var at = place(random.pick(tables[level] ?? []), index(of: frame, at: level))
+    var at = place(random.pick(tables[level] ?? []), index(of: frame, at: level), at: level)
     var new = entry(at: level, frame)
     if random.flip(), let broken = brokenEntry() {
       // It mends what keeps its guest from walking at all.
       (at, level, frame) = broken
       new =
         level > 1
-        ? Encoder.tableEntry(0x10_0000 + random.pick(tables[level - 1] ?? []) << 12, granting: .all)
+        ? rig.inner.tableEntry(
+          0x10_0000 + random.pick(tables[level - 1] ?? []) << 12, at: Level(level))
         : Encoder.leafEntry(0x20_0000 + frame << 12, granting: .all, level: 1)
     }
     let old = rig.peek(at)
@@ -256,9 +298,9 @@ struct RandomNesting<Encoder: NestedTables> {
   private func brokenEntry(
     of frame: UInt64
   ) -> (place: UInt64, level: Int, frame: UInt64)? {
-    var table = pointer & 0xFF_FFFF_F000
-    let format = rig.mmu.encoder.format
-    for level in stride(from: 4, through: 1, by: -1) {
+    var table = pointer & (levels == 3 ? 0xFFFF_FFE0 : 0xFF_FFFF_F000)
+    let format = rig.inner
+    for level in stride(from: levels, through: 1, by: -1) {
       let at = table + index(of: frame, at: level) * 8
       let entry = rig.peek(at)
       var rights = format.unrestricted
@@ -293,12 +335,13 @@ struct RandomNesting<Encoder: NestedTables> {
     let user = random.flip()
     // What is written may be an entry of the hypervisor's.
     let value = entry(at: 1, random.pick(frames))
-    let (expected, isWhole) = allowed(kind, gva, user)
+    let isFree = takesExceptions && rig.peek(NestedRig<Encoder>.exceptionArea.rawValue) >> 32 == 0
+    let (expected, isWhole) = allowed(kind, gva, user, takesException: isFree)
     let before = expected.compactMap(\.place).reduce(into: [:]) {
       $0[$1.rawValue] = rig.peek($1.rawValue)
     }
     let report = rig.access(kind, gva, value: UInt128(value), user: user)
-    let outcome = NestedOutcome(report)
+    let outcome = rig.outcome(report)
     let what = "\(user ? "user " : "")\(kind) at \(GVA(gva))"
     guard let index = expected.firstIndex(where: { $0.outcome == outcome }) else {
       if !isWhole {
@@ -332,6 +375,15 @@ struct RandomNesting<Encoder: NestedTables> {
     case .mmio: outcomes["mmio", default: 0] += 1
     case .fault: outcomes["fault", default: 0] += 1
     case .reflected: outcomes["reflected", default: 0] += 1
+    case .exception(let area):
+      outcomes["exception", default: 0] += 1
+      let bytes = rig.memory.view.read(
+        NestedRig<Encoder>.exceptionArea, count: VirtualizationExceptionArea.size)
+      guard VirtualizationExceptionArea(bytes: bytes) == area else {
+        throw Difference(description: "\(what): memory holds another area than \(area)")
+      }
+      // Its handler is done with it, or not yet.
+      if !random.oneIn(3) { rig.clearBusyWord() }
     case .failed, .contended: outcomes["other", default: 0] += 1
     }
     if expected.count == 1 { try checkMarks(what, expected[0], report) }
@@ -371,7 +423,7 @@ struct RandomNesting<Encoder: NestedTables> {
   ///
   /// - Returns: also whether these are all.
   private func allowed(
-    _ kind: AccessKind, _ gva: UInt64, _ user: Bool
+    _ kind: AccessKind, _ gva: UInt64, _ user: Bool, takesException: Bool
   ) -> (walks: [Walk], isWhole: Bool) {
     var walks: [Walk] = []
     var choices: [[Int: UInt64]] = [[:]]
@@ -380,7 +432,13 @@ struct RandomNesting<Encoder: NestedTables> {
       let choice = choices[walks.count]
       let memory = SlotMemory(rig.memory.view)
       memory.choice = choice
-      let outcome = rig.reference(kind, gva, user: user, pointer: pointer, in: memory)
+      var outcome = rig.reference(kind, gva, user: user, pointer: pointer, in: memory)
+      if takesException, case .reflected(let exit) = outcome, exit.isConvertible {
+        outcome = .exception(
+          VirtualizationExceptionArea(
+            qualification: exit.information, gva: exit.gva?.rawValue ?? 0,
+            gpa: exit.gpa.rawValue, eptpIndex: 0))
+      }
       walks.append(Walk(outcome: outcome, written: memory.written))
       // Later reads depend on earlier ones, so each choice is made once, in order.
       let next = choice.keys.max().map { $0 + 1 } ?? 0

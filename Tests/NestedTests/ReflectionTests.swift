@@ -82,7 +82,8 @@ struct ReflectionTests {
               == .reflected(
                 ReflectedExit(
                   cause: cause, information: information, gpa: GPA(Self.page + 0x10),
-                  gva: item.isMisconfiguration ? nil : gva)), "\(place) \(attempt)")
+                  gva: item.isMisconfiguration ? nil : gva,
+                  isConvertible: cause == .eptViolation)), "\(place) \(attempt)")
         } else {
           #expect(outcome == (isMMIO(item.kind) ? .mmio(gpa) : .memory(gpa)), "\(attempt)")
         }
@@ -125,7 +126,7 @@ struct ReflectionTests {
           == .reflected(
             ReflectedExit(
               cause: .eptViolation, information: information, gpa: GPA(0x4040),
-              gva: GVA(Self.page))))
+              gva: GVA(Self.page), isConvertible: true)))
     } else {
       #expect(outcome == .memory(GPA(0x20_8000)))
     }
@@ -152,7 +153,8 @@ struct ReflectionTests {
       outcome
         == .reflected(
           ReflectedExit(
-            cause: .eptViolation, information: 0xAB, gpa: GPA(0x4040), gva: GVA(Self.page))))
+            cause: .eptViolation, information: 0xAB, gpa: GPA(0x4040), gva: GVA(Self.page),
+            isConvertible: true)))
   }
 
   @Test("F15 E12 a walk's access is a user write, told by bit 33", arguments: [0, 0x65 as UInt64])
@@ -189,7 +191,8 @@ struct ReflectionTests {
       NestedOutcome(rig.access(.write, Self.page))
         == .reflected(
           ReflectedExit(
-            cause: .eptViolation, information: 0x1AA, gpa: GPA(Self.page), gva: GVA(Self.page))))
+            cause: .eptViolation, information: 0x1AA, gpa: GPA(Self.page), gva: GVA(Self.page),
+            isConvertible: true)))
   }
 
   @Test("F15 the inner guest's own refusal is its page fault, and no exit")
@@ -214,14 +217,16 @@ struct ReflectionTests {
       NestedOutcome(rig.access(.read, Self.page))
         == .reflected(
           ReflectedExit(
-            cause: .eptViolation, information: 0x83, gpa: GPA(0x1000), gva: GVA(Self.page))))
+            cause: .eptViolation, information: 0x83, gpa: GPA(0x1000), gva: GVA(Self.page),
+            isConvertible: true)))
     let nowhere = EPTEncoder.pointer(NestedRig<EPTEncoder>.hole, marking: true)
     #expect(rig.machine.vcpu(1, selectSecondLevel: nowhere))
     #expect(
       NestedOutcome(rig.access(.read, Self.page))
         == .reflected(
           ReflectedExit(
-            cause: .eptViolation, information: 0x83, gpa: GPA(0x1000), gva: GVA(Self.page))))
+            cause: .eptViolation, information: 0x83, gpa: GPA(0x1000), gva: GVA(Self.page),
+            isConvertible: true)))
   }
 
   @Test("E13 a pointer with which VM entry fails changes nothing")

@@ -19,7 +19,7 @@ struct SchemaTests {
       features: [nx, ve]
       registers: {cr0: 0x80010001, cr3: 0x1000, cr4: 0xa0, efer: 0xd00, pkru: 0}
       vcpus: 2
-      nested: {guest: long4, pointer: 0x105e, cr3: 0x1000}
+      nested: {guest: long4, pointer: 0x105e, cr3: 0x1000, ve-areas: [0x8000, 0x9000]}
       ve-areas: [0x8000, 0x9000]
       tlb: {entries: 64, ways: 4}
       memory: [{gpa: 0x0, size: 1 MiB, image: x, hugepages: 2 MiB, readonly: false, private: false, ve: false, post-copy: true, smm: false, backing: anonymous}, {gpa: 1 MiB, size: 4 KiB, device: none}]

@@ -35,7 +35,8 @@ where Encoder.Format: NestedFormat {
   ///   - memory: the guest's memory.
   ///   - pool: where table pages come from.
   ///   - options: what the composer chose.
-  /// - Throws: `CompositionError.nestedBeyondHost` where it asks for more.
+  /// - Throws: `CompositionError.nestedBeyondHost` where it asks for more; `tooFewTablePages` where not
+  ///   even one access could have its tables.
   public init(
     encoder: Encoder, inner: Format? = nil, policy: Policy, memory: GuestMemory, pool: TablePool,
     options: ShadowOptions = ShadowOptions()
@@ -43,6 +44,9 @@ where Encoder.Format: NestedFormat {
     let inner = inner ?? encoder.format
     guard inner.isContained(in: encoder.format) else {
       throw .nestedBeyondHost(encoder: encoder.layout.name)
+    }
+    guard pool.limit >= encoder.rootLevel.rawValue else {
+      throw .tooFewTablePages(limit: pool.limit, needed: encoder.rootLevel.rawValue)
     }
     self.inner = inner
     tables = ShadowMMU(

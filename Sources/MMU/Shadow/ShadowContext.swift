@@ -30,6 +30,11 @@ public struct ShadowContext<Guest: ShadowedGuest>: Sendable {
   /// The last MMIO page, answered first (SPEC F2).
   @usableFromInline var lastMMIO: LastMMIO?
   @usableFromInline var flood = FloodState()
+  /// Where the processor writes what a #VE of a guest's guest is about, in its hypervisor's memory;
+  /// `nil` where that wants exits.
+  var exceptionArea: GPA?
+  /// What was written there at the last exit, where it became a #VE.
+  var lastException: VirtualizationExceptionArea?
 
   /// The most roots kept besides the one in use.
   @inlinable static var previousRoots: Int { 3 }

@@ -71,8 +71,11 @@ extension ShadowMMU {
       role.access = access
       role.quadrant = ShadowPage.quadrant(
         of: mapping.address, at: level.below, entrySize: format.entrySize)
-      let table = mapping.walk[level.below].map { GPA($0.entryAddress).frame }
-      return (table ?? GFN(0), role)
+      let entry = mapping.walk[level.below].map { GPA($0.entryAddress) }
+      if level.below == format.topLevel, let entry {
+        role.tableOffset = entry.offset(in: .size4KiB) & ~(format.topTableSize - 1)
+      }
+      return (entry?.frame ?? GFN(0), role)
     }
     // Below the guest's leaf, or without tables: a run of frames.
     role.isDirect = true

@@ -219,7 +219,7 @@ extension ShadowPage {
   @usableFromInline
   func guestOffset(of index: Int, entrySize: Int) -> UInt64 {
     let index = UInt64(index)
-    guard entrySize == 4 else { return index * 8 }
+    guard entrySize == 4 else { return role.tableOffset + index * 8 }
     return role.level == .pageTable
       ? (role.quadrant * 512 + index) * 4 : (role.quadrant * 256 + index / 2) * 4
   }
@@ -228,7 +228,11 @@ extension ShadowPage {
   @usableFromInline
   func indices(ofGuestOffset offset: UInt64, entrySize: Int) -> Range<Int> {
     let number = Int(offset) / entrySize
-    guard entrySize == 4 else { return number..<(number + 1) }
+    guard entrySize == 4 else {
+      // A table that is no whole page has no entries before its first; more than it has are never used.
+      let first = number - Int(role.tableOffset) / 8
+      return first < 0 ? 0..<0 : first..<(first + 1)
+    }
     if role.level == .pageTable {
       return number >> 9 == Int(role.quadrant) ? number & 511..<(number & 511) + 1 : 0..<0
     }

@@ -16,6 +16,9 @@ struct ShadowRole: Hashable, Sendable {
   @usableFromInline var access: Permissions = .all
   /// Which part of a guest's table of 4-byte entries it shadows (SPEC F5).
   @usableFromInline var quadrant: UInt64 = 0
+  /// Where the guest's highest table begins in its frame, if that is no whole page (four entries of
+  /// PAE). **Units** bytes.
+  @usableFromInline var tableOffset: UInt64 = 0
   /// CR0.WP.
   @usableFromInline var writeProtect = true
   /// SMEP without CR0.WP.
@@ -42,6 +45,7 @@ struct ShadowRole: Hashable, Sendable {
     var role = self
     role.level = level
     role.quadrant = 0
+    role.tableOffset = 0
     return role
   }
 }

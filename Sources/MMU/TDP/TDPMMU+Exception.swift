@@ -1,6 +1,11 @@
 public import Paging
 
 extension TDPMMU {
+  /// What the vCPU keeps of it.
+  public func exceptionInformation(of cpu: TDPContext) -> VirtualizationExceptionArea? {
+    cpu.lastException
+  }
+
   /// What becomes of a violation on its way out of the guest: the processor makes it the guest's #VE
   /// where entry, vCPU and information area allow that (SPEC E15).
   ///

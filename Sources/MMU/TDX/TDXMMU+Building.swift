@@ -77,7 +77,7 @@ extension TDXMMU {
 }
 
 extension TDXMMU: TrustDomain {
-  /// What the vCPU keeps of it.
+  /// What TDG.VP.VEINFO.GET gives the guest.
   public func exceptionInformation(of cpu: TDPContext) -> VirtualizationExceptionArea? {
     cpu.lastException
   }

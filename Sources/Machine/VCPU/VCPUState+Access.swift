@@ -98,6 +98,12 @@ extension VCPUState {
     let size = min(max(size, 1), 16)
     var exits = AccessExits()
     lastReport = perform(access, at: gva, size: size, value: value & Self.mask(size), &exits)
+    if case .reflected(let exit) = lastReport.outcome,
+      mmu.exception(insteadOf: exit, in: guest, on: &context) != nil
+    {
+      lastReport.outcome = .injected(
+        vector: VirtualizationExceptionArea.vector, errorCode: 0)
+    }
     lastReport.exits = exits
     self.exits += exits
     var done: UInt128?

@@ -10,7 +10,7 @@ public protocol EditablePagingFormat: PagingFormat {
   ///   - permissions: what the mapping grants.
   func leafEntry(_ page: UInt64, at level: Level, _ permissions: Permissions) -> Entry
   /// A table entry that grants at least `permissions` besides what it granted.
-  func widened(_ entry: Entry, by permissions: Permissions) -> Entry
+  func widened(_ entry: Entry, at level: Level, by permissions: Permissions) -> Entry
   /// The level whose leaves have a size, or `nil` where the format has no such page.
   func leafLevel(of size: PageSize) -> Level?
   /// A leaf with other permissions; page, memory type and tracking bits stay.

@@ -127,7 +127,7 @@ extension PageTableEditor {
       case .reserved: throw .blocked(address: address.rawValue, level: level)
       case .table:
         if let widening {
-          let wide = format.widened(old, by: widening)
+          let wide = format.widened(old, at: level, by: widening)
           if wide != old { try journal.store(wide, over: old, at: place, in: memory) }
         }
         table = format.table(in: old, at: level)
@@ -139,7 +139,7 @@ extension PageTableEditor {
           table = try split(old, at: level, place, address, in: memory, &journal, takeTable)
           if let widening {
             let link = try load(place, in: memory)
-            let wide = format.widened(link, by: widening)
+            let wide = format.widened(link, at: level, by: widening)
             if wide != link { try journal.store(wide, over: link, at: place, in: memory) }
           }
           level = level.below

@@ -84,7 +84,7 @@ public struct PageTableEditor<Format: EditablePagingFormat>: Sendable {
       }
       switch kind {
       case .table:
-        let wide = format.widened(old, by: permissions)
+        let wide = format.widened(old, at: level, by: permissions)
         if wide != old { try journal.store(wide, over: old, at: place, in: memory) }
         table = format.table(in: old, at: level)
       case .notPresent:

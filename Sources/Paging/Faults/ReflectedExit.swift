@@ -11,10 +11,15 @@ public struct ReflectedExit: Error, Sendable, Hashable {
   public let gpa: GPA
   /// The inner guest's linear address, where the processor gives it.
   public let gva: GVA?
+  /// Whether the hypervisor's entry lets it be a #VE of the inner guest instead (EPT, bit 63 clear).
+  public let isConvertible: Bool
 
   /// An exit.
   @inlinable
-  public init(cause: ExitCause, information: UInt64, gpa: GPA, gva: GVA?) {
+  public init(
+    cause: ExitCause, information: UInt64, gpa: GPA, gva: GVA?, isConvertible: Bool = false
+  ) {
+    self.isConvertible = isConvertible
     self.cause = cause
     self.information = information
     self.gpa = gpa

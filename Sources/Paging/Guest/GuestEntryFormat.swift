@@ -6,6 +6,8 @@ public protocol GuestEntryFormat: Hashable, Sendable {
   var entrySize: Int { get }
   /// The level of the highest table that is in memory; 0 where the guest has none.
   var topLevel: Level { get }
+  /// The size of the highest table, which begins at a multiple of it. **Units** bytes, at most 4,096.
+  var topTableSize: UInt64 { get }
   /// The levels of the shadow, 4 or 5.
   var shadowLevels: Level { get }
   /// The bits of an entry in which the processor marks accesses and writes.
@@ -18,6 +20,10 @@ public protocol GuestEntryFormat: Hashable, Sendable {
 }
 
 extension GuestEntryFormat {
+  /// A page.
+  @inlinable
+  public var topTableSize: UInt64 { 4096 }
+
   /// Not as far as is known.
   @inlinable
   public var canFaultByItself: Bool { false }

@@ -8,6 +8,8 @@ public struct NestedEntries<Format: NestedFormat>: GuestEntryFormat {
   public var entrySize: Int { format == nil ? 0 : 8 }
   /// The level of the root table's entries.
   public var topLevel: Level { format?.rootLevel ?? Level(0) }
+  /// A page, but for the four entries of the PAE form.
+  public var topTableSize: UInt64 { format?.rootTableSize ?? 4096 }
   /// A and D.
   public var markBits: UInt64 { format?.markBits ?? 0 }
 

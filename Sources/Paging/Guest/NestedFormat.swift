@@ -6,6 +6,8 @@ public protocol NestedFormat: SecondLevelFormat, EditablePagingFormat, Hashable
 where Entry == UInt64, Root == TableRoot, Access: MemoryAccess, Fault: SecondLevelExit {
   /// The level of a root table's entries.
   var rootLevel: Level { get }
+  /// The size of a root table, which begins at a multiple of it. **Units** bytes, at most 4,096.
+  var rootTableSize: UInt64 { get }
   /// The bits of an entry in which the processor marks accesses and writes; 0 where it marks none.
   var markBits: UInt64 { get }
 
@@ -29,4 +31,9 @@ where Entry == UInt64, Root == TableRoot, Access: MemoryAccess, Fault: SecondLev
 
   /// The exit as the hypervisor inside the guest gets it.
   static func reflection(of exit: Fault) -> ReflectedExit
+}
+
+extension NestedFormat {
+  /// A page.
+  public var rootTableSize: UInt64 { 4096 }
 }

@@ -165,6 +165,12 @@ struct MachineComposer {
           line: nested.line)
       }
     }
+    for (index, area) in nested.exceptionAreas.enumerated() {
+      guard parts.memory.hpa(of: area) != nil else {
+        throw error("no memory holds the ve-area at \(area)", line: nested.line)
+      }
+      nesting.takeExceptions(spec.vcpuCount + index, in: area)
+    }
     return (machine, nesting)
   }
 

@@ -7,6 +7,8 @@ import X86Guest
 protocol NestingScenarioMachine {
   /// Enters the inner guest on a vCPU; false where that fails.
   func enter(_ vcpu: Int, pointer: UInt64) -> Bool
+  /// Has a vCPU's exits become #VE of the inner guest.
+  func takeExceptions(_ vcpu: Int, in area: GPA)
   /// INVEPT; false where it fails.
   func invalidate(_ vcpu: Int, pointer: UInt64?) -> Bool
   /// INVVPID; false where it fails.
@@ -23,6 +25,10 @@ struct NestingMachine<MMU: NestingMMU>: NestingScenarioMachine {
 
   func enter(_ vcpu: Int, pointer: UInt64) -> Bool {
     machine.vcpu(vcpu, selectSecondLevel: pointer)
+  }
+
+  func takeExceptions(_ vcpu: Int, in area: GPA) {
+    machine.vcpu(vcpu, takesExceptionsIn: area)
   }
 
   func invalidate(_ vcpu: Int, pointer: UInt64?) -> Bool {

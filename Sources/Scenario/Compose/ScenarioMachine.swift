@@ -117,7 +117,7 @@ extension Machine: ScenarioMachine where Guest == X86Processor {
   package var domain: (any TrustDomain)? { mmu as? any TrustDomain }
 
   package func lastException(_ vcpu: Int) -> VirtualizationExceptionArea? {
-    (vcpus[vcpu].mmuState as? TDPContext)?.lastException
+    mmu.exceptionInformation(of: vcpus[vcpu].mmuState)
   }
 
   package func count(_ count: Int, of cause: ExitCause, on vcpu: Int) {

@@ -44,6 +44,13 @@ extension MachineSpec {
       throw ScenarioError(
         line: nested.line, "a guest inside the guest needs a second level: mmu ept or npt")
     }
+    if let nested, !nested.exceptionAreas.isEmpty {
+      guard mmu == .ept, nested.exceptionAreas.count == vcpuCount else {
+        throw ScenarioError(
+          line: nested.line,
+          "ve-areas of a guest inside the guest need mmu: ept and one for each vCPU")
+      }
+    }
     let tlbCount = vcpuCount * (nested == nil ? 1 : 2)
     tlb = nil
     if let value = map.take("tlb") {
@@ -150,6 +157,8 @@ extension MachineSpec.Nested {
     ])
     pointer = try map.need("pointer").number()
     cr3 = try map.take("cr3")?.number(0...(1 << 52) - 1) ?? 0x1000
+    exceptionAreas = []
+    for item in try map.take("ve-areas")?.list() ?? [] { exceptionAreas.append(try item.page()) }
     try map.finish()
   }
 }

@@ -122,6 +122,8 @@ public struct MachineSpec: Sendable {
     public var pointer: UInt64
     /// Its CR3, in its own memory.
     public var cr3: UInt64
+    /// Where each of its vCPUs gets told of a #VE, in the hypervisor's memory; none for exits alone.
+    public var exceptionAreas: [GPA]
   }
 
   /// The line of the machine.
