@@ -50,6 +50,13 @@ public struct MMUCounters: Sendable, Hashable {
   /// All zero.
   public init() {}
 
+  /// Adds what others count, and leaves them at zero.
+  @usableFromInline
+  mutating func take(_ others: inout MMUCounters) {
+    self += others
+    others = MMUCounters()
+  }
+
   /// Sums.
   public static func += (left: inout MMUCounters, right: MMUCounters) {
     left.fixed += right.fixed
