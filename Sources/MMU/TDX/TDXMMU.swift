@@ -59,6 +59,9 @@ where
   }
   /// As the shared half.
   public func isCurrent(_ cpu: TDPContext) -> Bool { shared.isCurrent(cpu) }
+
+  /// As the shared half.
+  public func stay(of cpu: TDPContext) -> UInt64 { shared.stay(of: cpu) }
   /// The vCPU leaves the domain.
   public func exit(_ cpu: inout TDPContext) {
     module.exit(vcpu: cpu.index)
