@@ -156,7 +156,8 @@ struct LiveMemoryTests {
   }
 
   @Test(
-    "a QEMU that is silent, hangs up, refuses or lies is an error in time", .timeLimit(.minutes(15)),
+    "a QEMU that is silent, hangs up, refuses or lies is an error in time",
+    .timeLimit(.minutes(15)),
     arguments: [
       "qmp", "query-cpus-fast", "info registers", "info mtree -f", "qom-list",
     ])
