@@ -21,6 +21,12 @@ package struct GatedMMU<Base: VirtualMMU>: MMUWrapper {
     return base.walk(gva, for: access, by: guest, on: &cpu)
   }
 
+  package func stay(of cpu: Base.CPU) -> UInt64 {
+    // Asked when the lower page is found, and when both are.
+    if gate.comes(to: .moving) { gate.pass(.moving) { base.isCurrent(cpu) } }
+    return base.stay(of: cpu)
+  }
+
   package func handle(
     _ exit: Base.Exit, on cpu: inout Base.CPU, _ observer: borrowing some MMUObserver
   ) -> FaultOutcome {
@@ -46,6 +52,8 @@ package final class Gate: Sendable {
   package enum Moment: Sendable {
     /// A TLB miss is about to be walked for; the vCPU is inside.
     case walk
+    /// Both pages of an access that crosses are found, at the first try; the vCPU is inside.
+    case moving
     /// The MMU is about to hear of a write; the vCPU is inside.
     case telling
     /// An exit is about to be handled; the vCPU is outside.
@@ -53,6 +61,7 @@ package final class Gate: Sendable {
   }
 
   private let armed = Guarded<(moment: Moment, action: @Sendable () -> Void)?>(nil)
+  private let visits = Guarded(0)
   private let others = DispatchGroup()
 
   package init() {}
@@ -60,9 +69,19 @@ package final class Gate: Sendable {
   /// Has the next access that comes to a moment stop for an action.
   ///
   /// Where the vCPU is inside the action gets a thread, and the access goes on once the action has changed
-  /// tables and waits for the vCPU; where it is outside, when the action is done.
+  /// tables and waits for the vCPU, or is done; where it is outside, when the action is done.
   package func arm(_ moment: Moment, _ action: @escaping @Sendable () -> Void) {
+    visits.withLock { $0 = 0 }
     armed.withLock { $0 = (moment, action) }
+  }
+
+  /// Whether it is the second time that this is asked of a moment that is waited for.
+  func comes(to moment: Moment) -> Bool {
+    guard armed.withLock({ $0?.moment == moment }) else { return false }
+    return visits.withLock { visits in
+      visits += 1
+      return visits == 2
+    }
   }
 
   /// Waits for the thread.
@@ -88,7 +107,8 @@ package final class Gate: Sendable {
       others.leave()
     }
     thread.start()
-    let end = Date(timeIntervalSinceNow: 300)
-    while isCurrent(), Date() < end { Thread.sleep(forTimeInterval: 0.001) }
+    for _ in 0..<300_000 {
+      if !isCurrent() || others.wait(timeout: .now() + .milliseconds(1)) == .success { return }
+    }
   }
 }

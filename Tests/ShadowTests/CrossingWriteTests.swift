@@ -111,4 +111,35 @@ struct CrossingWriteTests {
     rig.machine.vcpu(1, invalidatePage: GVA(Self.base))
     #expect(rig.access(.read, Self.base, vcpu: 1).gpa == GPA(0x20_5000))
   }
+
+  @Test(
+    "F6 F10 a store that is under way is in its page before that is read as a table for the first time",
+    .timeLimit(.minutes(15)))
+  func newTable() throws {
+    let rig = try WriteTrackingTests.rig(vcpus: 2)
+    let last = Self.base + 511 << 12
+    rig.poke(Self.leafTable + 511 * 8, 0x20_0067)
+    rig.poke(rig.place(Self.base, level: 2), Self.leafTable | 0x27)
+    let gate = Gate()
+    let machine = try Machine(
+      guests: [rig.machine.vcpus[0].guest], mmu: GatedMMU(rig.mmu, gate))
+    let place = WriteTrackingTests.window + (Self.leafTable + 0xffc - 0x10_0000)
+    func write(_ value: UInt128) -> AccessReport<X86Fault> {
+      machine.vcpu(0, access: X86Access(.write), at: GVA(place), size: 8, value: value)
+    }
+    // Both pages are in the TLB, as pages of any kind.
+    #expect(write(0).value == 0)
+    gate.arm(.moving) { [machine = rig.machine] in
+      _ = machine.vcpu(1, access: X86Access(.fetch), at: GVA(last), size: 1)
+    }
+    // XD.
+    #expect(write(0x8000_0000).exits.total == 0)
+    #expect(gate.finish(), "vCPU 1 has used the table")
+    #expect(rig.mmu.audit() == [])
+    rig.machine.vcpu(1, invalidatePage: GVA(last))
+    guard case .injected(14, 0x11) = rig.access(.fetch, last, size: 1, vcpu: 1).outcome else {
+      Issue.record("the page is not executable any more")
+      return
+    }
+  }
 }

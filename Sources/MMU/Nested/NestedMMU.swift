@@ -79,6 +79,9 @@ where Encoder.Format: NestedFormat {
   /// What the vCPU's faults amounted to.
   public func counters(of cpu: CPU) -> MMUCounters { tables.counters(of: cpu) }
 
+  /// Waits until no vCPU uses a translation from before this call.
+  public func synchronize() { tables.synchronize() }
+
   /// Gives up every table of ours.
   public func invalidateAll() { tables.invalidateAll() }
 
