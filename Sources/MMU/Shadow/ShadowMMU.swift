@@ -107,10 +107,7 @@ public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy:
       outcome = body(&cpu)
       followOutsideWrites()
       announceFlush()
-      if state.hasCounts {
-        state.hasCounts = false
-        cpu.counts.take(&state.counts)
-      }
+      if !state.tally.isZero { cpu.counts.take(&state.tally) }
       if state.isListening {
         happened = state.events
         state.events = []

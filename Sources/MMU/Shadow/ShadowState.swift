@@ -15,17 +15,7 @@ struct ShadowState<Entries: GuestEntryFormat> {
   @usableFromInline var activeNotifiers: [Range<GFN>] = []
   var notifierSequence: UInt64 = 0
   /// Counts of the call under way; those of no vCPU wait for the next.
-  @inlinable var tally: MMUCounters {
-    get { counts }
-    _modify {
-      hasCounts = true
-      yield &counts
-    }
-  }
-  @usableFromInline var counts = MMUCounters()
-  // PERF: fault.shadow; many calls count nothing, and to see that takes as long as to add them.
-  /// Whether something may have been counted.
-  @usableFromInline var hasCounts = false
+  @usableFromInline var tally = MMUCounters()
   @usableFromInline var needsFlush = false
   /// Counts faults, which is the age of pages. **Units** faults.
   @usableFromInline var faultCount: UInt64 = 0
