@@ -56,6 +56,7 @@ public struct ShadowContext<Guest: ShadowedGuest>: Sendable {
   }
 
   /// The vCPU's last writes to tables (SPEC F8, the policy of 2008).
+  @frozen
   @usableFromInline
   struct FloodState: Sendable {
     @usableFromInline var gfn: GFN?
@@ -63,7 +64,7 @@ public struct ShadowContext<Guest: ShadowedGuest>: Sendable {
     /// The entry that the last write updated, looked at for its accessed bit.
     @usableFromInline var lastUpdated: HPA?
 
-    @usableFromInline
+    @inlinable
     init() {}
   }
 

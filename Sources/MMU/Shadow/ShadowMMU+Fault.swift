@@ -110,10 +110,9 @@ extension ShadowMMU {
 
   /// The guest's memory as its walk reads it: nobody hears of A and D.
   @inlinable
-  func guestView(of space: AddressSpace) -> GuestView {
-    GuestView(
-      slots: state.slots[space.rawValue].table, host: host, tracker: nil,
-      hint: state.slots[space.rawValue].hint)
+  func guestView(of space: AddressSpace) -> PlainGuestView {
+    PlainGuestView(
+      state.slots[space.rawValue].table, host: host, hint: state.slots[space.rawValue].hint)
   }
 
   /// The guest's tables do not grant the access.

@@ -27,7 +27,7 @@ extension ShadowMMU {
     while page.role.level > target {
       let level = page.role.level
       let index = page.index(of: mapping.address)
-      if !page.role.isTop, let step = mapping.walk[level], level > mapping.guestLevel {
+      if !page.role.isTop, let step = mapping.walk.step(at: level), level > mapping.guestLevel {
         access.formIntersection(format.decode(step.entry, at: level).permissions)
       }
       let (gfn, role) = child(of: page, mapping, access, format)
@@ -71,7 +71,7 @@ extension ShadowMMU {
       role.access = access
       role.quadrant = ShadowPage.quadrant(
         of: mapping.address, at: level.below, entrySize: format.entrySize)
-      let entry = mapping.walk[level.below].map { GPA($0.entryAddress) }
+      let entry = mapping.walk.step(at: level.below)?.address
       if level.below == format.topLevel, let entry {
         role.tableOffset = entry.offset(in: .size4KiB) & ~(format.topTableSize - 1)
       }
@@ -86,16 +86,18 @@ extension ShadowMMU {
 
   /// Whether the guest's entry of a level is what the walk found, marks apart.
   @inlinable
+  @inline(__always)  // PERF: fault.shadow; a format is copied for a call.
   func isUnchanged(
     _ walk: GuestWalk, at level: Level, _ space: AddressSpace, _ format: borrowing Guest.Entries
   ) -> Bool {
-    guard let step = walk[level] else { return true }
-    guard let now = guestEntry(at: GPA(step.entryAddress), space, format) else { return false }
+    guard let step = walk.step(at: level) else { return true }
+    guard let now = guestEntry(at: step.address, space, format) else { return false }
     return (now ^ step.entry) & ~format.markBits == 0
   }
 
   /// Reads an entry of the guest's tables.
   @inlinable
+  @inline(__always)  // PERF: fault.shadow; as above.
   func guestEntry(
     at gpa: GPA, _ space: AddressSpace, _ format: borrowing Guest.Entries
   ) -> UInt64? {
@@ -213,7 +215,7 @@ extension ShadowMMU {
       drop(page, index)
       page.note(first, at: index)
       reverseMap.insert(first, page, index)
-      store(place, new)
+      fill(place, new)
     } else {
       if (old.rawValue ^ new.rawValue) & ~marks == 0 { return false }
       store(place, SPTE(new.rawValue | old.rawValue & encoder.layout.masks.accessed))
