@@ -314,6 +314,10 @@ struct RandomNesting<Encoder: NestedTables> {
         return leads == wanted ? nil : (at, level, frame)
       }
       table = format.table(in: entry, at: Level(level))
+      // What its guest wrote may lead out of the tables.
+      if !(tables[level - 1] ?? []).contains(where: { 0x10_0000 + $0 << 12 == table }) {
+        return (at, level, frame)
+      }
     }
     return nil
   }
