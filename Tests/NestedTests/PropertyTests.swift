@@ -49,6 +49,18 @@ struct NestedPropertyTests {
     try run(encoder, NPTFormat(NPTCapabilities(physicalAddressWidth: 46)), number)
   }
 
+  @Test("W16 F15 of an honest hypervisor's MMU no forgotten flush is told", arguments: 0..<3)
+  func staleTranslations(number: Int) throws {
+    let encoder = try EPTEncoder(EPTCapabilities(physicalAddressWidth: 46))
+    var run = try RandomNesting(
+      encoder, encoder.format, Self.options[number], tablePages: number == 2 ? 24 : 2000,
+      backing: .size4KiB, seed: 7 &+ UInt64(number), findsStaleTranslations: true)
+    for _ in 0..<600 { try run.step() }
+    let ledger = try #require(run.rig.machine.ledger)
+    #expect(ledger.counts[.mmu] == nil, "\(ledger.take().findings.filter { $0.verdict == .mmu })")
+    #expect(ledger.counts[.hypervisor, default: 0] > 0, "\(ledger.counts)")
+  }
+
   private func run<Encoder: NestedTables>(
     _ encoder: Encoder, _ inner: Encoder.Format, _ number: Int
   ) throws {
@@ -102,10 +114,11 @@ struct RandomNesting<Encoder: NestedTables> {
 
   init(
     _ encoder: Encoder, _ inner: Encoder.Format, _ options: ShadowOptions, tablePages: Int,
-    backing: PageSize, seed: UInt64
+    backing: PageSize, seed: UInt64, findsStaleTranslations: Bool = false
   ) throws {
     rig = try NestedRig(
-      encoder, inner: inner, backing: backing, tablePages: tablePages, options: options)
+      encoder, inner: inner, backing: backing, tablePages: tablePages, options: options,
+      findsStaleTranslations: findsStaleTranslations)
     random = SeededGenerator(seed: seed)
     pointer = Encoder.pointer(0x10_0000, marking: true)
     for level in 1...4 {

@@ -11,7 +11,7 @@ extension TDPMMU {
     memory.track(by: TrackedWrites(tracked: tracked))
     // Faults that saw the frames untracked are done after this.
     synchronize()
-    zap(frames)
+    zap(frames, because: .writeTracking)
     return id
   }
 

@@ -180,6 +180,7 @@ where
   }
 
   private func replaceRoot(of space: AddressSpace, era: UInt64, onlyLater: Bool) {
+    memory.noteChange(.zap, of: GFN(0)..<GFN(1 << 52))
     waitForRoots()
     roots.replace(of: space, era: era, onlyLater: onlyLater, emptying: freeChildren) {
       host.fill(page: $0, with: encoder.layout.nonPresent.rawValue)

@@ -19,6 +19,8 @@ public final class GuestMemory: Sendable {
   /// Held for a whole update, so that updates come one after another.
   private let updating = Guarded(())
   private let tracker = Guarded<(any WriteTracker)?>(nil)
+  /// Whom MMUs tell of what they do to translations.
+  @usableFromInline let changes = TranslationChanges()
 
   /// Bit 63 of the generation: an update is in progress.
   public static let updateInProgress: UInt64 = 1 << 63
@@ -79,6 +81,12 @@ public final class GuestMemory: Sendable {
 
   /// Whether somebody changes slots at this moment.
   var isUpdating: Bool { !updating.isFree }
+
+  /// Waits until nobody changes slots, or converts frames.
+  func settle() {
+    updating.withLock { _ in }
+    attributes.settle()
+  }
 
   /// Changes the slots of all spaces as one step. Updates wait for one another, so neither closure may
   /// update. A slot is then backed by pages no larger than what the host has behind it.
