@@ -24,6 +24,12 @@ public struct StepResult: Sendable {
   public var exception: VirtualizationExceptionArea?
   /// What the TDX module answered.
   public var status: TDXStatus?
+  /// What the host answered to a call of a trust domain's guest.
+  public var answer: TDVMCallAnswer?
+  /// What a trust domain's guest did about #VE; the first few.
+  public var calls: [GuestCall] = []
+  /// How often it did something.
+  public var callCount = 0
   /// Why the step could not go on, in words.
   public var problem: String?
   /// Why a register could not be set, in words.
@@ -67,6 +73,14 @@ public struct StepResult: Sendable {
   init(number: Int, step: Step) {
     self.number = number
     self.step = step
+  }
+
+  /// The most calls of the guest that are told.
+  private static var callsTold: Int { 16 }
+
+  mutating func note(_ calls: [GuestCall]) {
+    callCount += calls.count
+    self.calls += calls.prefix(max(0, Self.callsTold - self.calls.count))
   }
 
   /// The bytes as a little-endian number.
