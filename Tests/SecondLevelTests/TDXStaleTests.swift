@@ -2,6 +2,7 @@ import MMU
 import Machine
 import MachineSupport
 import Paging
+import ParallelProperty
 import Testing
 import X86
 import X86Guest
