@@ -58,7 +58,9 @@ struct NestedPropertyTests {
     for _ in 0..<600 { try run.step() }
     let ledger = try #require(run.rig.machine.ledger)
     #expect(ledger.counts[.mmu] == nil, "\(ledger.take().findings.filter { $0.verdict == .mmu })")
-    #expect(ledger.counts[.hypervisor, default: 0] > 0, "\(ledger.counts)")
+    // Tables that are never out of step leave nothing to flush.
+    let isStale = ledger.counts[.hypervisor, default: 0] > 0
+    #expect(isStale == Self.options[number].allowsUnsync, "\(ledger.counts)")
   }
 
   private func run<Encoder: NestedTables>(
