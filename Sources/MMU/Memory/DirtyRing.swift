@@ -42,6 +42,14 @@ public final class DirtyRing: Sendable {
   /// Whether the vCPU must exit.
   public var isSoftFull: Bool { count >= softLimit }
 
+  /// Feeds the entries.
+  func hash(into hasher: inout Hasher) {
+    state.withLock { state in
+      hasher.combine(state.entries)
+      hasher.combine(state.harvested)
+    }
+  }
+
   /// Adds an entry.
   ///
   /// - Returns: false where the ring is full.
@@ -106,6 +114,14 @@ final class ModificationLog: Sendable {
       precondition(state.index <= 511, "a write past a full log")
       state.addresses[Int(state.index)] = gpa.rawValue & ~0xFFF
       state.index &-= 1
+    }
+  }
+
+  /// Feeds what is logged.
+  func hash(into hasher: inout Hasher) {
+    state.withLock { state in
+      for index in Int(state.index &+ 1)..<512 { hasher.combine(state.addresses[index]) }
+      hasher.combine(state.space)
     }
   }
 
