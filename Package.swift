@@ -60,7 +60,8 @@ let package = Package(
 
     // vCPUs, TLB, MMIO bus, the life of an access.
     .target(
-      name: "Machine", dependencies: ["Paging", "MMU", "X86", "X86Guest"], swiftSettings: strict),
+      name: "Machine", dependencies: ["Paging", "MMU", "X86", "X86Guest", "X86TDX"],
+      swiftSettings: strict),
     // Small races of the TDP MMU's threads, run in every order.
     .target(
       name: "Schedules",
@@ -226,8 +227,8 @@ let package = Package(
     .target(
       name: "ParallelProperty",
       dependencies: [
-        "Paging", "X86", "X86Guest", "X86EPT", "X86NPT", "MMU", "Machine", "MachineSupport",
-        "TestSupport",
+        "Paging", "X86", "X86Guest", "X86EPT", "X86NPT", "X86TDX", "MMU", "Machine",
+        "MachineSupport", "TestSupport",
       ], path: "Tests/ParallelProperty", swiftSettings: strict),
     .executableTarget(
       name: "ParallelRunner", dependencies: ["ParallelProperty"], path: "Tests/ParallelRunner",

@@ -78,7 +78,5 @@ const struct mmu_plugin mmu_plugin_manifest = {
     .version = "1.0",
     .init = start,
     .fini = stop,
-    .hooks = hooks,
-    .hook_count = sizeof hooks / sizeof hooks[0],
-    .hook_size = sizeof hooks[0],
+    MMU_PLUGIN_HOOKS(hooks),
 };

@@ -28,7 +28,5 @@ MMU_PLUGIN_EXPORT const struct mmu_plugin mmu_plugin_manifest = {
     .name = "idle_policy",
     .version = "1.0",
     .flags = MMU_PLUGIN_THREAD_SAFE,
-    .hooks = hooks,
-    .hook_count = sizeof hooks / sizeof hooks[0],
-    .hook_size = sizeof hooks[0],
+    MMU_PLUGIN_HOOKS(hooks),
 };

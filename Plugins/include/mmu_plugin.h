@@ -6,9 +6,7 @@
  * A plugin is a shared object that exports one data symbol, the manifest:
  *
  *   MMU_PLUGIN_EXPORT const struct mmu_plugin mmu_plugin_manifest = {
- *     MMU_PLUGIN_HEADER,
- *     .name = "mine", .version = "1.0",
- *     .hooks = my_hooks, .hook_count = 1, .hook_size = sizeof my_hooks[0],
+ *     MMU_PLUGIN_HEADER, .name = "mine", .version = "1.0", MMU_PLUGIN_HOOKS(my_hooks),
  *   };
  *
  * It is data and not a function so that a host can judge magic, ABI version and size before any
@@ -184,6 +182,10 @@ struct mmu_plugin {
 #define MMU_PLUGIN_HEADER \
   .magic = MMU_PLUGIN_MAGIC, .abi_version = MMU_PLUGIN_ABI_VERSION, \
   .struct_size = sizeof(struct mmu_plugin)
+
+/* The last three members of a manifest, for an array of hooks. */
+#define MMU_PLUGIN_HOOKS(array) \
+  .hooks = (array), .hook_count = sizeof(array) / sizeof(array)[0], .hook_size = sizeof(array)[0]
 
 /* The one symbol that the host looks for. */
 MMU_PLUGIN_EXPORT extern const struct mmu_plugin mmu_plugin_manifest;

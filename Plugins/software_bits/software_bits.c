@@ -81,7 +81,5 @@ const struct mmu_plugin mmu_plugin_manifest = {
     .flags = MMU_PLUGIN_THREAD_SAFE,
     .init = start,
     .fini = stop,
-    .hooks = hooks,
-    .hook_count = sizeof hooks / sizeof hooks[0],
-    .hook_size = sizeof hooks[0],
+    MMU_PLUGIN_HOOKS(hooks),
 };

@@ -32,7 +32,5 @@ const struct mmu_plugin mmu_plugin_manifest = {
     .name = "suppress_ve",
     .version = "1.0",
     .flags = MMU_PLUGIN_THREAD_SAFE,
-    .hooks = hooks,
-    .hook_count = sizeof hooks / sizeof hooks[0],
-    .hook_size = sizeof hooks[0],
+    MMU_PLUGIN_HOOKS(hooks),
 };

@@ -42,21 +42,3 @@ public struct AccessCaseFile: Sendable {
     return (passed, cases.count - passed)
   }
 }
-
-/// A case that did not come out as it says.
-public struct AccessCaseDifference: Sendable {
-  /// The line of the case, from 1.
-  public let line: Int
-  /// The case.
-  public let access: AccessCase
-  /// What came out.
-  public let outcome: AccessOutcome
-}
-
-/// Why a file holds no cases.
-public struct AccessCaseFileError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// The line, from 1.
-  public let line: Int
-  /// What is wrong with it, in one line.
-  public let description: String
-}

@@ -32,6 +32,9 @@ extension MMUWrapper {
   public func isCurrent(_ cpu: Base.CPU) -> Bool { base.isCurrent(cpu) }
 
   /// As the base.
+  public func stay(of cpu: Base.CPU) -> UInt64 { base.stay(of: cpu) }
+
+  /// As the base.
   public func exit(_ cpu: inout Base.CPU) { base.exit(&cpu) }
 
   /// As the base.

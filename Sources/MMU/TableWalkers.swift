@@ -103,7 +103,11 @@ final class TableWalkers: Sendable {
   @usableFromInline
   func synchronize<Pacing: MMUPacing>(_ pacing: borrowing Pacing) {
     pacing.step(.epoch, isChange: true)
-    let target = epoch.add(1, ordering: .sequentiallyConsistent).newValue
+    wait(for: epoch.add(1, ordering: .sequentiallyConsistent).newValue, pacing)
+  }
+
+  /// Waits until everybody has been outside who is inside since before an epoch.
+  private func wait<Pacing: MMUPacing>(for target: UInt64, _ pacing: borrowing Pacing) {
     for place in places.withLock({ $0.list }) {
       if !Pacing.isFree {
         pacing.wait(.presence(place.number), isChange: false) {
@@ -122,6 +126,15 @@ final class TableWalkers: Sendable {
   @usableFromInline
   func synchronizeOthers() {
     if memberCount.load(ordering: .relaxed) > 1 { synchronize(FreeRunning()) }
+  }
+
+  /// Waits until everybody who is inside has come since the last change was announced, where there is
+  /// anybody else. **Requires** that the caller is outside.
+  @usableFromInline
+  func awaitOthers() {
+    if memberCount.load(ordering: .relaxed) > 1 {
+      wait(for: epoch.load(ordering: .sequentiallyConsistent), FreeRunning())
+    }
   }
 
   private static func isOutside(_ place: Place, before epoch: UInt64) -> Bool {

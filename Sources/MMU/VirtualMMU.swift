@@ -22,6 +22,10 @@ public protocol VirtualMMU: FaultHandler {
   /// Asked before every access, so it may cost a few loads at most.
   func isCurrent(_ cpu: CPU) -> Bool
 
+  /// What tells the vCPU's time inside from earlier ones: as long as it is the same, nobody who waits
+  /// for the vCPU has gone on, so that translations found meanwhile may be used together.
+  func stay(of cpu: CPU) -> UInt64
+
   /// Says that the vCPU uses no translation until it enters again.
   func exit(_ cpu: inout CPU)
 
@@ -144,12 +148,6 @@ public protocol VirtualMMU: FaultHandler {
   func memoryRestored()
 }
 
-/// Why guest memory does not answer to software.
-public protocol GuestMemoryFailure: Error {
-  /// The exit that a hypervisor inside the guest gets for it; `nil` where nothing is there at all.
-  var reflected: ReflectedExit? { get }
-}
-
 extension GuestMemoryHole: GuestMemoryFailure {
   /// Nobody is between the guest and the memslots.
   public var reflected: ReflectedExit? { nil }
@@ -191,7 +189,10 @@ extension VirtualMMU {
   /// Not that anybody knew: it enters again before each access.
   public func isCurrent(_ cpu: CPU) -> Bool { false }
 
-  /// Nothing waits for the vCPU.
+  /// Nobody waits for the vCPU.
+  public func stay(of cpu: CPU) -> UInt64 { 0 }
+
+  /// Nobody waits for the vCPU.
   public func exit(_ cpu: inout CPU) {}
 
   /// Nothing does.

@@ -36,18 +36,3 @@ public struct X86Registers: Hashable, Sendable {
     return cr4.contains(.linearAddress57) ? .long5 : .long4
   }
 }
-
-/// The paging modes of x86.
-@frozen
-public enum X86Mode: String, Sendable, Hashable, CaseIterable {
-  /// CR0.PG = 0: addresses are physical.
-  case none
-  /// Two levels of 4-byte entries.
-  case legacy32
-  /// Four PDPTE registers and two levels of 8-byte entries.
-  case pae
-  /// Four levels.
-  case long4
-  /// Five levels.
-  case long5
-}

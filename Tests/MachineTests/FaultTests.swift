@@ -141,6 +141,40 @@ struct FaultTests {
     }
   }
 
+  @Test("T5 T8 what the host moves while the upper page is faulted in is written where it is then")
+  func movedBetweenHalves() throws {
+    let first = HPA(40 << 20)
+    let second = HPA(48 << 20)
+    func slot(at host: HPA) -> Memslot {
+      Memslot(id: 1, base: GFN(0x1_0000), frameCount: 1, host: host)
+    }
+    let rig = try MachineRig(slots: [.ram, slot(at: first)])
+    rig.tables.map(0x4000, to: 0x1000_0000)
+    rig.tables.map(0x5000, to: 0x9000)
+    let gate = Gate()
+    let machine = try Machine(
+      guests: [rig.machine.vcpus[0].guest], mmu: GatedMMU(rig.mmu, gate))
+    func write(_ gva: UInt64, _ value: UInt128) -> AccessReport<X86Fault> {
+      machine.vcpu(0, access: X86Access(.write), at: GVA(gva), size: 8, value: value)
+    }
+    #expect(write(0x4000, 1).hpa == first)
+    gate.arm(.exit) { [mmu = rig.mmu] in
+      try? mmu.updateSlots(dropping: GFN(0x1_0000)..<GFN(0x1_0001)) {
+        table throws(MemslotError) in
+        try table.removing(id: 1).adding(
+          Memslot(id: 1, base: GFN(0x1_0000), frameCount: 1, host: second))
+      }
+    }
+    let report = write(0x4ffc, 0x1122_3344_5566_7788)
+    #expect(gate.finish())
+    #expect(report.value == 0x1122_3344_5566_7788)
+    #expect(report.hpa == second.wrappingAdd(0xffc))
+    #expect(rig.memory.host.view.readValue(first.wrappingAdd(0xffc), size: 4) == 0)
+    #expect(rig.memory.host.view.readValue(second.wrappingAdd(0xffc), size: 4) == 0x5566_7788)
+    #expect(rig.access(.read, 0x5000, size: 4).value == 0x1122_3344)
+    #expect(rig.mmu.audit() == [])
+  }
+
   @Test("a page-crossing access of 1 to 16 bytes moves all bytes or none")
   func crossing() throws {
     let rig = try MachineRig()

@@ -1,4 +1,3 @@
-import Foundation
 import MMU
 import MachineSupport
 import Paging
@@ -10,18 +9,36 @@ where
   Encoder.Format: SecondLevelFormat, Encoder.Format.Fault: SecondLevelExit,
   Encoder.Format.Root == TableRoot
 {
-  let bench: TDPBench<Encoder>
+  private let mmu: TDPMMU<Encoder, DefaultPolicy>
+  private let memory: GuestMemory
+  /// The first frame of the 2 MiB that the guests use, of one slot.
+  private let data: GFN
+  private let slot: Int
+  /// The ways in which the machine can log.
+  private let methods: [DirtyMethod]
   private var random: SeededGenerator
   private var isLogging = false
   private var tracking: Int?
   /// How often each change was made.
   private(set) var changes: [StressChange: Int] = [:]
 
-  private var mmu: TDPMMU<Encoder, DefaultPolicy> { bench.mmu }
-
-  init(_ bench: TDPBench<Encoder>, seed: UInt64) {
-    self.bench = bench
+  init(
+    _ mmu: TDPMMU<Encoder, DefaultPolicy>, _ memory: GuestMemory, data: GFN, slot: Int,
+    logsModifications: Bool, seed: UInt64
+  ) {
+    self.mmu = mmu
+    self.memory = memory
+    self.data = data
+    self.slot = slot
+    methods =
+      mmu.encoder.layout.masks.dirty == 0
+      ? [.writeProtect]
+      : DirtyMethod.allCases.filter { logsModifications || $0 != .pageModificationLog }
     random = SeededGenerator(seed: seed)
+  }
+
+  private func frames(_ range: Range<UInt64>) -> Range<GFN> {
+    data.wrappingAdd(range.lowerBound)..<data.wrappingAdd(range.upperBound)
   }
 
   /// The writes of tracked frames, which nobody needs to know.
@@ -32,8 +49,8 @@ where
   /// Makes one change; nothing where it is one of the log and no log runs.
   mutating func change(_ progress: Stress.Progress) throws {
     let first = random.next() % Stress.pages
-    let range = bench.frames(first..<(first + 1 + random.next() % 16))
-    let large = bench.frames(0..<512)
+    let range = frames(first..<(first + 1 + random.next() % 16))
+    let large = frames(0..<512)
     let change = random.pick(StressChange.allCases)
     switch change {
     case .zap: mmu.zap(range)
@@ -42,12 +59,12 @@ where
     case .unmapHost: unmapHost(range, progress)
     case .dirtyPages:
       guard isLogging else { return }
-      _ = try mmu.dirtyPages(ofSlot: 0, clearing: random.flip())
+      _ = try mmu.dirtyPages(ofSlot: slot, clearing: random.flip())
     case .clearDirtyPages:
       guard isLogging else { return }
-      let words = try mmu.dirtyPages(ofSlot: 0, clearing: false)
+      let words = try mmu.dirtyPages(ofSlot: slot, clearing: false)
       let from = random.below(words.count)
-      try mmu.clearDirtyPages(ofSlot: 0, firstWord: from, Array(words[from...]))
+      try mmu.clearDirtyPages(ofSlot: slot, firstWord: from, Array(words[from...]))
     case .rings:
       _ = mmu.harvestDirtyRings()
       mmu.resetDirtyRings()
@@ -69,12 +86,10 @@ where
 
   private mutating func startOrStopLog() throws {
     if isLogging {
-      try mmu.stopDirtyLog(slot: 0)
+      try mmu.stopDirtyLog(slot: slot)
     } else {
-      let method = random.pick(
-        mmu.encoder.layout.masks.dirty == 0 ? [.writeProtect] : DirtyMethod.allCases)
       try mmu.startDirtyLog(
-        slot: 0, method, isInitiallySet: random.flip(), usesRings: random.flip(),
+        slot: slot, random.pick(methods), isInitiallySet: random.flip(), usesRings: random.flip(),
         splitBudget: random.below(3))
     }
     isLogging.toggle()
@@ -82,20 +97,11 @@ where
 
   /// While the host holds the page nobody reads what it scribbles there, or writes over it.
   private func unmapHost(_ range: Range<GFN>, _ progress: Stress.Progress) {
-    let view = bench.rig.memory.host.view
-    guard let place = bench.rig.memory.hpa(of: range.lowerBound.baseAddress) else { return }
+    guard let place = memory.hpa(of: range.lowerBound.baseAddress) else { return }
     mmu.unmapHost(range) {
-      guard let bytes = view.read(place, count: 4096) else { return }
-      let scribble = bytes.map { ~$0 }
-      // SAFETY: bytes have no padding.
-      _ = unsafe view.write(scribble.span.bytes, at: place)
-      // Long enough for a vCPU that still held the page to use it.
-      Thread.sleep(forTimeInterval: 0.001)
-      if view.read(place, count: 4096) != scribble {
+      if !memory.host.view.scribble(at: place, restoring: true) {
         progress.note("frame \(range.lowerBound) was written while the host held it")
       }
-      // SAFETY: as above.
-      _ = unsafe view.write(bytes.span.bytes, at: place)
     }
   }
 }

@@ -2,17 +2,31 @@ package import Paging
 
 /// What machine a stress run has.
 package struct StressShape: Sendable, CustomStringConvertible {
-  /// Whether EPT keeps A and D; `nil` for NPT.
-  package let accessedDirty: Bool?
-  package let backing: PageSize
+  /// What translates guest physical addresses.
+  package enum Hardware: Sendable, Hashable, CustomStringConvertible {
+    case ept(accessedDirty: Bool)
+    case npt
+    /// EPT for shared memory, and the TDX module.
+    case tdx
 
-  package static let all = [true, false, nil].flatMap { accessedDirty in
-    [PageSize.size4KiB, .size2MiB].map {
-      StressShape(accessedDirty: accessedDirty, backing: $0)
+    package var description: String {
+      switch self {
+      case .ept(let accessedDirty): "EPT, A/D \(accessedDirty ? "on" : "off")"
+      case .npt: "NPT"
+      case .tdx: "TDX"
+      }
     }
   }
 
-  package var description: String {
-    (accessedDirty.map { "EPT, A/D \($0 ? "on" : "off")" } ?? "NPT") + ", \(backing)"
+  package let hardware: Hardware
+  package let backing: PageSize
+
+  private static let hardware: [Hardware] = [
+    .ept(accessedDirty: true), .ept(accessedDirty: false), .npt, .tdx,
+  ]
+  package static let all = hardware.flatMap { hardware in
+    [PageSize.size4KiB, .size2MiB].map { StressShape(hardware: hardware, backing: $0) }
   }
+
+  package var description: String { "\(hardware), \(backing)" }
 }

@@ -101,8 +101,7 @@ struct ImageBackingTests {
     try handle.truncate(atOffset: 64 << 30)
     try handle.seek(toOffset: 63 << 30)
     try handle.write(contentsOf: [0x42])
-    let clock = ContinuousClock()
-    let start = clock.now
+    // A copy would not fit into memory.
     let runner = try Self.runner(
       "{gpa: 0x0, size: 64 GiB, image: large.raw}", in: folder.path,
       """
@@ -112,8 +111,6 @@ struct ImageBackingTests {
       """)
     #expect(runner.run { _ in }.failed == 0)
     #expect(runner.machine.memory.view.read(GPA(63 << 30), count: 2) == [0x42, 0x43])
-    // Copying it would take a minute.
-    #expect(clock.now - start < .seconds(10))
   }
 
   @Test("of an ELF core the pages that lie alike are mapped, their edges and the others copied")

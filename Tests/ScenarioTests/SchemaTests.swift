@@ -30,10 +30,10 @@ struct SchemaTests {
       - {path: x.so, hooks: [fault_policy], settings: {a: b}}
       - {path: x.so, bind: {mmio_spte_mask: {symbol: s, signature: t}}}
     steps:
-      - read: {va: 0, size: 8, as: text, user: true, ac: true, implicit: false, vcpu: 1, nested: false}
+      - read: {va: 0, size: 8, as: text, user: true, ac: true, implicit: false, handle-ve: false, vcpu: 1, nested: false}
         expect: {ok: true, value: 1, text: a, bytes: 00, gpa: 0, exits: {ept-violation: 1, ept-misconfiguration: 1, nested-page-fault: 1, shadow-page-fault: 1, ve: 1, pml-full: 1, dirty-ring-full: 1, memory-fault: 1, invlpg: 1, cr-write: 1, tdx-exit: 1, error: 1}, exits-at-most: 1, tlb: hit, mmio: true, fetched: 1, fault: {vector: 14, error: 1}, reflected: {cause: ept-violation, information: 1, gpa: 0, va: 0}, status: TDX_SUCCESS, stale: none, ve: {gpa: 0, gva: 0, qualification: 0}}
-      - write: {va: 0, value: 1, size: 8, user: true, ac: true, implicit: false, vcpu: 1, nested: false}
-      - fetch: {va: 0, size: 8, as: bytes, user: true, ac: true, implicit: false, vcpu: 1, nested: false}
+      - write: {va: 0, value: 1, size: 8, user: true, ac: true, implicit: false, handle-ve: false, vcpu: 1, nested: false}
+      - fetch: {va: 0, size: 8, as: bytes, user: true, ac: true, implicit: false, handle-ve: false, vcpu: 1, nested: false}
       - map: {va: 0, gpa: 0, size: 4 KiB, permissions: urwx, page-size: 4 KiB, tables-at: 0, vcpu: 1, nested: false}
       - poke: {gpa: 0, text: a}
       - poke: {gpa: 0, bytes: 00}
@@ -45,14 +45,14 @@ struct SchemaTests {
       - set-register: {efer: 0}
       - set-register: {pkru: 0}
       - set-register: {pkrs: 0}
-      - repeat: {count: 1, pattern: random, seed: 1, range: [0, 64], access: {read: {size: 8, as: number, user: true, ac: true, implicit: true, vcpu: 1, nested: false}}}
-      - repeat: {count: 1, range: [0, 64], access: {write: {value: 1, size: 8, user: true, ac: true, implicit: true, vcpu: 1, nested: false}}}
-      - repeat: {count: 1, range: [0, 64], access: {fetch: {size: 8, as: number, user: true, ac: true, implicit: true, vcpu: 1, nested: false}}}
+      - repeat: {count: 1, pattern: random, seed: 1, range: [0, 64], access: {read: {size: 8, as: number, user: true, ac: true, implicit: true, handle-ve: false, vcpu: 1, nested: false}}}
+      - repeat: {count: 1, range: [0, 64], access: {write: {value: 1, size: 8, user: true, ac: true, implicit: true, handle-ve: false, vcpu: 1, nested: false}}}
+      - repeat: {count: 1, range: [0, 64], access: {fetch: {size: 8, as: number, user: true, ac: true, implicit: true, handle-ve: false, vcpu: 1, nested: false}}}
       - memslot: {add: {gpa: 2 MiB, size: 4 KiB}}
       - memslot: {remove: {gpa: 2 MiB}}
       - memslot: {move: {gpa: 1 MiB, to: 2 MiB}}
       - memslot: {flags: {gpa: 2 MiB, readonly: true}}
-      - parallel: [{vcpu: 0, nested: false, steps: [{read: {va: 0}}, {write: {va: 0, value: 1}}, {fetch: {va: 0}}, {invlpg: {va: 0}}, {set-register: {pkru: 0}}, {convert: {gpa: 0, size: 4 KiB, to: shared}}, {accept: {gpa: 0, size: 4 KiB}}, {repeat: {count: 1, range: [0, 64], access: {read: {}}}}]}]
+      - parallel: [{vcpu: 0, nested: false, steps: [{read: {va: 0}}, {write: {va: 0, value: 1}}, {fetch: {va: 0}}, {invlpg: {va: 0}}, {set-register: {pkru: 0}}, {convert: {gpa: 0, size: 4 KiB, to: shared}}, {accept: {gpa: 0, size: 4 KiB}}, {vmcall: {map-gpa: {gpa: 0, size: 4 KiB}}}, {repeat: {count: 1, range: [0, 64], access: {read: {}}}}]}]
       - replay: {trace: x}
       - audit: {}
         expect: {count: 1}
@@ -64,6 +64,9 @@ struct SchemaTests {
       - host-unmap: {gpa: 0x0, size: 4 KiB}
       - convert: {gpa: 0x0, size: 4 KiB, to: private, vcpu: 1}
       - accept: {gpa: 0x0, size: 4 KiB, page-size: 4 KiB, vcpu: 1}
+      - vmcall: {request-mmio: {size: 8, direction: write, gpa: 0x0, value: 1}, vcpu: 1}
+      - vmcall: {map-gpa: {gpa: 0x0, size: 4 KiB}}
+      - vmcall: {registers: {r11: 48, r12: 8, r13: 1, r14: 0, r15: 1}}
       - tdx: {add: {gpa: 0x0, size: 4 KiB}}
       - tdx: {reclaim: {gpa: 0x0, size: 4 KiB}}
       - tdx: {augment: {gpa: 0x0, size: 4 KiB, page-size: 4 KiB}}

@@ -61,6 +61,72 @@ struct RegisterHistoryTests {
     }
   }
 
+  typealias Reset = RegisterHistory.Reset
+
+  static let goodResets: [([Operation], [Reset])] = [
+    ([write(1, 1, 2), read(0, 5, 6)], [Reset(start: 3, end: 4)]),
+    ([write(1, 1, 2), read(1, 3, 8), read(0, 5, 6)], [Reset(start: 4, end: 7)]),
+    ([read(0, 1, 2), write(1, 3, 4), read(1, 5, 6)], [Reset(start: 7, end: 8)]),
+  ]
+  static let badResets: [([Operation], [Reset], String)] = [
+    // A value that outlives the reset.
+    ([write(1, 1, 2), read(1, 5, 6)], [Reset(start: 3, end: 4)], "outlives"),
+    // A write that was lost after the reset, or before it began.
+    ([write(1, 3, 4), read(0, 5, 6)], [Reset(start: 1, end: 2)], "no reset explains"),
+    ([write(1, 1, 2), read(0, 3, 4)], [Reset(start: 5, end: 6)], "no reset explains"),
+    (
+      [write(1, 3, 4), read(1, 5, 8), read(0, 6, 7), read(1, 9, 10)], [Reset(start: 1, end: 2)],
+      "no reset explains"
+    ),
+    ([read(5, 1, 2)], [Reset(start: 3, end: 4)], "never written"),
+  ]
+
+  @Test("resets that an order explains pass", arguments: goodResets)
+  func explainedResets(history: [Operation], resets: [Reset]) {
+    #expect(RegisterHistory(history, resets: resets).breach() == nil)
+  }
+
+  @Test(
+    "values that outlive a reset, and zeroes that none explains, are found", arguments: badResets)
+  func unexplainedResets(history: [Operation], resets: [Reset], reason: String) throws {
+    let breach = try #require(RegisterHistory(history, resets: resets).breach())
+    #expect(breach.contains(reason), "\(breach)")
+  }
+
+  @Test("random histories with resets: none that an order explains is accused, most others are")
+  func resetsAgainstAllOrders() {
+    var (passed, found, missed) = (0, 0, 0)
+    for seed in 0..<6000 as Range<UInt64> {
+      var random = SeededGenerator(seed: seed)
+      let writes = 1 + random.below(2)
+      let resets = 1 + random.below(2)
+      let count = writes + resets + 1 + random.below(3)
+      let times = Array(1...UInt64(count * 2)).shuffled(using: &random)
+      // A reset is a write of 0.
+      let all = (0..<count).map { index in
+        let (one, two) = (times[index * 2], times[index * 2 + 1])
+        let value =
+          index < writes ? index + 1 : index < writes + resets ? 0 : random.below(writes + 1)
+        return Operation(
+          isWrite: index < writes + resets, value: UInt64(value), start: min(one, two),
+          end: max(one, two))
+      }
+      let history = RegisterHistory(
+        all.filter { !($0.isWrite && $0.value == 0) },
+        resets: all.filter { $0.isWrite && $0.value == 0 }.map {
+          Reset(start: $0.start, end: $0.end)
+        })
+      switch (Self.isExplained(all, 0), history.breach()) {
+      case (true, let breach):
+        #expect(breach == nil, "seed \(seed)")
+        passed += 1
+      case (false, nil): missed += 1
+      case (false, _?): found += 1
+      }
+    }
+    #expect(passed > 500 && found > 500 && missed * 10 < found, "\((passed, found, missed))")
+  }
+
   @Test("random histories are judged as by trying every order")
   func againstAllOrders() {
     var (passed, failed) = (0, 0)

@@ -2,74 +2,11 @@ import MMU
 import Machine
 import MachineSupport
 import Paging
+import ParallelProperty
 import Testing
 import X86
 import X86EPT
-import X86Guest
 import X86TDX
-
-/// A trust domain: its guest's tables are private pages that were added before it was finalized.
-struct Domain {
-  typealias MMUType = TDXMMU<EPTEncoder, DefaultPolicy>
-  static let shared: UInt64 = 1 << 47
-  let memory: GuestMemory
-  let module = TDXModule(addressing: TDXAddressing(isWide: false))
-  let mmu: MMUType
-  let machine: Machine<X86Processor, MMUType, NoObserver>
-  /// Frames that the domain was built with.
-  let built: Range<UInt64> = 0x100..<0x110
-
-  /// GVA 0x40000000 + n pages: private frames from 0x200; 0x50000000 the same frames as shared ones;
-  /// 0x60000000 a shared address without a slot.
-  init(
-    busy: Int = 0, vcpus: Int = 1, backing: PageSize = .size4KiB, tablePages: Int = 2000
-  ) throws {
-    memory = GuestMemory(host: try HostMemory(byteCount: 96 << 20))
-    var ram = Memslot.ram(backing: backing)
-    ram.privateHost = HPA(40 << 20)
-    try memory.update { table throws(MemslotError) in try table.adding(ram) }
-    let pool = TablePool(first: PFN(16), limit: tablePages)
-    let encoder = try EPTEncoder(EPTCapabilities(physicalAddressWidth: 52), mmio: .tdx)
-    let half = try TDPMMU(
-      encoder: encoder, policy: DefaultPolicy(), memory: memory, pool: pool,
-      mapsPrivateMemory: false)
-    mmu = try TDXMMU(shared: half, module: module)
-    try mmu.convert(ram.base..<ram.end, toPrivate: true)
-    // The tables are drawn up in ordinary memory and added page by page.
-    let tables = GuestTables(in: memory, root: GPA(0x10_0000))
-    for page in 0..<16 as Range<UInt64> {
-      tables.map(0x4000_0000 + page << 12, to: 0x20_0000 + page << 12)
-      tables.map(0x5000_0000 + page << 12, to: 0x20_0000 + page << 12 | Self.shared)
-    }
-    tables.map(0x6000_0000, to: 0xFEE0_0000 | Self.shared)
-    module.makeBusy(calls: busy)
-    try mmu.add(GFN(built.lowerBound)..<GFN(built.upperBound))
-    try mmu.finalize()
-    let registers = X86Registers(
-      cr0: [.protectionEnable, .writeProtect, .paging], cr3: 0x10_0000,
-      cr4: [.physicalAddressExtension],
-      efer: [.longModeEnable, .longModeActive, .noExecuteEnable])
-    machine = try Machine(
-      guests: Array(
-        repeating: X86Processor(registers, X86Features(physicalAddressWidth: 52)), count: vcpus),
-      mmu: mmu)
-  }
-
-  func access(
-    _ kind: AccessKind, _ gva: UInt64, value: UInt128 = 0, vcpu: Int = 0
-  ) -> AccessReport<X86Fault> {
-    machine.vcpu(vcpu, access: X86Access(kind), at: GVA(gva), size: 8, value: value)
-  }
-
-  static func isVE(_ report: AccessReport<X86Fault>) -> Bool {
-    if case .injected(let vector, let code) = report.outcome { return vector == 20 && code == 0 }
-    return false
-  }
-
-  func frames(_ range: Range<UInt64>) -> Range<GFN> {
-    GFN(0x200 + range.lowerBound)..<GFN(0x200 + range.upperBound)
-  }
-}
 
 @Suite("A trust domain")
 struct TDXMachineTests {

@@ -2,6 +2,7 @@ import MMU
 import Machine
 import MachineSupport
 import Paging
+import ParallelProperty
 import TestSupport
 import Testing
 import X86

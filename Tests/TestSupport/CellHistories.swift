@@ -26,6 +26,13 @@ package final class CellHistories: Sendable {
     }
   }
 
+  /// Takes when one thread had cells set to 0 again.
+  package func add(resets: [(cell: UInt64, reset: RegisterHistory.Reset)]) {
+    cells.withLock { cells in
+      for (cell, reset) in resets { cells[cell, default: RegisterHistory()].resets.append(reset) }
+    }
+  }
+
   /// How many accesses were judged, and which cells no order explains.
   ///
   /// - Parameter name: a cell in words.

@@ -15,14 +15,28 @@ package struct RegisterHistory: Sendable {
     }
   }
 
+  /// When the register was set to `initial` again, as memory that is given anew is.
+  package struct Reset: Sendable, Hashable {
+    package var start: UInt64
+    package var end: UInt64
+
+    package init(start: UInt64, end: UInt64) {
+      self.start = start
+      self.end = end
+    }
+  }
+
   /// What the register held before; no operation writes it.
   package var initial: UInt64
   /// The operations, in any order.
   package var operations: [Operation]
+  /// The resets, in any order; no time of theirs is one of an operation.
+  package var resets: [Reset] = []
 
-  package init(initial: UInt64 = 0, _ operations: [Operation] = []) {
+  package init(initial: UInt64 = 0, _ operations: [Operation] = [], resets: [Reset] = []) {
     self.initial = initial
     self.operations = operations
+    self.resets = resets
   }
 
   /// Why no order of the operations explains them, each taking effect at one moment between its start
@@ -33,9 +47,14 @@ package struct RegisterHistory: Sendable {
   /// else can be, if the end comes first; clusters whose starts all come first are movable, but not
   /// within such a span of another.
   ///
+  /// Resets write one value many times. Of them it is asked alone whether each has a place, and whether
+  /// each read of `initial` can follow one with nothing between: what an order explains is never accused,
+  /// but not every history that none explains is found.
+  ///
   /// **Source** Gibbons and Korach, "Testing Shared Memories" (SIAM Journal on Computing, 1997).
   package func breach() -> String? {
-    var clusters: [UInt64: Cluster] = [initial: Cluster(write: (0, 0))]
+    var clusters: [UInt64: Cluster] = [:]
+    if resets.isEmpty { clusters[initial] = Cluster(write: (0, 0)) }
     for operation in operations where operation.isWrite {
       let write = (operation.start, operation.end)
       if clusters.updateValue(Cluster(write: write), forKey: operation.value) != nil {
@@ -43,6 +62,7 @@ package struct RegisterHistory: Sendable {
       }
     }
     for operation in operations where !operation.isWrite {
+      if operation.value == initial, !resets.isEmpty { continue }
       guard var cluster = clusters[operation.value] else {
         return "\(operation.value) is read and was never written"
       }
@@ -53,10 +73,10 @@ package struct RegisterHistory: Sendable {
       cluster.lastStart = max(cluster.lastStart, operation.start)
       clusters[operation.value] = cluster
     }
-    return Self.clash(of: clusters)
+    return Self.clash(of: clusters) ?? (resets.isEmpty ? nil : misplacedReset(among: clusters))
   }
 
-  private struct Cluster {
+  struct Cluster {
     var write: (start: UInt64, end: UInt64)
     var firstEnd: UInt64
     var lastStart: UInt64
@@ -69,8 +89,13 @@ package struct RegisterHistory: Sendable {
     }
   }
 
+  /// The clusters that fill a time, in the order of their times.
+  static func fixed(of clusters: [UInt64: Cluster]) -> [(key: UInt64, value: Cluster)] {
+    clusters.filter(\.value.isFixed).sorted { $0.value.firstEnd < $1.value.firstEnd }
+  }
+
   private static func clash(of clusters: [UInt64: Cluster]) -> String? {
-    let fixed = clusters.filter(\.value.isFixed).sorted { $0.value.firstEnd < $1.value.firstEnd }
+    let fixed = fixed(of: clusters)
     for (one, next) in zip(fixed, fixed.dropFirst())
     where next.value.firstEnd < one.value.lastStart {
       return "\(next.key) is there while \(one.key) still is"

@@ -64,6 +64,9 @@ where Encoder.Format: NestedFormat {
   /// Brings the vCPU's roots up to date.
   public func enter(_ cpu: inout CPU) -> Bool { tables.enter(&cpu) }
 
+  /// The epoch at which the vCPU came inside.
+  public func stay(of cpu: CPU) -> UInt64 { tables.stay(of: cpu) }
+
   /// Announces that the vCPU is outside.
   public func exit(_ cpu: inout CPU) { tables.exit(&cpu) }
 
@@ -75,6 +78,9 @@ where Encoder.Format: NestedFormat {
 
   /// What the vCPU's faults amounted to.
   public func counters(of cpu: CPU) -> MMUCounters { tables.counters(of: cpu) }
+
+  /// Waits until no vCPU uses a translation from before this call.
+  public func synchronize() { tables.synchronize() }
 
   /// Gives up every table of ours.
   public func invalidateAll() { tables.invalidateAll() }

@@ -20,7 +20,8 @@ public struct ShadowContext<Guest: ShadowedGuest>: Sendable {
     writeProtect: true, smep: false, smap: false, protectionKeys: false, executeDisable: false)
   /// Where the vCPU announces that it is inside.
   @usableFromInline let place: TableWalkers.Place
-  @usableFromInline var isInside = false
+  /// The epoch at which it did, 0 while it is outside.
+  @usableFromInline var insideEpoch: UInt64 = 0
   /// The frame for which the last exit has to wait, because the host is changing what is behind it.
   @usableFromInline var awaitedFrame: GFN?
   /// The epoch that the vCPU's TLB has seen.

@@ -58,21 +58,22 @@ extension ShadowMMU {
       }
       return outcome
     }
-    if let gfn = cpu.awaitedFrame { waitForHost(gfn, on: cpu) }
+    if let gfn = cpu.awaitedFrame { waitForHost(gfn, on: &cpu) }
     return outcome
   }
 
   /// Waits outside while the host changes what is behind a frame, but not for ever: the access would use
   /// up its exits against a thread that the host does not run.
   @usableFromInline
-  func waitForHost(_ gfn: GFN, on cpu: CPU) {
-    if cpu.isInside { walkers.exit(cpu.place, FreeRunning()) }
+  func waitForHost(_ gfn: GFN, on cpu: inout CPU) {
+    let wasInside = cpu.insideEpoch != 0
+    if wasInside { exit(&cpu) }
     var turns = 0
     while turns < 1000, lock.withLock({ _ in isBeingUnmapped(gfn) }) {
       TableWalkers.yield()
       turns += 1
     }
-    if cpu.isInside { _ = walkers.enter(cpu.place, FreeRunning()) }
+    if wasInside { announce(&cpu) }
   }
 
   @inlinable

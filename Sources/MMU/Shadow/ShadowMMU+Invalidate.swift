@@ -1,4 +1,9 @@
+import Paging
+
 extension ShadowMMU {
+  /// Waits until no vCPU uses a translation from before this call.
+  public func synchronize() { walkers.synchronize(FreeRunning()) }
+
   /// Gives up every shadow page; vCPUs get new roots when they next enter.
   public func invalidateAll() {
     locked {

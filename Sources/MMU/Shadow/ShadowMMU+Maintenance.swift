@@ -29,6 +29,7 @@ extension ShadowMMU {
     } invalidate: {
       if !isInitiallySet { logWrites(of: slot.base..<slot.end) }
     }
+    synchronize()
   }
 
   /// Ends the recording; W comes back fault by fault.
@@ -58,6 +59,8 @@ extension ShadowMMU {
         }
       }
     }
+    // What is copied after this call misses no store that was under way.
+    synchronize()
     return words
   }
 
@@ -94,7 +97,7 @@ extension ShadowMMU {
         leaves += 1
       }
     }
-    walkers.synchronize(FreeRunning())
+    synchronize()
     change()
     locked {
       state.notifierSequence &+= 1

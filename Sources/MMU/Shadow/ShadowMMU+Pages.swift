@@ -32,6 +32,7 @@ extension ShadowMMU {
       state.tally.cacheMisses += 1
       notify(.tableShadowed(level: role.level, gfn: gfn))
       writeProtect(gfn)
+      landStores()
       leaveToGuest(page)
     }
     return page
@@ -217,6 +218,13 @@ extension ShadowMMU {
   func zapAll() {
     for page in registry.oldestFirst { zap(page, .invalidated) }
     notify(.rootsInvalidated)
+  }
+
+  /// Has stores land that use a W which is gone: other vCPUs may have it in their TLBs until they have
+  /// seen the last flush, and one that nobody has announced yet they cannot have seen.
+  @usableFromInline
+  func landStores() {
+    if state.needsFlush { walkers.synchronizeOthers() } else { walkers.awaitOthers() }
   }
 
   /// Takes W from every leaf of a frame, so that writes are seen.

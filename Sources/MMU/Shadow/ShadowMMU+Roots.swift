@@ -22,11 +22,16 @@ extension ShadowMMU {
   /// Brings the vCPU's roots up to date; true where its TLB must be emptied.
   @inlinable
   public func enter(_ cpu: inout CPU) -> Bool {
-    cpu.isInside = true
-    let now = walkers.enter(cpu.place, FreeRunning())
+    announce(&cpu)
+    let now = cpu.insideEpoch
     if now == cpu.epoch, !cpu.needsFlush { return false }
     follow(now, on: &cpu)
     return true
+  }
+
+  @inlinable
+  func announce(_ cpu: inout CPU) {
+    cpu.insideEpoch = walkers.enter(cpu.place, FreeRunning())
   }
 
   @inlinable
@@ -52,13 +57,17 @@ extension ShadowMMU {
 
   /// Whether the vCPU has seen all invalidations.
   public func isCurrent(_ cpu: CPU) -> Bool {
-    walkers.epoch.load(ordering: .acquiring) == cpu.epoch && cpu.isInside && !cpu.needsFlush
+    let now = walkers.epoch.load(ordering: .acquiring)
+    return now == cpu.epoch && now == cpu.insideEpoch && !cpu.needsFlush
   }
+
+  /// The epoch at which the vCPU came inside.
+  public func stay(of cpu: CPU) -> UInt64 { cpu.insideEpoch }
 
   /// Announces that the vCPU is outside.
   @inlinable
   public func exit(_ cpu: inout CPU) {
-    cpu.isInside = false
+    cpu.insideEpoch = 0
     walkers.exit(cpu.place, FreeRunning())
   }
 

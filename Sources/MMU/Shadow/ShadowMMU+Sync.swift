@@ -112,7 +112,7 @@ extension ShadowMMU {
   func sync(_ page: ShadowPage) {
     // Protected first: a write that comes later is seen, and one that is under way has landed.
     writeProtect(page.gfn)
-    walkers.synchronizeOthers()
+    landStores()
     markInStep(page)
     var changed = 0
     let table = table(of: page)

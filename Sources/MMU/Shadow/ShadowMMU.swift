@@ -99,7 +99,8 @@ public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy:
     var happened: [MMUEvent] = []
     let listens = type(of: observer).listens
     // Whoever has the lock may wait for those who are inside.
-    if cpu.isInside { walkers.exit(cpu.place, FreeRunning()) }
+    let wasInside = cpu.insideEpoch != 0
+    if wasInside { exit(&cpu) }
     lock.withLock { _ in
       state.isListening = listens
       followOutsideWrites()
@@ -116,7 +117,7 @@ public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy:
         state.isListening = false
       }
       // What was found is used after the lock: whoever takes it next has to see that.
-      if cpu.isInside { _ = walkers.enter(cpu.place, FreeRunning()) }
+      if wasInside { announce(&cpu) }
     }
     for event in happened { observer.observe(event) }
     guard let outcome else { preconditionFailure("the lock did not run its body") }

@@ -81,7 +81,7 @@ extension TDPMMU {
         walkers.synchronize(pacing)
         if !isInitiallySet {
           withRoots { roots in
-            protect(slot, log, nil, roots)
+            protect(slot.base.rawValue..<slot.end.rawValue, of: slot, log.method, roots)
             walkers.synchronize(pacing)
           }
         }
@@ -130,7 +130,7 @@ extension TDPMMU {
         return log.snapshot
       }
       let words = (0..<log.wordCount).map { take(~0, at: $0, of: log) }
-      protect(slot, log, words, roots)
+      protect(MarkedFrames(words, from: slot.base.rawValue), of: slot, log.method, roots)
       walkers.synchronize(pacing)
       return words
     }
@@ -153,7 +153,7 @@ extension TDPMMU {
         guard !overflow, taken.indices.contains(place) else { continue }
         taken[place] = take(word, at: place, of: log)
       }
-      protect(slot, log, taken, roots)
+      protect(MarkedFrames(taken, from: slot.base.rawValue), of: slot, log.method, roots)
       walkers.synchronize(pacing)
     }
   }
@@ -270,22 +270,15 @@ extension TDPMMU {
   }
 
   /// Makes the next write to each page noticed.
-  ///
-  /// - Parameter words: the pages; `nil` for all.
   @inlinable
   func protect(
-    _ slot: Memslot, _ log: DirtyLog, _ words: [UInt64]?, _ roots: [PFN]
+    _ frames: some FrameSet, of slot: Memslot, _ method: DirtyMethod, _ roots: [PFN]
   ) {
-    forEachLeaf(in: slot.base..<slot.end, roots) { place, spte, level, gfn in
+    // PERF: dirtylog.round; a slot with references would be counted at each leaf.
+    let slot = PlainMemslot(slot)
+    forEachLeaf(among: frames, roots) { place, spte, level, gfn in
       guard maps(spte, GFN(gfn), of: slot) else { return }
-      if let words {
-        let first = slot.offset(of: GFN(gfn))
-        let isConcerned = (first..<min(first &+ span(of: level), log.frameCount)).contains {
-          words[Int($0 / 64)] >> ($0 % 64) & 1 != 0
-        }
-        guard isConcerned else { return }
-      }
-      alter(place, spte, at: level) { protected($0, at: level, log.method) }
+      alter(place, spte, at: level) { protected($0, at: level, method) }
     }
   }
 
@@ -325,8 +318,9 @@ extension TDPMMU {
 
   /// Whether a leaf for a frame leads to a slot's memory: in another address space the frame may be of
   /// another slot.
-  @usableFromInline
-  func maps(_ spte: SPTE, _ gfn: GFN, of slot: Memslot) -> Bool {
+  @inlinable
+  @inline(__always)  // PERF: dirtylog.round
+  func maps(_ spte: SPTE, _ gfn: GFN, of slot: some MemslotShape) -> Bool {
     slot.pfn(of: gfn) == encoder.pfn(of: spte)
   }
 }

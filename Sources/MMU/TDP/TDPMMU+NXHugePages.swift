@@ -50,7 +50,7 @@ extension TDPMMU {
   }
 
   /// Gives a table page back. **Requires** that nobody can walk it any more.
-  @usableFromInline
+  @inlinable
   func giveBack(_ table: PFN) {
     nxSplits.remove(table)
     pacing.step(.tablePool, isChange: true)

@@ -6,7 +6,7 @@ extension TDPMMU {
   var pacing: Policy.Pacing { host.pacing }
 
   /// A page for a table, or `nil` where none is left.
-  @usableFromInline
+  @inlinable  // PERF: split.2m
   func takeTable() -> PFN? {
     pacing.step(.tablePool, isChange: true)
     return pool.take()

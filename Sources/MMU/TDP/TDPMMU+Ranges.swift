@@ -136,19 +136,20 @@ extension TDPMMU {
   @inlinable
   func span(of level: Level) -> UInt64 { 1 &<< UInt64(9 &* (level.rawValue &- 1)) }
 
-  /// Calls for each entry of one table that covers frames of a range.
+  /// Calls for each entry of one table that covers frames of a set.
   @inlinable
   func forEachEntry(
-    of table: PFN, at level: Level, first: UInt64, in range: Range<UInt64>,
+    of table: PFN, at level: Level, first: UInt64, in frames: some FrameSet,
     _ body: (_ place: HPA, _ spte: SPTE, _ gfn: UInt64) -> Void
   ) {
     let step = span(of: level)
-    let end = min(range.upperBound, first &+ step &* 512)
-    var gfn = max(range.lowerBound, first) & ~(step &- 1)
-    while gfn < end {
+    let end = first &+ step &* 512
+    var next = first
+    while let frame = frames.first(from: next), frame < end {
+      let gfn = frame & ~(step &- 1)
       let place = entry(for: GFN(gfn), in: table, at: level)
       body(place, load(place), gfn)
-      gfn &+= step
+      next = gfn &+ step
     }
   }
 
@@ -159,24 +160,39 @@ extension TDPMMU {
     in range: Range<GFN>, _ roots: [PFN],
     _ body: (_ place: HPA, _ spte: SPTE, _ level: Level, _ gfn: UInt64) -> Void
   ) {
+    forEachLeaf(among: range.rawValues, roots, body)
+  }
+
+  /// As above, for the leaves that cover frames of a set, and for none of a level below `lowest`.
+  @inlinable
+  func forEachLeaf(
+    among frames: some FrameSet, downTo lowest: Level = .pageTable, _ roots: [PFN],
+    _ body: (_ place: HPA, _ spte: SPTE, _ level: Level, _ gfn: UInt64) -> Void
+  ) {
     for root in roots {
-      forEachLeaf(of: root, at: encoder.rootLevel, first: 0, in: range.rawValues, body)
+      forEachLeaf(
+        of: root, at: encoder.rootLevel, first: 0, among: frames, downTo: lowest, body)
     }
   }
 
   @inlinable
   func forEachLeaf(
-    of table: PFN, at level: Level, first: UInt64, in range: Range<UInt64>,
+    of table: PFN, at level: Level, first: UInt64, among frames: some FrameSet,
+    downTo lowest: Level,
     _ body: (_ place: HPA, _ spte: SPTE, _ level: Level, _ gfn: UInt64) -> Void
   ) {
-    forEachEntry(of: table, at: level, first: first, in: range) { place, spte, gfn in
+    forEachEntry(of: table, at: level, first: first, in: frames) { place, spte, gfn in
       var spte = spte
       if encoder.isPresent(spte), encoder.isLeaf(spte, at: level) {
         body(place, spte, level, gfn)
-        spte = load(place)
+        if level > lowest { spte = load(place) }
       }
-      guard encoder.isPresent(spte), !encoder.isLeaf(spte, at: level) else { return }
-      forEachLeaf(of: encoder.pfn(of: spte), at: level.below, first: gfn, in: range, body)
+      guard level > lowest, encoder.isPresent(spte), !encoder.isLeaf(spte, at: level) else {
+        return
+      }
+      forEachLeaf(
+        of: encoder.pfn(of: spte), at: level.below, first: gfn, among: frames, downTo: lowest,
+        body)
     }
   }
 

@@ -133,6 +133,9 @@ where
     return roots.epoch.load(ordering: .acquiring) == cpu.rootEpoch && cpu.dirtyRing == nil
   }
 
+  /// The epoch at which the vCPU came inside.
+  public func stay(of cpu: TDPContext) -> UInt64 { cpu.insideEpoch }
+
   /// Announces that the vCPU is outside.
   @inlinable
   public func exit(_ cpu: inout TDPContext) {

@@ -13,6 +13,17 @@ public enum TDXError: Error, Sendable, Hashable {
   case tablePagesExhausted(limit: Int)
 }
 
+extension TDXError {
+  /// How it stops a vCPU for which the host or the guest asked.
+  public func stop(at gpa: GPA) -> FaultError {
+    switch self {
+    case .module: .refused(gpa, reason: "\(self)")
+    case .unbacked, .shared: .memoryFault(gpa, isPrivate: true)
+    case .tablePagesExhausted(let limit): .tablePagesExhausted(limit: limit)
+    }
+  }
+}
+
 extension TDXError: CustomStringConvertible {
   /// One line.
   public var description: String {

@@ -27,25 +27,23 @@ extension TDXMMU {
 
   /// Adds a page that the guest must accept (TDH.MEM.PAGE.AUG).
   public func augment(_ gfn: GFN, _ level: Level = .pageTable) throws(TDXError) {
-    guard level > .pageTable else { return try augment(gfn, level, as: .pageTable) }
-    guard let largest = largestPrivateLevel(gfn) else {
-      _ = try privatePage(gfn, level)
-      throw .unbacked(gfn)
+    try withMirror { () throws(TDXError) in
+      // Under the lock, or a frame of the page could have been made shared since.
+      let fitting = level > .pageTable ? min(level, largestPrivateLevel(gfn) ?? level) : level
+      let page = try privatePage(gfn, fitting)
+      let place = try linkedEntry(gfn, fitting)
+      try replace(place, by: mirrorLeaf(page, fitting)) {
+        module.pageAug(gfn, fitting, page: page)
+      }
+      if fitting != level { throw .module(.pageSizeMismatch) }
     }
-    try augment(gfn, level, as: min(level, largest))
   }
 
-  private func augment(_ gfn: GFN, _ asked: Level, as level: Level) throws(TDXError) {
-    try withMirror { () throws(TDXError) in
-      let page = try privatePage(gfn, level)
-      let place = try linkedEntry(gfn, level)
-      try replace(place, by: mirrorLeaf(page, level)) { module.pageAug(gfn, level, page: page) }
-    }
-    if level != asked { throw .module(.pageSizeMismatch) }
-  }
+  /// How often one acceptance may exit before it is given up as not getting on.
+  private static var acceptBudget: Int { 64 }
 
   /// The guest accepts a page (TDG.MEM.PAGE.ACCEPT), which is zeroed. A page that is not there exits to
-  /// the host, which adds it.
+  /// the host, which adds it; again where the host took it away before the guest came back.
   ///
   /// - Returns: how often the vCPU left the guest for it.
   /// - Throws: `TDXError.module`: what the guest gets; other errors stop the guest.
@@ -63,7 +61,8 @@ extension TDXMMU {
       }
       switch status {
       case .success: return exits
-      case .eptEntryFree where exits == 0, .eptWalkFailed where exits == 0:
+      case .eptEntryFree where exits < Self.acceptBudget,
+        .eptWalkFailed where exits < Self.acceptBudget:
         exits += 1
         do throws(TDXError) {
           try augment(gfn, level)
@@ -78,6 +77,11 @@ extension TDXMMU {
 }
 
 extension TDXMMU: TrustDomain {
+  /// What the vCPU keeps of it.
+  public func exceptionInformation(of cpu: TDPContext) -> VirtualizationExceptionArea? {
+    cpu.lastException
+  }
+
   /// By the shared bit: a shared frame's page, or what the secure EPT maps. While the domain is built,
   /// a page that is not added yet is the shared one that it will be made of.
   public func ownAddress(_ gpa: GPA, for kind: AccessKind) -> HPA? {

@@ -13,6 +13,8 @@ extension TDXMMU {
       cpu.lastException = area
       return .inject(vector: VirtualizationExceptionArea.vector, errorCode: 0)
     case .shared(let exit):
+      // Out of the domain while the host works: the shared half may wait for others who track.
+      module.exit(vcpu: cpu.index)
       let outcome = shared.handle(exit, on: &cpu, observer)
       guard case .emulate(let gpa) = outcome else { return outcome }
       // The entry that is there now makes the guest's next try a #VE; where none could be kept the
@@ -66,6 +68,9 @@ extension TDXMMU {
       } catch .module(.pageSizeMismatch) {
         cpu.counters.spurious += 1
         return .spurious
+      } catch .shared where level > .pageTable {
+        // The large page's first frame has become shared since; the one that was asked for may not have.
+        level = level.below
       } catch .shared {
         return .failed(.memoryFault(exit.gpa, isPrivate: true))
       } catch .unbacked {

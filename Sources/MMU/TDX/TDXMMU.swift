@@ -53,12 +53,18 @@ where
   }
   /// The vCPU enters the domain.
   public func enter(_ cpu: inout TDPContext) -> Bool {
+    // Out first: once the shared half counts the vCPU as come in anew, a track waits for it no more,
+    // and the module must not find it inside since before.
+    if cpu.insideEpoch != 0 { module.exit(vcpu: cpu.index) }
     let isStale = shared.enter(&cpu)
     module.enter(vcpu: cpu.index)
     return isStale
   }
   /// As the shared half.
   public func isCurrent(_ cpu: TDPContext) -> Bool { shared.isCurrent(cpu) }
+
+  /// As the shared half.
+  public func stay(of cpu: TDPContext) -> UInt64 { shared.stay(of: cpu) }
   /// The vCPU leaves the domain.
   public func exit(_ cpu: inout TDPContext) {
     module.exit(vcpu: cpu.index)

@@ -36,4 +36,6 @@ public protocol TrustDomain: PrivateMemoryMMU {
   ///
   /// - Returns: how often the vCPU left the guest for it.
   func accept(_ gfn: GFN, _ level: Level) throws(TDXError) -> Int
+  /// What the guest is told of its last exit, where that was a #VE (TDG.VP.VEINFO.GET).
+  func exceptionInformation(of cpu: CPU) -> VirtualizationExceptionArea?
 }

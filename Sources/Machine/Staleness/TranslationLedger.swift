@@ -126,10 +126,10 @@ public final class TranslationLedger: Sendable {
 
   /// Makes a vCPU's write, in turn, and notes which entries it changed.
   func write<Outcome>(
-    by vcpu: Int, at gpa: GPA, byteCount: Int, _ body: () -> Outcome
+    by vcpu: Int, to places: [(gpa: GPA, byteCount: Int)], _ body: () -> Outcome
   ) -> Outcome {
     inTurn {
-      let touched = entries(at: gpa, byteCount)
+      let touched = places.flatMap { entries(at: $0.gpa, $0.byteCount) }
       let outcome = body()
       if touched.isEmpty { return outcome }
       let view = memory.presentView

@@ -73,15 +73,14 @@ extension VCPUState {
   /// Moves the bytes of an access, and has the ledger see a write.
   @usableFromInline
   @inline(never)
-  mutating func watchedOutcome(
-    _ access: Guest.Access, _ size: Int, _ value: UInt128, at hpa: HPA, gpa: GPA?, isTracked: Bool
+  mutating func watchedTransfer(
+    _ access: Guest.Access, _ low: Part, _ high: Part?
   ) -> AccessReport<Guest.Fault>.Outcome {
-    guard let watch, let gpa, access.kind == .write else {
-      return outcome(access, size, value, at: hpa, gpa: gpa, isTracked: isTracked)
-    }
-    return watch.ledger.write(by: watch.vcpu, at: gpa, byteCount: size) {
-      outcome(access, size, value, at: hpa, gpa: gpa, isTracked: isTracked)
-    }
+    guard let watch, access.kind == .write else { return transfer(access, low, high) }
+    let written = [low, high].compactMap { $0 }.filter { $0.hpa != nil }
+    return watch.ledger.write(
+      by: watch.vcpu, to: written.compactMap { part in part.gpa.map { ($0, part.size) } }
+    ) { transfer(access, low, high) }
   }
 
   /// Drops what an instruction of the guest drops from the TLB.

@@ -128,53 +128,32 @@ extension VCPUState {
     let room = Int(4096 - gva.offset(in: .size4KiB))
     return size <= room
       ? finish(access, size, value, first)
-      : performAcross(access, at: gva, size: size, value: value, first, room: room, &exits)
+      : performAcross(access, at: gva, size: size, value: value, first, &exits)
   }
 
-  /// An access to two pages, of which the lower one is found.
-  ///
-  /// - Parameter room: **Units** bytes on the lower page.
-  @inlinable
-  @inline(never)
-  mutating func performAcross(
-    _ access: Guest.Access, at gva: GVA, size: Int, value: UInt128, _ first: Destination,
-    room: Int, _ exits: inout AccessExits
-  ) -> AccessReport<Guest.Fault> {
-    var first = first
-    var upper = first
-    for _ in 0..<Self.exitBudget {
-      let flushes = self.flushes
-      // After an exit whose write software performs, the vCPU has not entered yet.
-      if !mmu.isCurrent(context) { enter() }
-      let lowReport = finish(access, 0, 0, first)
-      guard case .done = lowReport.outcome else { return lowReport }
-      upper = destination(of: gva.wrappingAdd(UInt64(room)), for: access, &exits)
-      let upperReport = finish(access, 0, 0, upper)
-      guard case .done = upperReport.outcome else { return upperReport }
-      if flushes == self.flushes { break }
-      // Tables changed while the upper page was looked for: the lower one may be elsewhere.
-      first = destination(of: gva, for: access, &exits)
-    }
-    let shift = UInt128(room * 8)
-    let isUpperFirst = if case .mmio = first { true } else { false }
-    // A device may change the machine, so the vCPU is outside when it is asked; memory goes first.
-    let early =
-      isUpperFirst ? finish(access, size - room, value >> shift, upper) : nil
-    var report = finish(access, room, value, first)
-    let rest = early ?? finish(access, size - room, value >> shift, upper)
-    if case .done(let low) = report.outcome, case .done(let high) = rest.outcome {
-      report.outcome = .done(low | high << shift)
-      report.mmio = report.mmio ?? rest.mmio
-      return report
-    }
-    return rest
-  }
-
-  /// Moves the bytes to or from where they are; none where `size` is 0.
+  /// Moves the bytes to or from where they are.
   @inlinable
   mutating func finish(
     _ access: Guest.Access, _ size: Int, _ value: UInt128, _ destination: Destination
   ) -> AccessReport<Guest.Fault> {
+    var report = report(of: destination)
+    switch destination {
+    case .fault, .injected, .reflected, .failed: break
+    case .mmio(let gpa):
+      let answer = answer(access, size, value, at: gpa)
+      report.mmio = answer
+      report.outcome = .done(answer.value)
+    case .memory, .tracked:
+      let part = Part(destination: destination, size: size, value: value)
+      report.outcome =
+        watch == nil ? transfer(access, part, nil) : watchedTransfer(access, part, nil)
+    }
+    return report
+  }
+
+  /// What is known of an access before its bytes are moved; done where they may be.
+  @inlinable
+  func report(of destination: Destination) -> AccessReport<Guest.Fault> {
     var report = AccessReport<Guest.Fault>(.done(0))
     switch destination {
     case .fault(let fault): report.outcome = .fault(fault)
@@ -182,46 +161,25 @@ extension VCPUState {
       report.outcome = .injected(vector: vector, errorCode: errorCode)
     case .reflected(let exit): report.outcome = .reflected(exit)
     case .failed(let error): report.outcome = .failed(error)
-    case .mmio(let gpa):
-      report.gpa = gpa
-      guard size > 0 else { break }
-      leave()
-      let answer =
-        access.kind == .write
-        ? bus.write(value, to: gpa, size: size) : bus.read(gpa, size: size)
-      report.mmio = answer
-      report.outcome = .done(answer.value)
+    case .mmio(let gpa): report.gpa = gpa
     case .memory(let hpa, let gpa, let isTLBHit):
       report.gpa = gpa
       report.hpa = hpa
       report.isTLBHit = isTLBHit
-      if size > 0 {
-        report.outcome =
-          watch == nil
-          ? outcome(access, size, value, at: hpa, gpa: gpa, isTracked: false)
-          : watchedOutcome(access, size, value, at: hpa, gpa: gpa, isTracked: false)
-      }
     case .tracked(let hpa, let gpa):
       report.gpa = gpa
       report.hpa = hpa
-      guard size > 0 else { break }
-      report.outcome =
-        watch == nil
-        ? outcome(access, size, value, at: hpa, gpa: gpa, isTracked: true)
-        : watchedOutcome(access, size, value, at: hpa, gpa: gpa, isTracked: true)
     }
     return report
   }
 
-  /// Moves the bytes; the MMU hears of writes that it tracks.
+  /// Asks the bus. A device may change the machine, so the vCPU is outside.
   @inlinable
-  mutating func outcome(
-    _ access: Guest.Access, _ size: Int, _ value: UInt128, at hpa: HPA, gpa: GPA?, isTracked: Bool
-  ) -> AccessReport<Guest.Fault>.Outcome {
-    let moved = move(access, size, value, at: hpa)
-    if isTracked, access.kind == .write, let gpa {
-      mmu.memoryWritten(gpa, byteCount: size, on: &context, observer)
-    }
-    return moved.map { .done($0) } ?? .failed(.unbacked(GFN(hpa.frame.rawValue)))
+  mutating func answer(
+    _ access: Guest.Access, _ size: Int, _ value: UInt128, at gpa: GPA
+  ) -> MMIOAnswer {
+    leave()
+    return access.kind == .write
+      ? bus.write(value, to: gpa, size: size) : bus.read(gpa, size: size)
   }
 }

@@ -98,41 +98,6 @@ public struct MMIOEncoding: Sendable, Hashable {
   public func truncated(_ generation: UInt64) -> UInt64 { generation & (generationCount &- 1) }
 }
 
-/// Whether MMIO entries set high address bits, so that a processor with L1TF cannot read the cache
-/// through them (SPEC E8).
-@frozen
-public enum MMIORelocation: Sendable, Hashable {
-  /// Off.
-  case none
-  /// The top five of this many cacheable address bits are set; off where they reach bit 47 or more.
-  case l1tf(cacheableWidth: Int)
-
-  /// How many address bits are set.
-  static var forcedBits: Int { 5 }
-
-  /// All addresses, or those below the cacheable width.
-  var holdableAddressMask: UInt64 {
-    guard forcedMask != 0, case .l1tf(let width) = self else { return ~0xFFF }
-    return ((1 << UInt64(width)) - 1) & ~0xFFF
-  }
-
-  var forcedMask: UInt64 {
-    guard case .l1tf(let width) = self, (17..<47).contains(width) else { return 0 }
-    return (((1 << UInt64(Self.forcedBits)) - 1) << UInt64(width - Self.forcedBits))
-  }
-}
-
-/// What a hardware format makes of entries of which only some bits are known; asked when a layout is
-/// composed.
-public protocol EntryLegality {
-  /// Whether some choice of the unknown bits makes a leaf that hardware would use.
-  ///
-  /// - Parameters:
-  ///   - ones: bits known to be 1.
-  ///   - zeros: bits known to be 0.
-  func admitsUsableEntry(ones: UInt64, zeros: UInt64) -> Bool
-}
-
 extension MMIOEncoding {
   /// The only bits that value and mask may use: 63, 51:12, 2:0; without a generation also the bits
   /// that it would take.

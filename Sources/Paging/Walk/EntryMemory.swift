@@ -36,19 +36,5 @@ extension EntryMemory where Self: ~Copyable {
   public borrowing func prefetch(_ address: Address<Space>) {}
 }
 
-/// The width of a table entry: 4 bytes in two-level x86 paging, 8 elsewhere.
-public protocol TableEntry: FixedWidthInteger, UnsignedInteger, BitwiseCopyable, Sendable {}
-
 extension UInt32: TableEntry {}
 extension UInt64: TableEntry {}
-
-/// What became of a compare-exchange on an entry.
-@frozen
-public enum EntryExchange: Sendable, Hashable {
-  /// The entry held what was expected and now holds what was desired.
-  case stored
-  /// Somebody else changed the entry first.
-  case lost
-  /// The memory is not writable by walks (a read-only slot, an image); the entry stays as it is.
-  case readOnly
-}

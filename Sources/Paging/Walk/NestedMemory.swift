@@ -63,37 +63,6 @@ where Host.Space == HostPhysical {
   }
 }
 
-/// An address followed through both levels.
-@frozen
-public struct NestedTranslation<GuestRights: Sendable, SecondRights: Sendable>: Sendable {
-  /// The guest's own translation.
-  public let guest: Translation<GuestPhysical, GuestRights>
-  /// The second level's translation of the result.
-  public let host: Translation<HostPhysical, SecondRights>
-
-  /// Both translations.
-  @inlinable
-  public init(
-    guest: Translation<GuestPhysical, GuestRights>, host: Translation<HostPhysical, SecondRights>
-  ) {
-    self.guest = guest
-    self.host = host
-  }
-}
-
-/// Why an address has no translation through both levels.
-@frozen
-public enum NestedFailure<GuestFault: Error, SecondFault: Error, HostFailure: Error>: Error {
-  /// The guest's tables refuse: the guest gets this exception, without an exit.
-  case guest(GuestFault)
-  /// The second level refuses: an exit.
-  case exit(SecondFault)
-  /// The second level's own tables lie outside host memory.
-  case unreadable(HostFailure)
-  /// Entries kept changing.
-  case contended
-}
-
 extension NestedMemory {
   /// The hardware's walk of both levels: the guest's tables, then the page they lead to (SPEC W17).
   @inlinable

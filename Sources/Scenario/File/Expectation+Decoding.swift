@@ -40,7 +40,7 @@ extension Expectation {
     tlbHit = try map.take("tlb")?.choice(["hit": true, "miss": false])
     count = try map.take("count")?.number(0...1 << 40).asInt
     fetched = try map.take("fetched")?.number(0...1 << 40).asInt
-    status = try map.take("status")?.choice(TDXStatus.self) { $0.description }
+    status = try map.take("status")?.choice(Status.self) { $0.name }
     if var ve = try map.take("ve")?.mapping("ve") {
       exception = (
         try ve.take("gpa")?.number(), try ve.take("gva")?.number(),

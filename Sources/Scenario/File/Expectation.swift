@@ -29,14 +29,35 @@ public struct Expectation: Sendable {
   public var count: Int?
   /// How many pages come from elsewhere.
   public var fetched: Int?
-  /// What the TDX module answers.
-  public var status: TDXStatus?
+  /// What the TDX module answers, or the host to a trust domain's guest.
+  public var status: Status?
   /// What the guest is told of its #VE; parts that are not named may be anything.
   public var exception: (gpa: UInt64?, gva: UInt64?, qualification: UInt64?)?
   /// Whether the access goes to the MMIO bus.
   public var isMMIO: Bool?
   /// Which stale translations the step uses.
   public var stale: Stale?
+
+  /// An answer to a trust domain or its host.
+  public enum Status: Sendable, Hashable, CaseIterable {
+    /// Of the TDX module.
+    case module(TDXStatus)
+    /// Of the host.
+    case host(TDVMCallStatus)
+
+    /// All of both.
+    public static var allCases: [Status] {
+      TDXStatus.allCases.map(Status.module) + TDVMCallStatus.allCases.map(Status.host)
+    }
+
+    /// The name in the specification.
+    public var name: String {
+      switch self {
+      case .module(let status): status.description
+      case .host(let status): status.description
+      }
+    }
+  }
 
   /// Which stale translations a step may use, and must.
   public enum Stale: String, Sendable, CaseIterable {
@@ -64,5 +85,11 @@ public struct Expectation: Sendable {
   }
 
   /// Whether the file says that the step does not get through.
-  var toleratesProblem: Bool { ok == false || (status ?? .success) != .success }
+  var toleratesProblem: Bool {
+    switch status {
+    case .module(let status): ok == false || status != .success
+    case .host(let status): ok == false || status != .success
+    case nil: ok == false
+    }
+  }
 }

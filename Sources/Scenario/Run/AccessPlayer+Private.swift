@@ -33,6 +33,7 @@ extension AccessPlayer {
           machine.count(exits, of: .eptViolation, on: vcpu)
           result.count = (result.count ?? 0) + 1
         }
+      case .call(let call, let vcpu): return perform(call, vcpu, &result)
       case .module(let call):
         guard let domain = machine.domain else {
           result.problem = "this MMU has no TDX module"
@@ -56,6 +57,26 @@ extension AccessPlayer {
       }
       result.problem = "\(error)"
     }
+  }
+
+  private func perform(_ call: TDVMCall, _ vcpu: Int, _ result: inout StepResult) {
+    guard let domain = machine as? any DomainMachine else {
+      result.problem = "only a trust domain makes such calls"
+      return
+    }
+    do {
+      let answer = try domain.call(vcpu, call)
+      result.answer = answer
+      result.mmio = answer.mmio
+      result.isDone = answer.status == .success
+      if result.isDone {
+        if answer.mmio != nil {
+          result.bytes = (0..<8).map { UInt8(truncatingIfNeeded: answer.value >> UInt64($0 * 8)) }
+        }
+      } else {
+        result.problem = "the host answers \(answer.status)"
+      }
+    } catch { result.problem = "\(error)" }
   }
 
   private func perform(

@@ -77,11 +77,12 @@ struct AccessPlayer {
 
   /// One access; more than 16 bytes are read piece by piece.
   private mutating func perform(_ action: AccessAction, _ result: inout StepResult) {
+    guard canHandle(action, &result) else { return }
     var done = 0
     while done < action.size {
       let count = min(16, action.size - done)
       let report = play(
-        action, at: action.va.wrappingAdd(UInt64(done)), size: count)
+        action, at: action.va.wrappingAdd(UInt64(done)), size: count, &result)
       if done == 0 {
         result.gpa = report.gpa
         result.hpa = report.hpa
@@ -98,6 +99,7 @@ struct AccessPlayer {
   }
 
   private mutating func perform(_ action: RepeatAction, _ result: inout StepResult) {
+    guard canHandle(action.access, &result) else { return }
     let size = UInt64(action.access.size)
     let places = (action.range.upperBound - action.range.lowerBound) / size
     var generator = SplitMix64(seed: 0)
@@ -110,7 +112,8 @@ struct AccessPlayer {
       case .random: place = generator.next() % places
       }
       let report = play(
-        action.access, at: GVA(action.range.lowerBound + place * size), size: action.access.size)
+        action.access, at: GVA(action.range.lowerBound + place * size), size: action.access.size,
+        &result)
       if take(report, on: action.access.vcpu, &result) { completed += 1 }
       busy(Int(index) + 1, of: action.count)
       // A host's error will not go away.
@@ -125,7 +128,7 @@ struct AccessPlayer {
     var completed = 0
     var differences = 0
     for (index, record) in records.enumerated() {
-      let report = play(record.access, at: record.access.va, size: record.access.size)
+      let report = play(record.access, at: record.access.va, size: record.access.size, &result)
       if take(report, on: record.access.vcpu, &result) { completed += 1 }
       if let recorded = record.outcome, recorded != TraceRecord.Outcome(report) {
         differences += 1
@@ -138,13 +141,30 @@ struct AccessPlayer {
     result.isDone = result.problem == nil
   }
 
+  /// Whether there is a handler of #VE, where the access wants one.
+  private func canHandle(_ action: AccessAction, _ result: inout StepResult) -> Bool {
+    guard action.handlesExceptions, !(machine is any DomainMachine) else { return true }
+    result.problem = "only a trust domain's guest answers its #VE ('handle-ve')"
+    return false
+  }
+
   private func busy(_ done: Int, of total: Int) {
     if done % Self.progressStride == 0 || done == total { progress?(done, total) }
   }
 
-  private func play(_ action: AccessAction, at va: GVA, size: Int) -> AccessReport<X86Fault> {
-    let report = machine.access(
-      action.vcpu, action.access, at: va, size: size, value: action.value)
+  private func play(
+    _ action: AccessAction, at va: GVA, size: Int, _ result: inout StepResult
+  ) -> AccessReport<X86Fault> {
+    let report: AccessReport<X86Fault>
+    if action.handlesExceptions, let domain = machine as? any DomainMachine {
+      let handled = domain.handledAccess(
+        action.vcpu, action.access, at: va, size: size, value: action.value)
+      result.note(handled.calls)
+      report = handled.report
+    } else {
+      report = machine.access(
+        action.vcpu, action.access, at: va, size: size, value: action.value)
+    }
     if let trace {
       var played = action
       (played.va, played.size) = (va, size)

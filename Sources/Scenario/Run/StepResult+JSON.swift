@@ -46,7 +46,9 @@ extension StepResult {
       inner.add("qualification", hex: exception.qualification)
       line.add("ve", inner)
     }
-    if let status { line.add("status", status.description) }
+    if let statusName { line.add("status", statusName) }
+    if !calls.isEmpty { line.add("calls", calls.map(\.inWords)) }
+    if callCount > calls.count { line.add("callsLeftOut", callCount - calls.count) }
     if let reason { line.add("reason", reason) }
     if !breaches.isEmpty { line.add("breaches", breaches) }
     if let problem { line.add("problem", problem) }

@@ -27,6 +27,10 @@ extension StepResult {
       return stale.inWords.enumerated().map { Self.row($0 == 0 ? event.label : "", $1) }
     }
     if eventsLeftOut > 0 { lines.append(Self.row("…", "\(eventsLeftOut) events more")) }
+    lines += calls.map { Self.row("guest", $0.inWords) }
+    if callCount > calls.count {
+      lines.append(Self.row("…", "\(callCount - calls.count) calls of the guest more"))
+    }
     lines += pluginLines.map { Self.row("plugin", $0) }
     if let fetchedPages {
       lines.append(Self.row("pages", "\(fetchedPages) came from the image"))
@@ -115,6 +119,10 @@ extension StepResult {
         + (reason.map { " (\($0))" } ?? "") + (exception.map { "; " + $0.inWords } ?? "")
     }
     if let reflected { return "exit to the hypervisor inside the guest: \(reflected)" }
+    if let answer, isDone {
+      return "\(answer.status)"
+        + (answer.mmio == nil ? "" : ", 0x\(String(answer.value, radix: 16))")
+    }
     guard isDone, case .access(let access) = step.action else {
       return isDone ? count.map { "done, \($0) found" } ?? "done" : "not done"
     }

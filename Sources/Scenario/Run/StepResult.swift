@@ -24,6 +24,12 @@ public struct StepResult: Sendable {
   public var exception: VirtualizationExceptionArea?
   /// What the TDX module answered.
   public var status: TDXStatus?
+  /// What the host answered to a call of a trust domain's guest.
+  public var answer: TDVMCallAnswer?
+  /// What a trust domain's guest did about #VE; the first few.
+  public var calls: [GuestCall] = []
+  /// How often it did something.
+  public var callCount = 0
   /// Why the step could not go on, in words.
   public var problem: String?
   /// Why a register could not be set, in words.
@@ -69,6 +75,14 @@ public struct StepResult: Sendable {
     self.step = step
   }
 
+  /// The most calls of the guest that are told.
+  private static var callsTold: Int { 16 }
+
+  mutating func note(_ calls: [GuestCall]) {
+    callCount += calls.count
+    self.calls += calls.prefix(max(0, Self.callsTold - self.calls.count))
+  }
+
   /// The bytes as a little-endian number.
   public var value: UInt128 {
     bytes.prefix(16).reversed().reduce(0) { $0 << 8 | UInt128($1) }
@@ -81,14 +95,4 @@ public struct StepResult: Sendable {
       decoding: bytes[..<end].map { (0x20..<0x7F).contains($0) ? $0 : UInt8(ascii: ".") },
       as: UTF8.self)
   }
-}
-
-/// One entry of the guest's tables, with its name.
-public struct WalkedEntry: Sendable, Hashable {
-  /// Such as `PDE`.
-  public let name: String
-  /// The entry as it was before the step.
-  public let step: WalkStep
-  /// What it holds after the step.
-  public let after: UInt64
 }

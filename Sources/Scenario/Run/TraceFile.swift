@@ -81,6 +81,7 @@ private struct TraceLine: Decodable {
   var user: Bool?
   var implicit: Bool?
   var ac: Bool?
+  var handled: Bool?
   var value: String?
   var ok: Bool?
   var gpa: JSONInteger?
@@ -111,7 +112,8 @@ extension TraceRecord {
     access = AccessAction(
       kind: kind, va: GVA(line.va.value), size: size, value: value ?? 0,
       isUser: line.user ?? false, alignmentCheck: line.ac ?? false,
-      isImplicit: line.implicit ?? false, vcpu: Int(vcpu), form: .number)
+      isImplicit: line.implicit ?? false, handlesExceptions: line.handled ?? false, vcpu: Int(vcpu),
+      form: .number)
     outcome = try line.ok.map { ok throws(ScenarioError) in
       if ok { return .done(gpa: line.gpa.map { GPA($0.value) }) }
       if let name = line.reflected {

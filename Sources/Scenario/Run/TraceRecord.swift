@@ -37,6 +37,7 @@ public struct TraceRecord: Sendable {
     line.add("user", access.isUser)
     if access.isImplicit { line.add("implicit", true) }
     if access.alignmentCheck { line.add("ac", true) }
+    if access.handlesExceptions { line.add("handled", true) }
     if access.kind == .write { line.add("value", "0x" + String(access.value, radix: 16)) }
     switch outcome {
     case nil: break

@@ -13,7 +13,5 @@ MMU_PLUGIN_EXPORT const struct mmu_plugin mmu_plugin_manifest = {
     .name = "guard",
     .version = "0.1",
     .flags = MMU_PLUGIN_THREAD_SAFE,
-    .hooks = hooks,
-    .hook_count = sizeof hooks / sizeof hooks[0],
-    .hook_size = sizeof hooks[0],
+    MMU_PLUGIN_HOOKS(hooks),
 };

@@ -26,6 +26,8 @@ public struct AccessAction: Sendable {
   public var alignmentCheck: Bool
   /// Whether no instruction asked for it.
   public var isImplicit: Bool
+  /// Whether a trust domain's guest answers its #VE.
+  public var handlesExceptions = false
   /// Which vCPU.
   public var vcpu: Int
   /// How it is shown.
@@ -67,6 +69,7 @@ extension AccessAction {
     isUser = try map.take("user")?.flag() ?? false
     alignmentCheck = try map.take("ac")?.flag() ?? false
     isImplicit = try map.take("implicit")?.flag() ?? false
+    handlesExceptions = try map.take("handle-ve")?.flag() ?? false
     vcpu = try map.vcpu(vcpus)
     try map.finish()
   }

@@ -46,7 +46,7 @@ extension Action {
       try map.finish()
     case .snapshot: self = .snapshot(try body.snapshotName())
     case .restore: self = .restore(try body.snapshotName())
-    case .convert, .accept, .tdx:
+    case .convert, .accept, .vmcall, .tdx:
       self = .privateMemory(try PrivateMemoryAction(name, body, vcpus: vcpus))
     }
   }

@@ -34,10 +34,10 @@ public enum ActionName: String, Sendable, CaseIterable {
   case nestedEnter = "nested-enter"
   case invept, invvpid
   /// Private and shared memory.
-  case convert, accept, tdx
+  case convert, accept, vmcall, tdx
 
   /// What a vCPU may do while others run.
   static var laneCases: [ActionName] {
-    [.read, .write, .fetch, .invalidatePage, .setRegister, .repeated, .convert, .accept]
+    [.read, .write, .fetch, .invalidatePage, .setRegister, .repeated, .convert, .accept, .vmcall]
   }
 }

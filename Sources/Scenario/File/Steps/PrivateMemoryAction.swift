@@ -1,5 +1,6 @@
 public import Paging
 import Report
+public import X86TDX
 
 /// What guest and host do to private memory.
 public enum PrivateMemoryAction: Sendable {
@@ -7,6 +8,8 @@ public enum PrivateMemoryAction: Sendable {
   case convert(GPA, byteCount: UInt64, toPrivate: Bool, vcpu: Int)
   /// The guest accepts the pages of a range.
   case accept(GPA, byteCount: UInt64, pageSize: PageSize, vcpu: Int)
+  /// The guest calls the host (TDG.VP.VMCALL).
+  case call(TDVMCall, vcpu: Int)
   /// The host asks the TDX module.
   case module(ModuleCall)
 
@@ -41,6 +44,7 @@ public enum PrivateMemoryAction: Sendable {
     switch self {
     case .convert: .convert
     case .accept: .accept
+    case .call: .vmcall
     case .module: .tdx
     }
   }
@@ -54,6 +58,7 @@ public enum PrivateMemoryAction: Sendable {
         + on(vcpu)
     case .accept(let gpa, let count, let size, let vcpu):
       return "the guest accepts GPA \(gpa), \(count.hex) bytes in pages of \(size)" + on(vcpu)
+    case .call(let call, let vcpu): return "TDG.VP.VMCALL<\(call.inWords)>" + on(vcpu)
     case .module(.add(let gpa, let count)):
       return "TDX: add the pages of GPA \(gpa), \(count.hex) bytes"
     case .module(.reclaim(let gpa, let count)):
@@ -76,7 +81,7 @@ public enum PrivateMemoryAction: Sendable {
     case .accept(_, let count, _, _), .module(.add(_, let count)),
       .module(.augment(_, let count, _)):
       Int(clamping: count >> 12)
-    case .convert, .module: 1
+    case .convert, .module, .call: 1
     }
   }
 }
@@ -95,6 +100,10 @@ extension PrivateMemoryAction {
       let pageSize = try map.privatePageSize()
       let (gpa, size) = try map.pages(body, of: pageSize)
       self = .accept(gpa, byteCount: size, pageSize: pageSize, vcpu: try map.outerVCPU(vcpus))
+    case .vmcall:
+      let vcpu = try map.outerVCPU(vcpus)
+      let (function, operands) = try map.needOne(of: TDVMCall.functions, "a function")
+      self = .call(try TDVMCall(function, operands), vcpu: vcpu)
     default:
       let (verb, value) = try map.needOne(of: ModuleCall.verbs, "tdx")
       self = .module(try ModuleCall(verb, value, vcpus: vcpus))

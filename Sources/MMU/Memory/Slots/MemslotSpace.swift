@@ -1,15 +1,6 @@
 import Paging
 public import Synchronization
 
-/// Which of its memslots a vCPU sees (SPEC T2).
-@frozen
-public enum AddressSpace: Int, Sendable, Hashable, CaseIterable {
-  /// Those of the machine.
-  case normal
-  /// Those of the machine, and those that system-management mode alone sees.
-  case systemManagement
-}
-
 /// The memslots of one address space and their generation.
 @usableFromInline
 final class MemslotSpace: Sendable {

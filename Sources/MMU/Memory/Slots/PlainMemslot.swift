@@ -20,6 +20,7 @@ struct PlainMemslot: MemslotShape, @unchecked Sendable {
   @usableFromInline let log: Unmanaged<DirtyLog>?
   @usableFromInline let missing: Unmanaged<MissingPages>?
 
+  @usableFromInline
   init(_ slot: Memslot) {
     id = slot.id
     base = slot.base

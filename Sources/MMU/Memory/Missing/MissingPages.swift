@@ -1,21 +1,5 @@
-public import Paging
+import Paging
 import Synchronization
-
-/// Brings pages of guest memory that are not on this host yet.
-public protocol MissingPageHandler: Sendable {
-  /// Brings a page: asked once for each, on the thread that needs it, for several pages at once.
-  func page(_ gfn: GFN) -> MissingPageAnswer
-}
-
-/// What came of asking for a page.
-public enum MissingPageAnswer: Sendable, Hashable {
-  /// Its bytes; where there are fewer than 4096 the rest are zeros.
-  case page([UInt8])
-  /// Not now: the access leaves the machine, and asks again when it is repeated.
-  case later
-  /// Never: the access leaves the machine for good.
-  case failed
-}
 
 /// The pages of a slot that are not there until somebody needs them (post-copy migration).
 ///
