@@ -196,7 +196,7 @@ static bool fault(cbt_shadow *s, uint64_t page, uint8_t access) {
   uint64_t leaf = make_leaf(s, slot, frame, rights, entry);
   if (UNLIKELY(!leaf || (old & PRESENT))) return false;
   link_leaf(s, page, frame);
-  __atomic_exchange_n((uint64_t *)(m->bytes + place), leaf, __ATOMIC_ACQ_REL);
+  set_entry(s, place, leaf);
   return true;
 }
 

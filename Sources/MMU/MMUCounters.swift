@@ -50,6 +50,25 @@ public struct MMUCounters: Sendable, Hashable {
   /// All zero.
   public init() {}
 
+  // PERF: fault.shadow; a comparison with zeroes would copy both.
+  /// Whether nothing was counted.
+  @inlinable
+  var isZero: Bool {
+    let faults = fixed | spurious | retried | emulated | repaired | racesLost
+    let entries = spteInstalls | tablesLinked | prefetched | splits
+    let slots = memslotSearches | mmioCached | mmioSearched | mmioStale | mmioMistaken
+    let pages = cacheMisses | pagesZapped | recycled | flooded
+    let steps = unsynced | synced | tableWrites | remoteFlushes
+    return faults | entries | slots | pages | steps == 0
+  }
+
+  /// Adds what others count, and leaves them at zero.
+  @usableFromInline
+  mutating func take(_ others: inout MMUCounters) {
+    self += others
+    others = MMUCounters()
+  }
+
   /// Sums.
   public static func += (left: inout MMUCounters, right: MMUCounters) {
     left.fixed += right.fixed

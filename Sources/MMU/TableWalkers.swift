@@ -108,7 +108,10 @@ final class TableWalkers: Sendable {
 
   /// Waits until everybody has been outside who is inside since before an epoch.
   private func wait<Pacing: MMUPacing>(for target: UInt64, _ pacing: borrowing Pacing) {
-    for place in places.withLock({ $0.list }) {
+    let list = places.withLock { $0.list }
+    // By number: code that is not optimised allocates for each element of a `for`.
+    for index in list.indices {
+      let place = list[index]
       if !Pacing.isFree {
         pacing.wait(.presence(place.number), isChange: false) {
           Self.isOutside(place, before: target)

@@ -161,6 +161,7 @@ extension VirtualMMU where View == GuestView {
   }
 
   /// The address itself.
+  @inlinable  // PERF: access.mmio.cached
   public func slotAddress(
     of gpa: GPA, for kind: AccessKind, isUser: Bool, gva: GVA, on cpu: CPU
   ) -> Result<GPA, ReflectedExit> { .success(gpa) }

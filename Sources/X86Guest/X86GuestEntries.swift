@@ -1,13 +1,14 @@
 public import Paging
 public import X86
-import X86Legacy32
-import X86Long
-import X86PAE
+public import X86Legacy32
+public import X86Long
+public import X86PAE
 
 /// How entries of an x86 guest's tables are read under the registers that matter to it: the mode,
 /// EFER.NXE and CR4.PSE.
 public struct X86GuestEntries: GuestEntryFormat {
-  private enum Format: Sendable {
+  @usableFromInline
+  enum Format: Sendable {
     case none
     case legacy32(Legacy32)
     case pae(PAE)
@@ -15,15 +16,16 @@ public struct X86GuestEntries: GuestEntryFormat {
     case long5(Long5)
   }
 
-  private struct Key: Hashable, Sendable {
-    var mode: X86Mode
+  @usableFromInline
+  struct Key: Hashable, Sendable {
+    @usableFromInline var mode: X86Mode
     var executeDisable: Bool
     var largePages: Bool
     var features: X86Features
   }
 
-  private let key: Key
-  private let format: Format
+  @usableFromInline let key: Key
+  @usableFromInline let format: Format
 
   /// The entries that registers select.
   public init(_ registers: X86Registers, _ features: X86Features) {
@@ -49,6 +51,7 @@ public struct X86GuestEntries: GuestEntryFormat {
   }
 
   /// 4 in two-level paging, 8 elsewhere, 0 with paging off.
+  @inlinable  // PERF: fault.shadow
   public var entrySize: Int {
     switch key.mode {
     case .none: 0
@@ -58,6 +61,7 @@ public struct X86GuestEntries: GuestEntryFormat {
   }
 
   /// 2, 4 or 5; PAE's third level is in registers.
+  @inlinable
   public var topLevel: Level {
     switch key.mode {
     case .none: Level(0)
@@ -75,9 +79,12 @@ public struct X86GuestEntries: GuestEntryFormat {
   public var canFaultByItself: Bool { key.executeDisable && entrySize == 8 }
 
   /// A and D.
+  @inlinable
   public var markBits: UInt64 { 0x60 }
 
   /// Reads an entry as the mode does.
+  @inlinable
+  @inline(__always)  // PERF: sync.shadow
   public func decode(_ entry: UInt64, at level: Level) -> GuestEntry {
     switch format {
     case .none: GuestEntry(kind: .notPresent)
@@ -88,7 +95,9 @@ public struct X86GuestEntries: GuestEntryFormat {
     }
   }
 
-  private func decode<F: X86PagingFormat>(
+  @inlinable
+  @inline(__always)
+  func decode<F: X86PagingFormat>(
     _ entry: F.Entry, at level: Level, _ format: F
   ) -> GuestEntry {
     let raw = UInt64(entry)

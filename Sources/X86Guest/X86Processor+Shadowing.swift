@@ -1,6 +1,6 @@
 public import Paging
 public import X86
-import X86Long
+public import X86Long
 import X86PAE
 
 extension X86Processor: ShadowedProcessor {
@@ -30,6 +30,8 @@ extension X86Processor: ShadowedProcessor {
   }
 
   /// Untagged in long modes, bits 31:0 elsewhere.
+  @inlinable
+  @inline(__always)  // PERF: fault.shadow; a processor is copied for a call.
   public func linear(_ gva: GVA, for access: X86Access) -> GVA {
     switch regime {
     case .long4(let regime): regime.format.untagged(gva, for: access)

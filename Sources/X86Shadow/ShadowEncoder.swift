@@ -71,6 +71,7 @@ where Format.Entry == UInt64, Format.Root == TableRoot {
   ///
   /// G and the guest's PAT are not copied (SPEC E11).
   @inlinable
+  @inline(__always)  // PERF: sync.shadow; an encoder is copied for a call.
   public func leaf(_ request: LeafRequest) -> SPTE {
     let masks = layout.masks
     var raw = masks.mmuPresent | masks.readable | layout.encryptionValue
@@ -94,6 +95,7 @@ where Format.Entry == UInt64, Format.Root == TableRoot {
 
   /// Everything granted, since rights are folded into the leaves; and the child's address.
   @inlinable
+  @inline(__always)  // PERF: fault.shadow; as above.
   public func table(_ child: HPA) -> SPTE {
     let masks = layout.masks
     return SPTE(

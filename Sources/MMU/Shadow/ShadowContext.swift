@@ -51,6 +51,7 @@ public struct ShadowContext<Guest: ShadowedGuest>: Sendable {
   }
 
   /// The vCPU's last writes to tables (SPEC F8, the policy of 2008).
+  @frozen
   @usableFromInline
   struct FloodState: Sendable {
     @usableFromInline var gfn: GFN?
@@ -58,7 +59,7 @@ public struct ShadowContext<Guest: ShadowedGuest>: Sendable {
     /// The entry that the last write updated, looked at for its accessed bit.
     @usableFromInline var lastUpdated: HPA?
 
-    @usableFromInline
+    @inlinable
     init() {}
   }
 

@@ -17,7 +17,7 @@ public struct ShadowExit<Input: AddressKind, Access: MemoryAccess>: Error {
   /// Whether an entry had a reserved bit: the sign of an MMIO entry.
   public let isMalformed: Bool
 
-  @usableFromInline
+  @inlinable  // PERF: fault.shadow
   init(
     address: Address<Input>, gva: GVA?, access: Access, isAccessKnown: Bool, errorCode: UInt32,
     isMalformed: Bool
@@ -33,7 +33,7 @@ public struct ShadowExit<Input: AddressKind, Access: MemoryAccess>: Error {
 
 extension ShadowExit where Input == GuestVirtual {
   /// A page fault of the processor's walk.
-  @usableFromInline
+  @inlinable  // PERF: fault.shadow
   init(gva: GVA, access: Access, errorCode: UInt32, isMalformed: Bool) {
     self.init(
       address: gva, gva: gva, access: access, isAccessKnown: true, errorCode: errorCode,

@@ -27,7 +27,7 @@ extension ShadowMMU {
     while page.role.level > target {
       let level = page.role.level
       let index = page.index(of: mapping.address)
-      if !page.role.isTop, let step = mapping.walk[level], level > mapping.guestLevel {
+      if !page.role.isTop, let step = mapping.walk.step(at: level), level > mapping.guestLevel {
         access.formIntersection(format.decode(step.entry, at: level).permissions)
       }
       let (gfn, role) = child(of: page, mapping, access, format)
@@ -71,7 +71,7 @@ extension ShadowMMU {
       role.access = access
       role.quadrant = ShadowPage.quadrant(
         of: mapping.address, at: level.below, entrySize: format.entrySize)
-      let table = mapping.walk[level.below].map { GPA($0.entryAddress).frame }
+      let table = mapping.walk.step(at: level.below)?.address.frame
       return (table ?? GFN(0), role)
     }
     // Below the guest's leaf, or without tables: a run of frames.
@@ -83,16 +83,18 @@ extension ShadowMMU {
 
   /// Whether the guest's entry of a level is what the walk found, marks apart.
   @inlinable
+  @inline(__always)  // PERF: fault.shadow; a format is copied for a call.
   func isUnchanged(
     _ walk: GuestWalk, at level: Level, _ space: AddressSpace, _ format: borrowing Guest.Entries
   ) -> Bool {
-    guard let step = walk[level] else { return true }
-    guard let now = guestEntry(at: GPA(step.entryAddress), space, format) else { return false }
+    guard let step = walk.step(at: level) else { return true }
+    guard let now = guestEntry(at: step.address, space, format) else { return false }
     return (now ^ step.entry) & ~format.markBits == 0
   }
 
   /// Reads an entry of the guest's tables.
   @inlinable
+  @inline(__always)  // PERF: fault.shadow; as above.
   func guestEntry(
     at gpa: GPA, _ space: AddressSpace, _ format: borrowing Guest.Entries
   ) -> UInt64? {
@@ -202,7 +204,6 @@ extension ShadowMMU {
   func set(_ page: ShadowPage, _ index: Int, to new: SPTE, _ first: GFN) -> Bool {
     let place = page.place(of: index)
     let old = load(place)
-    let marks = encoder.layout.masks.accessed | encoder.layout.masks.dirty
     let isSameFrame =
       encoder.isPresent(old) && encoder.isLeaf(old, at: page.role.level)
       && encoder.pfn(of: old) == encoder.pfn(of: new) && page.frame(of: index) == first
@@ -210,14 +211,21 @@ extension ShadowMMU {
       drop(page, index)
       page.note(first, at: index)
       reverseMap.insert(first, page, index)
-      store(place, new)
+      fill(place, new)
     } else {
-      if (old.rawValue ^ new.rawValue) & ~marks == 0 { return false }
+      if isAlike(old, new) { return false }
       store(place, SPTE(new.rawValue | old.rawValue & encoder.layout.masks.accessed))
       if takesRights(from: old, to: new) { state.needsFlush = true }
     }
     notify(.leafInstalled(level: page.role.level, gfn: first, old: old, new: new))
     return true
+  }
+
+  /// Whether two leaves differ in the hardware's marks at most.
+  @inlinable
+  func isAlike(_ left: SPTE, _ right: SPTE) -> Bool {
+    let marks = encoder.layout.masks.accessed | encoder.layout.masks.dirty
+    return (left.rawValue ^ right.rawValue) & ~marks == 0
   }
 
   /// Whether a TLB may hold more than a new leaf grants: R, W, U or execution is lost, or U appears,

@@ -140,7 +140,7 @@ extension ShadowMMU {
   /// The number of a format, the same for equal ones.
   @inlinable
   func number(of entries: Guest.Entries) -> Int {
-    if let index = state.formats.firstIndex(of: entries) { return index }
+    for index in state.formats.indices where state.formats[index] == entries { return index }
     state.formats.append(entries)
     return state.formats.count - 1
   }

@@ -13,6 +13,7 @@ extension ShadowMMU {
   /// The guest's leaf behind an entry of a leaf table, if the processor could have used it: present,
   /// not malformed, marked as accessed.
   @inlinable
+  @inline(__always)  // PERF: sync.shadow
   func usableLeaf(
     _ page: ShadowPage, _ index: Int, in table: borrowing GuestTable
   ) -> (entry: GuestEntry, gfn: GFN)? {
@@ -24,6 +25,7 @@ extension ShadowMMU {
 
   /// The guest's entry behind one of a page.
   @inlinable
+  @inline(__always)  // PERF: sync.shadow
   func entry(_ page: ShadowPage, _ index: Int, in table: borrowing GuestTable) -> UInt64? {
     let size = table.entrySize
     guard let place = table.place?.wrappingAdd(page.guestOffset(of: index, entrySize: size)) else {
@@ -34,6 +36,7 @@ extension ShadowMMU {
 
   /// Whether leaves of a frame may be writable: it is no table, or a table out of step anyway.
   @inlinable
+  @inline(__always)  // PERF: sync.shadow
   func mayWrite(_ gfn: GFN, at level: Level) -> Bool {
     guard level == .pageTable else { return !registry.hasTables(around: gfn, at: level) }
     var next = registry.firstTable(at: gfn)
@@ -163,7 +166,8 @@ extension ShadowMMU {
       drop(page, index)
       return true
     }
-    return set(page, index, to: new, gfn)
+    // PERF: sync.shadow; most entries of a table have not changed.
+    return !isAlike(old, new) && set(page, index, to: new, gfn)
   }
 
   /// INVLPG: the address's leaf goes where its table is out of step, on this root and the last ones,

@@ -42,8 +42,9 @@ extension ShadowMMU: FaultHandler, VirtualMMU, AuditableMMU where Guest: Shadowe
     _ gva: GVA, for access: Guest.Access, on cpu: inout CPU
   ) -> Result<HardwareTranslation<Guest.Rights>, HardwareFailure<Guest.Fault, Exit>> {
     locked(&cpu, NoObserver()) { cpu in
-      guard let guest = cpu.guest else { return .failure(.contended) }
-      let linear = guest.linear(gva, for: access)
+      guard let linear = cpu.guest?.linear(gva, for: access) else {
+        return .failure(.contended)
+      }
       guard let hardware = cpu.hardware else {
         // No page was left for a root: the handler tries again, or says so.
         return .failure(
@@ -90,6 +91,7 @@ extension ShadowMMU {
 }
 
 /// The processor's walk, with the place of its last entry kept.
+@frozen
 @usableFromInline
 struct LastEntry: WalkStrategy {
   @inlinable static var judges: Bool { true }
@@ -108,25 +110,40 @@ struct LastEntry: WalkStrategy {
 }
 
 /// The guest's walk as the MMU makes it: as the processor would, and with every entry kept.
+@frozen
 @usableFromInline
 struct GuestWalk: WalkStrategy {
   @inlinable static var judges: Bool { true }
   @inlinable static var marks: Bool { true }
-  /// The entries by level, from 1; those that were read are not `nil`.
-  @usableFromInline var steps = InlineArray<6, WalkStep?>(repeating: nil)
+  // PERF: fault.shadow; plain words, which a look at one level does not copy. Eight places, so that an
+  // index of three bits needs no check.
+
+  /// The levels whose entry was read, a bit each.
+  @usableFromInline var levels: UInt8 = 0
+  /// What was read, and where, by level.
+  @usableFromInline var entries = InlineArray<8, UInt64>(repeating: 0)
+  @usableFromInline var addresses = InlineArray<8, UInt64>(repeating: 0)
 
   @inlinable
   init() {}
 
   @inlinable
-  mutating func read(_ step: WalkStep) { self[step.level] = step }
+  mutating func read(_ step: WalkStep) {
+    let place = step.level.rawValue & 7
+    levels |= 1 &<< UInt8(truncatingIfNeeded: place)
+    entries[place] = step.entry
+    addresses[place] = step.entryAddress
+  }
 
   @inlinable
-  mutating func restart() { steps = InlineArray(repeating: nil) }
+  mutating func restart() { levels = 0 }
 
+  /// The entry of a level and its address, or `nil` where none was read.
   @inlinable
-  subscript(level: Level) -> WalkStep? {
-    get { steps.indices.contains(level.rawValue) ? steps[level.rawValue] : nil }
-    set { if steps.indices.contains(level.rawValue) { steps[level.rawValue] = newValue } }
+  @inline(__always)
+  func step(at level: Level) -> (entry: UInt64, address: GPA)? {
+    let place = level.rawValue & 7
+    guard levels &>> UInt8(truncatingIfNeeded: place) & 1 != 0 else { return nil }
+    return (entries[place], GPA(addresses[place]))
   }
 }

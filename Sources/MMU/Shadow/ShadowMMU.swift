@@ -107,10 +107,7 @@ public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy:
       outcome = body(&cpu)
       followOutsideWrites()
       announceFlush()
-      if state.tally != Self.noCounts {
-        cpu.counts += state.tally
-        state.tally = Self.noCounts
-      }
+      if !state.tally.isZero { cpu.counts.take(&state.tally) }
       if state.isListening {
         happened = state.events
         state.events = []
@@ -123,8 +120,6 @@ public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy:
     guard let outcome else { preconditionFailure("the lock did not run its body") }
     return outcome
   }
-
-  @inlinable static var noCounts: MMUCounters { MMUCounters() }
 
   /// Runs under the lock for nobody in particular.
   func locked(_ body: () -> Void) {
@@ -168,6 +163,15 @@ public final class ShadowMMU<Guest: ShadowedGuest, Encoder: SPTEEncoder, Policy:
     let old = SPTE(raw)
     assert(breach(storing: spte, over: old, at: place) == nil, "SPTE \(spte) over \(old)")
     return old
+  }
+
+  /// Fills an entry that maps nothing, in which hardware has nothing to mark.
+  @inlinable
+  func fill(_ place: HPA, _ spte: SPTE) {
+    // PERF: fault.shadow; nobody else changes such an entry, so that it takes no exchange.
+    assert(!encoder.isPresent(load(place)), "SPTE \(load(place)) is in use")
+    assert(breach(storing: spte, over: load(place), at: place) == nil, "SPTE \(spte)")
+    host.store(place, spte.rawValue)
   }
 
   /// What debug builds ask of a store (SPEC E4).

@@ -61,7 +61,7 @@ struct ShadowPage: Equatable {
     /// The MMU's number of the last fault that walked through here. **Units** faults.
     @usableFromInline var lastFault: UInt64 = 0
     /// The registry's links: the next page of the same hash, and the pages made before and after.
-    var nextInBucket = ShadowPageRegistry.Link.none
+    @usableFromInline var nextInBucket = ShadowPageRegistry.Link.none
     var older = ShadowPageRegistry.Link.none
     var younger = ShadowPageRegistry.Link.none
     /// One for each entry, once there was a leaf or an MMIO entry.
@@ -169,6 +169,7 @@ extension ShadowPage {
 
   /// The first frame that an entry stands for.
   @inlinable
+  @inline(__always)  // PERF: sync.shadow
   func frame(of index: Int) -> GFN {
     if facts.role.isDirect {
       return gfn.wrappingAdd(UInt64(index) &<< UInt64(9 &* (facts.role.level.rawValue &- 1)))
@@ -216,7 +217,8 @@ extension ShadowPage {
   ///
   /// A table of 1,024 4-byte entries takes two shadow pages, a directory four, in which two entries
   /// stand for one of the guest's.
-  @usableFromInline
+  @inlinable
+  @inline(__always)  // PERF: sync.shadow
   func guestOffset(of index: Int, entrySize: Int) -> UInt64 {
     let index = UInt64(index)
     guard entrySize == 4 else { return index * 8 }
@@ -237,7 +239,7 @@ extension ShadowPage {
   }
 
   /// The quadrant of a page that covers an address.
-  @usableFromInline
+  @inlinable  // PERF: fault.shadow
   static func quadrant<Input>(
     of address: Address<Input>, at level: Level, entrySize: Int
   ) -> UInt64 {

@@ -6,14 +6,15 @@ public import Paging
 @usableFromInline
 final class ShadowPageRegistry {
   /// A page by its number in the pool, or none.
+  @usableFromInline
   struct Link: Equatable {
-    private let raw: Int32
+    @usableFromInline let raw: Int32
 
     static var none: Link { Link(raw: -1) }
     init(_ page: ShadowPage) { raw = Int32(truncatingIfNeeded: page.number) }
     private init(raw: Int32) { self.raw = raw }
     /// The number, or `nil` for no page.
-    var number: Int? { raw < 0 ? nil : Int(raw) }
+    @inlinable var number: Int? { raw < 0 ? nil : Int(raw) }
   }
 
   /// What is known of all pages.
@@ -22,7 +23,7 @@ final class ShadowPageRegistry {
     /// By number, used now or not.
     @usableFromInline var pages: [ShadowPage] = []
     /// The first page of each hash; a power of two of them.
-    var heads: [Link] = Array(repeating: .none, count: 256)
+    @usableFromInline var heads: [Link] = Array(repeating: .none, count: 256)
     var oldest: Link = .none
     var youngest: Link = .none
     /// How many frames of each 2 MiB and each 1 GiB are tables, so that nothing large is mapped there.
@@ -50,10 +51,11 @@ final class ShadowPageRegistry {
   var count: Int { contents.count }
 
   /// The page of a number that was used once.
+  @inlinable
   subscript(number number: Int) -> ShadowPage { contents.pages[number] }
 
   /// The page in a host page.
-  @usableFromInline
+  @inlinable  // PERF: fault.shadow
   func page(at pfn: PFN) -> ShadowPage? {
     let index = Int(truncatingIfNeeded: pfn.rawValue &- first.rawValue)
     guard index >= 0, index < contents.pages.count, !contents.pages[index].isFreed else {
@@ -74,16 +76,19 @@ final class ShadowPageRegistry {
   }
 
   /// The pages that shadow the table in a frame: the first, and below the next.
-  @usableFromInline
+  @inlinable
+  @inline(__always)  // PERF: sync.shadow
   func firstTable(at gfn: GFN) -> ShadowPage? { table(at: gfn, from: contents.heads[bucket(gfn)]) }
 
   /// The page after one that shadows the same table; asked before that one is retired.
-  @usableFromInline
+  @inlinable
   func nextTable(after page: ShadowPage) -> ShadowPage? {
     table(at: page.gfn, from: page.facts.nextInBucket)
   }
 
-  private func table(at gfn: GFN, from link: Link) -> ShadowPage? {
+  @inlinable
+  @inline(__always)  // PERF: sync.shadow; most frames are no table, and end at the first look.
+  func table(at gfn: GFN, from link: Link) -> ShadowPage? {
     var next = link
     while let page = page(next) {
       if page.gfn == gfn, page.shadowsTable { return page }
@@ -185,7 +190,8 @@ final class ShadowPageRegistry {
     }
   }
 
-  private func page(_ link: Link) -> ShadowPage? { link.number.map { contents.pages[$0] } }
+  @inlinable
+  func page(_ link: Link) -> ShadowPage? { link.number.map { contents.pages[$0] } }
 
   private func link(_ page: ShadowPage) {
     let bucket = bucket(page.gfn)
@@ -193,7 +199,8 @@ final class ShadowPageRegistry {
     contents.heads[bucket] = Link(page)
   }
 
-  private func bucket(_ gfn: GFN) -> Int {
+  @inlinable
+  func bucket(_ gfn: GFN) -> Int {
     let hash = (gfn.rawValue &* 0x9E37_79B9_7F4A_7C15) >> 40
     return Int(truncatingIfNeeded: hash) & (contents.heads.count - 1)
   }

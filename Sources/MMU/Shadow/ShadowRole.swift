@@ -30,14 +30,14 @@ struct ShadowRole: Hashable, Sendable {
   /// Whether the processor marks the entries that it uses.
   @usableFromInline var marksEntries = true
 
-  @usableFromInline
+  @inlinable
   init(level: Level, format: Int) {
     self.level = level
     self.format = format
   }
 
   /// The same guest state on another level.
-  @usableFromInline
+  @inlinable  // PERF: fault.shadow
   func at(_ level: Level) -> ShadowRole {
     var role = self
     role.level = level

@@ -47,6 +47,7 @@ struct ShadowSlots {
 
   /// The slot of a frame.
   @inlinable
+  @inline(__always)  // PERF: sync.shadow; a slot is returned through memory otherwise.
   mutating func slot(for gfn: GFN) -> PlainMemslot? {
     table.plain.slot(for: gfn, hint: &hint)
   }

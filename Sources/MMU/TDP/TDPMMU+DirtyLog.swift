@@ -191,6 +191,7 @@ extension TDPMMU {
   }
 
   /// A vCPU whose ring is full does not enter the guest.
+  @inlinable  // PERF: access.mmio.cached
   public func pendingStop(_ cpu: TDPContext) -> (cause: ExitCause, error: FaultError)? {
     guard let ring = cpu.dirtyRing, ring.isSoftFull else { return nil }
     return (.dirtyRingFull, .dirtyRingFull(vcpu: cpu.index))

@@ -5,8 +5,16 @@ extension TDPMMU {
   /// where entry, vCPU and information area allow that (SPEC E15).
   ///
   /// **Source** Intel SDM Vol. 3C, "Virtualization Exceptions".
-  @usableFromInline
+  @inlinable
+  @inline(__always)  // PERF: access.tdpfault; few vCPUs have such an area.
   func delivered(
+    _ exit: Exit, to guest: some TranslationRegime, on cpu: inout TDPContext
+  ) -> Exit {
+    cpu.exceptionArea == nil ? exit : converted(exit, to: guest, on: &cpu)
+  }
+
+  @usableFromInline
+  func converted(
     _ exit: Exit, to guest: some TranslationRegime, on cpu: inout TDPContext
   ) -> Exit {
     cpu.lastException = nil

@@ -1,4 +1,5 @@
 public import Paging
+import Synchronization
 
 /// Guest physical memory: host memory, the memslots that show it to the guest, and their generation.
 ///
@@ -19,6 +20,8 @@ public final class GuestMemory: Sendable {
   /// Held for a whole update, so that updates come one after another.
   private let updating = Guarded(())
   private let tracker = Guarded<(any WriteTracker)?>(nil)
+  /// Whether there is a tracker, so that nobody takes its lock for nothing.
+  private let hasTracker = Atomic(false)
 
   /// Bit 63 of the generation: an update is in progress.
   public static let updateInProgress: UInt64 = 1 << 63
@@ -195,7 +198,9 @@ extension GuestMemory {
 
   /// As `view`, through the slots of a space.
   public func view(of space: AddressSpace) -> GuestView {
-    GuestView(slots: slots(of: space), host: host.view, tracker: tracker.withLock { $0 })
+    // PERF: access.mmio.cached; a second lock otherwise.
+    let tracker = hasTracker.load(ordering: .acquiring) ? tracker.withLock { $0 } : nil
+    return GuestView(slots: slots(of: space), host: host.view, tracker: tracker)
   }
 
   /// A view whose writes nobody hears of: for the tracker itself.
@@ -211,5 +216,6 @@ extension GuestMemory {
   /// not keep it alive.
   public func track(by tracker: some WriteTracker) {
     self.tracker.withLock { $0 = tracker }
+    hasTracker.store(true, ordering: .releasing)
   }
 }

@@ -100,6 +100,15 @@ public struct HostView: EntryMemory, @unchecked Sendable {
       (result.exchanged, Entry(truncatingIfNeeded: UInt64(littleEndian: result.original))))
   }
 
+  /// Stores one entry atomically (release).
+  @inlinable
+  func store(_ address: HPA, _ value: UInt64) {
+    guard let place = unsafe entry(address, size: 8) else { return }
+    // SAFETY: as in `load`.
+    unsafe place.assumingMemoryBound(to: Atomic<UInt64>.self).pointee
+      .store(value.littleEndian, ordering: .releasing)
+  }
+
   /// Stores one entry atomically (release) and returns what it held.
   @inlinable
   public func swap(_ address: HPA, to value: UInt64) -> Result<UInt64, HostMemoryError> {

@@ -1,4 +1,5 @@
 public import Paging
+import Synchronization
 
 /// The pages of host memory that tables are made of, under a limit.
 ///
@@ -10,6 +11,8 @@ public final class TablePool: Sendable {
   /// The most pages in use at once. **Units** pages.
   public let limit: Int
   private let state = Guarded(State())
+  /// As many pages as are in use, for who need not wait for the lock.
+  private let used = Atomic<Int>(0)
 
   /// Which pages are in use.
   struct State {
@@ -45,6 +48,7 @@ public final class TablePool: Sendable {
   /// A page, or `nil` where the limit is reached. What it holds is whatever it held.
   public func take() -> PFN? {
     state.withLock { state in
+      defer { used.store(state.inUse, ordering: .releasing) }
       if let page = state.returned.popLast() {
         state.use(Int(page.rawValue &- first.rawValue))
         return page
@@ -62,6 +66,7 @@ public final class TablePool: Sendable {
   public func give(back page: PFN) {
     state.withLock { state in
       state.inUse -= 1
+      used.store(state.inUse, ordering: .releasing)
       state.returned.append(page)
     }
   }
@@ -79,7 +84,12 @@ public final class TablePool: Sendable {
   var snapshot: State { state.withLock { $0 } }
 
   /// Puts the use of pages back to what it was, with what the pages hold.
-  func restore(_ snapshot: State) { state.withLock { $0 = snapshot } }
+  func restore(_ snapshot: State) {
+    state.withLock { state in
+      state = snapshot
+      used.store(snapshot.inUse, ordering: .releasing)
+    }
+  }
 
   /// Whether a page can be taken now.
   var hasRoom: Bool { state.withLock { !$0.returned.isEmpty || $0.fresh < limit } }
@@ -92,7 +102,7 @@ public final class TablePool: Sendable {
   }
 
   /// Pages in use now. **Units** pages.
-  public var inUse: Int { state.withLock { $0.inUse } }
+  public var inUse: Int { used.load(ordering: .acquiring) }
   /// The most pages that were in use at once. **Units** pages.
   public var highWater: Int { state.withLock { $0.highWater } }
 
