@@ -32,6 +32,7 @@ extension TDPMMU {
     {
       markDirty(gpa.frame.rawValue, count: 1, of: slot, by: cpu.dirtyRing)
     }
+    pacing.step(.trackedFrames, isChange: false)
     tracked.tell(gpa, byteCount: byteCount)
   }
 }

@@ -91,6 +91,23 @@ public final class GuestMemory: Sendable {
     attributes.settle()
   }
 
+  /// Feeds the generations, and what the slots show.
+  func hash(into hasher: inout Hasher) {
+    for space in spaces {
+      hasher.combine(generation(of: space))
+      for slot in slots(of: space).slots {
+        hasher.combine(slot.id)
+        hasher.combine(slot.base)
+        hasher.combine(slot.frameCount)
+        hasher.combine(slot.host)
+        hasher.combine(slot.privateHost)
+        hasher.combine(slot.flags)
+        hasher.combine(slot.backing)
+        hasher.combine(slot.activeLog?.method)
+      }
+    }
+  }
+
   /// Changes the slots of all spaces as one step. Updates wait for one another, so neither closure may
   /// update. A slot is then backed by pages no larger than what the host has behind it.
   ///
