@@ -179,8 +179,8 @@ let package = Package(
     .testTarget(
       name: "ScenarioTests",
       dependencies: [
-        "Scenario", "Machine", "MMU", "Notation", "Report", "SharedData", "TestSupport", "Paging",
-        "X86", "X86EPT", "X86Guest",
+        "Scenario", "Machine", "MachineSupport", "MMU", "Notation", "Report", "SharedData",
+        "TestSupport", "Paging", "X86", "X86EPT", "X86Guest",
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
     .testTarget(

@@ -96,6 +96,14 @@ extension MMUWrapper {
   }
 
   /// As the base.
+  public func place(
+    of gpa: GPA, gva: GVA, on cpu: Base.CPU, noting reading: TableReading
+  ) -> GuestPlace? { base.place(of: gpa, gva: gva, on: cpu, noting: reading) }
+
+  /// As the base.
+  public static var followsGuestTables: Bool { Base.followsGuestTables }
+
+  /// As the base.
   public func settle() { base.settle() }
 
   /// As the base.

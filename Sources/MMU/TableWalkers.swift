@@ -46,6 +46,13 @@ final class TableWalkers: Sendable {
   /// How often its lock was taken.
   var lockUses: UInt64 { places.uses }
 
+  /// What a vCPU has announced; `nil` where there is none.
+  func word(of number: Int) -> UInt64? {
+    places.withLock { places in
+      places.list.first { $0.number == number }?.word.load(ordering: .relaxed)
+    }
+  }
+
   /// A new vCPU's word.
   func register() -> Place {
     places.withLock { places in

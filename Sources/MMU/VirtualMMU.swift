@@ -56,6 +56,19 @@ public protocol VirtualMMU: FaultHandler {
     of gva: GVA, at gpa: GPA?, for access: Guest.Access, by guest: Guest, on cpu: inout CPU
   ) -> HostBacking where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess
 
+  /// Where an address that the guest's tables name is now; `nil` where tables between the guest and the
+  /// memslots lead nowhere.
+  ///
+  /// - Parameters:
+  ///   - gpa: the address.
+  ///   - gva: the linear address whose walk names it.
+  ///   - cpu: the vCPU.
+  ///   - reading: gets the entries of tables in between.
+  func place(of gpa: GPA, gva: GVA, on cpu: CPU, noting reading: TableReading) -> GuestPlace?
+
+  /// Whether the tables that the host owns follow others that the guest makes.
+  static var followsGuestTables: Bool { get }
+
   /// Waits until changes that others make to the tables just now are announced to the vCPUs.
   /// **Requires** that the caller is no vCPU that is inside.
   func settle()
@@ -227,8 +240,11 @@ extension VirtualMMU {
     of gva: GVA, at gpa: GPA?, for access: Guest.Access, by guest: Guest, on cpu: inout CPU
   ) -> HostBacking where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess { .unknown }
 
-  /// Changes and their announcements are one step.
-  public func settle() {}
+  /// Waits for changes of memslots and attributes; others and their announcements are one step.
+  public func settle() { memory.settle() }
+
+  /// As far as it has to see what the guest invalidates.
+  public static var followsGuestTables: Bool { interceptsInvalidation }
 
   /// There is one alone.
   public func addressSpace(of cpu: CPU) -> AddressSpace { .normal }

@@ -137,6 +137,7 @@ final class ShadowAccessRig {
     // As a machine lends it: what a class holds would be checked for overlapping use at each call.
     var cpu = cpu
     defer { self.cpu = cpu }
+    let guest = guest
     for page in pages {
       let gva = Self.linear.wrappingAdd(UInt64(page) &<< 12)
       guard case .failure(.exit(let exit)) = mmu.walk(gva, for: access, by: guest, on: &cpu),

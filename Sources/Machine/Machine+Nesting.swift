@@ -31,7 +31,15 @@ extension Machine where Guest == X86Processor, MMU: NestingMMU {
   ///
   /// - Returns: false where the instruction fails.
   public func vcpu(_ index: Int, invalidateSecondLevel pointer: UInt64?) -> Bool {
-    mmu.invalidate(pointer: pointer, on: &vcpus[index].state.context, observer)
+    let time = ledger?.now()
+    guard mmu.invalidate(pointer: pointer, on: &vcpus[index].state.context, observer) else {
+      return false
+    }
+    if let time {
+      let root = pointer.map { GPA($0 & 0x000F_FFFF_FFFF_F000) }
+      ledger?.invalidated(secondLevel: root, on: index, since: time)
+    }
+    return true
   }
 
   /// Says where a vCPU's exits become #VE of the guest's guest, as the hypervisor's VMCS does

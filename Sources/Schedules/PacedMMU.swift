@@ -8,17 +8,15 @@ package struct PacedMMU<Base: VirtualMMU>: MMUWrapper {
   package let base: Base
   let turns: Turns
 
-  // What a TLB will answer with is not known before, so all of the guest's data counts as one place.
-
   package func isCurrent(_ cpu: Base.CPU) -> Bool {
     guard base.isCurrent(cpu) else { return false }
-    turns.step(RaceRig.data, isChange: true)
+    turns.stepToData()
     return true
   }
 
   package func enter(_ cpu: inout Base.CPU) -> Bool {
     let needsFlush = base.enter(&cpu)
-    if !needsFlush { turns.step(RaceRig.data, isChange: true) }
+    if !needsFlush { turns.stepToData() }
     return needsFlush
   }
 
@@ -27,7 +25,7 @@ package struct PacedMMU<Base: VirtualMMU>: MMUWrapper {
   ) -> Result<HardwareTranslation<Guest.Rights>, HardwareFailure<Guest.Fault, Base.Exit>>
   where Guest.Input == GuestVirtual, Guest.Access: MemoryAccess {
     let result = base.walk(gva, for: access, by: guest, on: &cpu)
-    if case .success = result { turns.step(RaceRig.data, isChange: access.kind == .write) }
+    if case .success = result { turns.stepToData() }
     return result
   }
 }

@@ -1,3 +1,5 @@
+package import Paging
+
 /// A small race: a few threads on a machine of their own, and what must hold at the end.
 public struct Race: Sendable {
   /// What it is called on the command line.
@@ -16,10 +18,17 @@ public struct Race: Sendable {
     var bodies: [@Sendable () -> Void]
     /// What is wrong at the end, one line each.
     var check: () -> [String]
+    /// What a place holds now; `nil` where no word says it all, so that states are told apart by who
+    /// changed it in what order.
+    var content: (SharedPlace) -> UInt64?
 
     /// Threads, and what to look at when they have ended.
-    package init(_ bodies: [@Sendable () -> Void], check: @escaping () -> [String]) {
+    package init(
+      _ bodies: [@Sendable () -> Void], content: @escaping (SharedPlace) -> UInt64? = { _ in nil },
+      check: @escaping () -> [String]
+    ) {
       self.bodies = bodies
+      self.content = content
       self.check = check
     }
   }

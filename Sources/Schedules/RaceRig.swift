@@ -33,13 +33,29 @@ package struct RaceRig: Sendable {
 
   /// RAM from guest address 0.
   package static func ram(
-    frames: UInt64, at host: HPA = HPA(4 << 20), backing: PageSize = .size4KiB
+    frames: UInt64, at host: HPA = homes[0], backing: PageSize = .size4KiB
   ) -> Memslot {
     Memslot(id: 0, base: GFN(0), frameCount: frames, host: host, backing: backing)
   }
 
-  /// Where the guest's data counts as in the order of steps.
-  package static var data: SharedPlace { .data(HPA(0)) }
+  /// Where guest RAM lies, and where it may move to.
+  static let homes = [HPA(4 << 20), HPA(8 << 20)]
+
+  /// The pages that are behind a guest's page, or come to be.
+  package static func data(of frame: UInt64) -> SharedPlace {
+    .data(homes[0].wrappingAdd(frame << 12))
+  }
+
+  /// What a place holds: of a guest's page the vCPUs' cells.
+  package func content(of place: SharedPlace) -> UInt64? {
+    guard case .data(let page) = place else { return mmu.content(of: place) }
+    var hasher = Hasher()
+    for home in Self.homes {
+      let page = home.wrappingAdd(page.rawValue - Self.homes[0].rawValue)
+      hasher.combine(memory.host.view.read(page, count: 16))
+    }
+    return UInt64(bitPattern: Int64(hasher.finalize()))
+  }
 
   /// A machine with RAM from guest address 0.
   ///
@@ -67,10 +83,18 @@ package struct RaceRig: Sendable {
   /// Notes what is wrong.
   package func fail(_ finding: String) { book.notes.withLock { $0.findings.append(finding) } }
 
+  private func access(
+    _ kind: AccessKind, _ frame: UInt64, vcpu: Int, value: UInt64 = 0
+  ) -> AccessReport<X86Fault> {
+    turns.accessing(Self.data(of: frame), isWrite: kind == .write) {
+      machine.access(
+        vcpu, X86Access(kind), at: GVA(frame << 12 + UInt64(vcpu) * 8), value: value)
+    }
+  }
+
   /// A vCPU writes its own cell of a page.
   package func write(_ value: UInt64, to frame: UInt64, vcpu: Int) {
-    let report = machine.access(
-      vcpu, X86Access(.write), at: GVA(frame << 12 + UInt64(vcpu) * 8), value: value)
+    let report = access(.write, frame, vcpu: vcpu, value: value)
     guard case .done = report.outcome else {
       return fail("vCPU \(vcpu) writes frame \(frame): \(report.outcome)")
     }
@@ -82,8 +106,7 @@ package struct RaceRig: Sendable {
   /// - Returns: whether the write went to memory, and not to MMIO.
   @discardableResult
   package func writeAnywhere(_ value: UInt64, to frame: UInt64, vcpu: Int) -> Bool {
-    let report = machine.access(
-      vcpu, X86Access(.write), at: GVA(frame << 12 + UInt64(vcpu) * 8), value: value)
+    let report = access(.write, frame, vcpu: vcpu, value: value)
     guard case .done = report.outcome else {
       fail("vCPU \(vcpu) writes frame \(frame): \(report.outcome)")
       return false
@@ -93,8 +116,7 @@ package struct RaceRig: Sendable {
 
   /// A vCPU reads its own cell of a page, which holds what it wrote there.
   package func read(_ frame: UInt64, vcpu: Int) {
-    let report = machine.access(
-      vcpu, X86Access(.read), at: GVA(frame << 12 + UInt64(vcpu) * 8), value: 0)
+    let report = access(.read, frame, vcpu: vcpu)
     guard case .done(let value) = report.outcome else {
       return fail("vCPU \(vcpu) reads frame \(frame): \(report.outcome)")
     }
@@ -109,7 +131,7 @@ package struct RaceRig: Sendable {
 
   /// The bytes of a guest's page, wherever its slot leads now.
   package func bytes(of frame: UInt64) -> [UInt8] {
-    turns.step(Self.data, isChange: false)
+    turns.step(Self.data(of: frame), isChange: false)
     return memory.view.read(GFN(frame).baseAddress, count: 4096)
   }
 
@@ -139,7 +161,7 @@ package struct RaceRig: Sendable {
   package func race(
     _ bodies: [@Sendable () -> Void], atEnd: @escaping () -> Void = {}
   ) -> Race.Run {
-    Race.Run(bodies) {
+    Race.Run(bodies, content: content) {
       atEnd()
       for line in mmu.audit() { fail("audit: \(line)") }
       for (cell, value) in book.notes.withLock({ $0.written }) {

@@ -32,6 +32,8 @@ package protocol RaceTables: Sendable {
   func trackWrites(to frames: Range<GFN>, by tracker: some WriteTracker) -> Int
   func stopTrackingWrites(_ id: Int)
   func audit() -> [String]
+  /// What a place holds, where one word says it all.
+  func content(of place: SharedPlace) -> UInt64?
   /// A machine of vCPUs that take turns.
   func makeMachine(_ guests: [X86Processor], _ turns: Turns) throws -> any RaceMachine
 }

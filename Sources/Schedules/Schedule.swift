@@ -34,7 +34,7 @@ public struct Schedule: Sendable, Hashable {
 
   /// Who goes where the line says nothing.
   static func usual(_ choice: Turns.Choice) -> Int {
-    choice.ready.contains(choice.last) ? choice.last : choice.ready[0]
+    choice.ready.contains(choice.last) ? choice.last : choice.ready.first ?? choice.last
   }
 }
 

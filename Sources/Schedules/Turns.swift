@@ -13,19 +13,16 @@ package final class Turns: MMUPacing, @unchecked Sendable {
     var isChange: Bool
     /// Whether it is not taken before others have changed the place.
     var waits = false
-
-    /// Whether the order of two steps makes a difference.
-    func conflicts(with other: Step) -> Bool {
-      guard let place, place == other.place else { return false }
-      return isChange || other.isChange
-    }
+    /// Whether the thread learns nothing of what the place held.
+    var isBlind = false
   }
 
   /// What the choice of the next thread is made from.
   struct Choice {
     /// What each thread does next; `nil` where it has ended.
     var steps: [Step?]
-    /// The threads that need not wait, in ascending order; never empty.
+    /// The threads that need not wait, in ascending order; none where all wait for one another, and the
+    /// answer is of no account.
     var ready: [Int]
     /// Who took the last step.
     var last: Int
@@ -45,6 +42,12 @@ package final class Turns: MMUPacing, @unchecked Sendable {
     var condition: (() -> Bool)?
   }
 
+  /// A vCPU's access to the guest's data.
+  struct Access {
+    var place: SharedPlace
+    var isWrite: Bool
+  }
+
   /// The most steps of one run.
   static var stepLimit: Int { 50_000 }
 
@@ -55,6 +58,7 @@ package final class Turns: MMUPacing, @unchecked Sendable {
   private var waiting: [Waiting?] = []
   private var current = -1
   private var isRunning = false
+  private var accesses: [Int: Access] = [:]
   private var steps = 0
   private var ending = Ending.complete
   private var choose: (Choice) -> Int = { $0.last }
@@ -72,10 +76,32 @@ package final class Turns: MMUPacing, @unchecked Sendable {
     pause(Waiting(step: Step(place: place, isChange: isChange), condition: nil))
   }
 
+  /// As `step(_:isChange:)`, before a store that takes no notice of what was there.
+  package func store(_ place: SharedPlace) {
+    pause(Waiting(step: Step(place: place, isChange: true, isBlind: true), condition: nil))
+  }
+
   package func wait(
     _ place: SharedPlace, isChange: Bool, until condition: @escaping () -> Bool
   ) {
-    pause(Waiting(step: Step(place: place, isChange: isChange, waits: true), condition: condition))
+    // Who only waits learns no more than that the wait is over.
+    let step = Step(place: place, isChange: isChange, waits: true, isBlind: !isChange)
+    pause(Waiting(step: step, condition: condition))
+  }
+
+  /// Says what data the vCPU's steps touch that this thread lets run in `body`.
+  func accessing<R>(_ place: SharedPlace, isWrite: Bool, _ body: () -> R) -> R {
+    guard isRunning else { return body() }
+    let thread = current
+    accesses[thread] = Access(place: place, isWrite: isWrite)
+    defer { accesses[thread] = nil }
+    return body()
+  }
+
+  /// Comes before the vCPU's access to the guest's data.
+  func stepToData() {
+    guard isRunning, let access = accesses[current] else { return }
+    if access.isWrite { store(access.place) } else { step(access.place, isChange: false) }
   }
 
   /// Runs threads, one at a time, until all have ended.
@@ -135,10 +161,9 @@ package final class Turns: MMUPacing, @unchecked Sendable {
     // A run that failed is let to its end, in turn: its threads hold what nobody else can free.
     guard ending == .complete else { return alive.first { $0 > current } ?? first }
     let ready = alive.filter { waiting[$0]?.condition?() ?? true }
-    guard !ready.isEmpty else {
-      ending = .deadlock(waiting: alive)
-      return first
-    }
-    return choose(Choice(steps: waiting.map { $0?.step }, ready: ready, last: current))
+    let next = choose(Choice(steps: waiting.map { $0?.step }, ready: ready, last: current))
+    guard ready.isEmpty else { return next }
+    ending = .deadlock(waiting: alive)
+    return first
   }
 }

@@ -131,6 +131,26 @@ public final class TDXModule: Sendable {
     }
   }
 
+  /// The page that a TLB may still hold: one that is mapped, or blocked since the last epoch began.
+  public func cachedPage(_ gpa: GPA) -> HPA? {
+    guard !addressing.isTooWide(gpa) else { return nil }
+    return state.withLock { state in
+      var level = rootLevel
+      while true {
+        let entry = state[gpa.frame, level]
+        let isTracked = entry.state.isBlocked && entry.blockEpoch < state.epoch
+        switch entry.state {
+        case .nonLeafMapped, .nonLeafBlocked:
+          if level == .pageTable || isTracked { return nil }
+          level = level.below
+        case .mapped, .writeBlocked: return place(of: gpa, in: entry, level)
+        case .blocked: return isTracked ? nil : place(of: gpa, in: entry, level)
+        default: return nil
+        }
+      }
+    }
+  }
+
   private func place(of gpa: GPA, in entry: SecureEntry, _ level: Level) -> HPA {
     let size = PageSize(shift: 3 + 9 * level.rawValue)
     return entry.pfn.baseAddress.wrappingAdd(gpa.offset(in: size))

@@ -29,7 +29,7 @@ struct NestedRig<Encoder: SPTEEncoder> where Encoder.Format: NestedFormat {
   init(
     _ encoder: Encoder, inner: Encoder.Format? = nil, backing: PageSize = .size4KiB,
     tablePages: Int = 2000, options: ShadowOptions = ShadowOptions(),
-    slots: [Memslot]? = nil
+    slots: [Memslot]? = nil, findsStaleTranslations: Bool = false
   ) throws {
     memory = GuestMemory(host: try HostMemory(byteCount: 64 << 20))
     let standard = [
@@ -55,7 +55,9 @@ struct NestedRig<Encoder: SPTEEncoder> where Encoder.Format: NestedFormat {
         cr0: [.protectionEnable, .writeProtect, .paging], cr3: Self.root,
         cr4: [.physicalAddressExtension],
         efer: [.longModeEnable, .longModeActive, .noExecuteEnable]), features)
-    machine = try Machine(guests: [hypervisor, guest], mmu: mmu, observer: log)
+    machine = try Machine(
+      guests: [hypervisor, guest], mmu: mmu, observer: log,
+      ledger: findsStaleTranslations ? TranslationLedger(memory: memory) : nil)
   }
 
   /// Where the inner guest is told of #VE, in the hypervisor's memory.

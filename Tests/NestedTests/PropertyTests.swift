@@ -57,6 +57,20 @@ struct NestedPropertyTests {
     try run(encoder, inner, number)
   }
 
+  @Test("W16 F15 of an honest hypervisor's MMU no forgotten flush is told", arguments: 0..<3)
+  func staleTranslations(number: Int) throws {
+    let encoder = try EPTEncoder(EPTCapabilities(physicalAddressWidth: 46))
+    var run = try RandomNesting(
+      encoder, encoder.format, Self.options[number], tablePages: number == 2 ? 24 : 2000,
+      backing: .size4KiB, seed: 7 &+ UInt64(number), findsStaleTranslations: true)
+    for _ in 0..<600 { try run.step() }
+    let ledger = try #require(run.rig.machine.ledger)
+    #expect(ledger.counts[.mmu] == nil, "\(ledger.take().findings.filter { $0.verdict == .mmu })")
+    // Tables that are never out of step leave nothing to flush.
+    let isStale = ledger.counts[.hypervisor, default: 0] > 0
+    #expect(isStale == Self.options[number].allowsUnsync, "\(ledger.counts)")
+  }
+
   private func run<Encoder: NestedTables>(
     _ encoder: Encoder, _ inner: Encoder.Format, _ number: Int
   ) throws {
@@ -116,10 +130,11 @@ struct RandomNesting<Encoder: NestedTables> {
 
   init(
     _ encoder: Encoder, _ inner: Encoder.Format, _ options: ShadowOptions, tablePages: Int,
-    backing: PageSize, seed: UInt64
+    backing: PageSize, seed: UInt64, findsStaleTranslations: Bool = false
   ) throws {
     rig = try NestedRig(
-      encoder, inner: inner, backing: backing, tablePages: tablePages, options: options)
+      encoder, inner: inner, backing: backing, tablePages: tablePages, options: options,
+      findsStaleTranslations: findsStaleTranslations)
     random = SeededGenerator(seed: seed)
     levels = inner.rootLevel.rawValue
     let isPAE = levels == 3

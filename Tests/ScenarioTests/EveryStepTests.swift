@@ -39,6 +39,27 @@ struct EveryStepTests {
     #expect(runs > 0)
   }
 
+  @Test(
+    "W16 every example, on every MMU, uses no translation that the MMU should have dropped",
+    arguments: names)
+  func noForgottenFlush(name: String) throws {
+    let original = try Scenario(yaml: Scenarios.example(name))
+    for mmu in MachineSpec.MMUKind.allCases {
+      var scenario = original
+      scenario.machine.mmu = mmu
+      scenario.machine.findsStaleTranslations = true
+      guard let runner = try? ScenarioRunner(scenario, folder: Scenarios.examples) else { continue }
+      let summary = runner.run { result in
+        let forgotten = result.staleTranslations.filter { $0.verdict == .mmu }
+        #expect(forgotten == [], "\(mmu.rawValue), step \(result.number)")
+        if mmu == original.machine.mmu {
+          #expect(result.isPassed, "step \(result.number): \(result.mismatches)")
+        }
+      }
+      #expect(summary.staleTranslations?[.mmu] == nil, "\(mmu.rawValue)")
+    }
+  }
+
   @Test("F18 a breach fails the step after which it is found, where it is asked for")
   func breach() throws {
     // The drill believes entries of another generation: what the audit is for.

@@ -1,6 +1,7 @@
 import Foundation
 import MMU
 import Machine
+import MachineSupport
 import Paging
 import Report
 import Scenario
@@ -120,22 +121,13 @@ struct StaleTranslationTests {
     }
   }
 
-  @Test(
-    "without the key nothing is looked for, and the flag of a file that asks in vain is refused")
+  @Test("without the key nothing is looked for")
   func option() throws {
     let plain = Self.guest().replacing("  stale-translations: true\n", with: "")
     let (results, summary) = try Scenarios.run(
       plain + "  - write: {va: 0x800000, value: 0}\n  - read: {va: 0x400000, user: true}\n")
     #expect(results.allSatisfy { $0.staleTranslations.isEmpty && !$0.json.line.contains("stale") })
     #expect(summary.staleTranslations == nil)
-    for text in [
-      Self.guest("tdx"),
-      Self.guest().replacing("size: 16 MiB", with: "size: 16 MiB, private: true"),
-    ] {
-      #expect(throws: ScenarioError.self) {
-        _ = try ScenarioRunner(Scenario(yaml: Array(text.utf8)), folder: ".")
-      }
-    }
   }
 
   @Test("the JSON line says it all, and a step's expectation is held against it")
@@ -161,14 +153,9 @@ struct StaleTranslationTests {
 /// MMUs that forget to flush, and threads that change tables under a right one.
 @Suite("Forgotten flushes")
 struct ForgottenFlushTests {
-  /// An EPT MMU with a bug: no vCPU is told to empty its TLB.
-  private struct NeverFlushingMMU: MMUWrapper {
-    let base: TDPMMU<EPTEncoder, DefaultPolicy>
-
-    func enter(_ cpu: inout TDPContext) -> Bool {
-      _ = base.enter(&cpu)
-      return false
-    }
+  /// Hears nothing.
+  private struct Deaf: WriteTracker {
+    func memoryWritten(_ gpa: GPA, byteCount: Int) {}
   }
 
   private typealias Guest<MMU: VirtualMMU> = Machine<X86Processor, MMU, NoObserver>
@@ -197,6 +184,9 @@ struct ForgottenFlushTests {
     )] = [
       (.unmap, .frame, { $0.unmapHost(GFN(2)..<GFN(4)) }),
       (.zap, .frame, { $0.invalidateAll() }),
+      (.conversion, .frame, { $0.convert(GFN(2)..<GFN(4), toPrivate: true) }),
+      (.writeTracking, .frame, { _ = $0.trackWrites(to: GFN(2)..<GFN(4), by: Deaf()) }),
+      (.recycling, .frame, { $0.zap(GFN(0)..<GFN(512), because: .recycling) }),
       (
         .dirtyLog, .rights,
         { try $0.startDirtyLog(slot: 0, .writeProtect, isInitiallySet: false, splitBudget: 0) }
@@ -231,14 +221,15 @@ struct ForgottenFlushTests {
   func forgottenFlush() throws {
     for (kind, difference, body) in Self.operations {
       let base = try Self.mmu()
-      let machine = try Self.machine(NeverFlushingMMU(base: base))
+      let machine = try Self.machine(NeverFlushingMMU(base))
       let ledger = try #require(machine.ledger)
       ledger.beginStep(1)
       _ = machine.vcpu(0, access: .write, at: GVA(0x3008), size: 8, value: 1)
       #expect(ledger.take().findings == [])
       ledger.beginStep(2)
       try body(base)
-      ledger.note(kind, of: GFN(2)..<GFN(8))
+      // Slots change without the MMU's doing.
+      if kind == .memslots { ledger.note(kind, of: GFN(2)..<GFN(8)) }
       ledger.beginStep(3)
       let report = machine.vcpu(0, access: .write, at: GVA(0x3008), size: 8, value: 2)
       #expect(report.isTLBHit)
@@ -246,9 +237,12 @@ struct ForgottenFlushTests {
       #expect(found.count == 1, "\(kind)")
       #expect(found.first?.verdict == .mmu, "\(kind)")
       #expect(found.first?.difference == difference, "\(kind): \(found)")
-      #expect(
-        found.first?.cause
-          == .host(StaleTranslation.HostOperation(kind, frames: GFN(2)..<GFN(8), step: 2)))
+      guard case .host(let operation) = found.first?.cause else {
+        Issue.record("\(kind): \(found)")
+        continue
+      }
+      #expect(operation.kind == kind && operation.step == 2)
+      #expect(operation.frames.contains(GFN(3)))
       #expect(ledger.counts == [.mmu: 1])
     }
   }
@@ -260,7 +254,6 @@ struct ForgottenFlushTests {
       let machine = try Self.machine(base)
       _ = machine.vcpu(0, access: .write, at: GVA(0x3008), size: 8, value: 1)
       try body(base)
-      machine.ledger?.note(kind, of: GFN(2)..<GFN(8))
       let report = machine.vcpu(0, access: .write, at: GVA(0x3008), size: 8, value: 2)
       #expect(!report.isTLBHit)
       #expect(machine.ledger?.counts == [:], "\(kind)")
@@ -271,13 +264,18 @@ struct ForgottenFlushTests {
   func threads() throws {
     let mmu = try Self.mmu()
     let machine = try Self.machine(mmu, vcpus: 3)
-    let end = ContinuousClock.now + .milliseconds(400)
-    DispatchQueue.concurrentPerform(iterations: 4) { index in
+    runThreads(4) { index in
       var random = SeededGenerator(seed: UInt64(index))
-      while ContinuousClock.now < end {
+      for _ in 0..<2_000 {
         let frame = UInt64(random.below(32))
         if index == 3 {
-          mmu.unmapHost(GFN(frame)..<GFN(frame + 8))
+          if random.flip() {
+            mmu.unmapHost(GFN(frame)..<GFN(frame + 8))
+          } else {
+            // No private memory is there: the frames come back at once.
+            mmu.convert(GFN(frame)..<GFN(frame + 1), toPrivate: true)
+            mmu.convert(GFN(frame)..<GFN(frame + 1), toPrivate: false)
+          }
           continue
         }
         let gva = GVA(frame << 12)

@@ -96,7 +96,7 @@ extension Race {
         } catch {
           rig.fail("\(error)")
         }
-        rig.moveBytes(from: HPA(4 << 20).wrappingAdd(4096), to: HPA(8 << 20).wrappingAdd(4096))
+        rig.moveBytes(of: 1)
       },
     ])
   }

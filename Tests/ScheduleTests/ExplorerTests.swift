@@ -35,9 +35,9 @@ struct ExplorerTests {
     #expect(broken.failures.first?.findings == ["1 of 2"])
     let all = try ScheduleExplorer(failureLimit: 100).explore(Self.increments(2, isAtomic: false))
     // Six interleavings; the two reads may swap without a difference.
-    #expect(all.isComplete && all.explored == 4 && all.failures.count == 2)
+    #expect(all.isComplete && all.ends == 4 && all.failures.count == 2)
     let whole = try ScheduleExplorer().explore(Self.increments(3, isAtomic: true))
-    #expect(whole.isComplete && whole.explored == 6 && whole.failures == [])
+    #expect(whole.isComplete && whole.ends == 6 && whole.failures == [])
   }
 
   @Test("every outcome of three racing threads is reached")
@@ -100,7 +100,22 @@ struct ExplorerTests {
       return Race.Run(bodies) { [] }
     }
     let report = try ScheduleExplorer().explore(race)
-    #expect(report.isComplete && report.explored == 1 && report.longest == 63)
+    #expect(report.isComplete && report.runs == 1 && report.ends == 1 && report.longest == 63)
+  }
+
+  @Test("a race that is not the same each time is refused")
+  func divergence() throws {
+    let runs = Cell()
+    let race = Race("moody", "its steps depend on the run", threads: 2) { turns in
+      let run = runs.value.add(1, ordering: .relaxed).newValue
+      let body: @Sendable () -> Void = {
+        turns.step(.entry(HPA(run == 1 ? 0 : 8)), isChange: true)
+      }
+      return Race.Run([body, body]) { [] }
+    }
+    let report = try ScheduleExplorer().explore(race)
+    let finding = try #require(report.failures.first?.findings.first)
+    #expect(finding.hasSuffix("is not what it was in an earlier run"))
   }
 
   @Test("threads that wait for one another are found, and end")

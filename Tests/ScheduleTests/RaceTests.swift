@@ -6,7 +6,7 @@ import Testing
 struct RaceTests {
   /// `MMU_RACE_LIMIT` for more; `mmu races` runs them to their end.
   static let limit =
-    ProcessInfo.processInfo.environment["MMU_RACE_LIMIT"].flatMap { Int($0) } ?? 120
+    ProcessInfo.processInfo.environment["MMU_RACE_LIMIT"].flatMap { Int($0) } ?? 250
 
   @Test(
     "T1 T3 T4 T5 T7 T8 no order of steps loses a write, a table or a mark",
@@ -15,8 +15,8 @@ struct RaceTests {
     let race = try #require(Race.named(name))
     let report = try ScheduleExplorer(limit: Self.limit).explore(race)
     #expect(report.failures == [])
-    #expect(report.isComplete || report.explored + report.redundant == Self.limit)
-    #expect(report.explored > 1, "\(name) has no race")
+    #expect(report.isComplete || report.runs == Self.limit)
+    #expect(report.ends > 1, "\(name) has no race")
   }
 
   @Test("races have names of their own")
@@ -35,9 +35,9 @@ struct RaceTests {
     ])
   func broken(race: Race, finding: String) throws {
     let report = try ScheduleExplorer(limit: 20_000).explore(race)
-    let failure = try #require(report.failures.first, "not found in \(report.explored) schedules")
+    let failure = try #require(report.failures.first, "not found in \(report.runs) runs")
     #expect(failure.findings.contains { $0.contains(finding) }, "\(failure.findings)")
-    print("\(failure.line): found after \(report.explored) schedules")
+    print("\(failure.line): found after \(report.runs) runs")
     let line = failure.line.split(separator: " ")
     let schedule = try #require(line.count == 3 ? Schedule(String(line[2])) : nil)
     let again = try ScheduleExplorer.replay(schedule, of: race)

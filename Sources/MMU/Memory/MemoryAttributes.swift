@@ -9,7 +9,22 @@ public final class MemoryAttributes: Sendable {
   private let privateRuns = Guarded<[Range<UInt64>]>([])
   @usableFromInline let isAnyPrivate = Atomic<Bool>(false)
 
+  /// How many conversions are under way: made, and not yet flushed.
+  private let conversions = Atomic<Int>(0)
+
   init() {}
+
+  /// Runs a conversion and what has to follow it.
+  func converting<Failure: Error>(_ body: () throws(Failure) -> Void) throws(Failure) {
+    conversions.add(1, ordering: .acquiringAndReleasing)
+    defer { conversions.subtract(1, ordering: .acquiringAndReleasing) }
+    try body()
+  }
+
+  /// Waits until no conversion is under way.
+  func settle() {
+    while conversions.load(ordering: .acquiring) > 0 { TableWalkers.yield() }
+  }
 
   /// How often its lock was taken.
   var lockUses: UInt64 { privateRuns.uses }

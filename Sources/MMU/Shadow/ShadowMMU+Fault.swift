@@ -129,6 +129,7 @@ extension ShadowMMU {
 
   /// The guest's tables grant the access to `gpa`: what becomes of it.
   @inlinable
+  @inline(__always)  // PERF: fault.shadow; an outcome is returned through memory.
   func resolve(
     _ exit: Exit, _ gpa: GPA, _ guestLevel: Level, _ granted: Permissions, _ leaf: UInt64,
     _ walk: GuestWalk, _ root: ShadowPage, on cpu: inout CPU
@@ -138,9 +139,9 @@ extension ShadowMMU {
     state.tally.memslotSearches += 1
     let slot = state.slots[cpu.space.rawValue].slot(for: gfn)
     notify(.memslotSearch(gfn: gfn, found: slot != nil))
-    let format = state.formats[root.role.format]
     let hasTables = !root.role.isDirect
-    let entry = hasTables ? format.decode(leaf, at: guestLevel) : nil
+    let entry =
+      hasTables ? state.formats[root.role.format].decode(leaf, at: guestLevel) : nil
     var largest = slot?.largestLevel(for: gfn, upTo: encoder.largestLeafLevel) ?? .pageTable
     if hasTables { largest = min(largest, guestLevel) }
     while largest > .pageTable, registry.hasTables(around: gfn, at: largest) {

@@ -92,10 +92,12 @@ extension ShadowMMU {
     var leaves = 0
     locked {
       state.activeNotifiers.append(range)
+      state.reason = .unmap
       forEachLeaf(in: range) { page, index in
         drop(page, index)
         leaves += 1
       }
+      state.reason = .tableSync
     }
     synchronize()
     change()
@@ -136,12 +138,15 @@ extension ShadowMMU {
 
   /// Makes the next write to each frame of a range a fault.
   private func logWrites(of range: Range<GFN>) {
+    state.reason = .dirtyLog
+    defer { state.reason = .tableSync }
     forEachLeaf(in: range) { page, index in
       if page.role.level > .pageTable { return drop(page, index) }
       let place = page.place(of: index)
       let old = load(place)
       guard encoder.isWritable(old) else { return }
       store(place, encoder.writeProtected(old))
+      memory.noteChange(.dirtyLog, of: frames(of: page, index))
       state.needsFlush = true
     }
   }

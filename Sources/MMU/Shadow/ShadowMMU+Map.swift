@@ -207,7 +207,6 @@ extension ShadowMMU {
   func set(_ page: ShadowPage, _ index: Int, to new: SPTE, _ first: GFN) -> Bool {
     let place = page.place(of: index)
     let old = load(place)
-    let marks = encoder.layout.masks.accessed | encoder.layout.masks.dirty
     let isSameFrame =
       encoder.isPresent(old) && encoder.isLeaf(old, at: page.role.level)
       && encoder.pfn(of: old) == encoder.pfn(of: new) && page.frame(of: index) == first
@@ -217,12 +216,19 @@ extension ShadowMMU {
       reverseMap.insert(first, page, index)
       fill(place, new)
     } else {
-      if (old.rawValue ^ new.rawValue) & ~marks == 0 { return false }
+      if isAlike(old, new) { return false }
       store(place, SPTE(new.rawValue | old.rawValue & encoder.layout.masks.accessed))
       if takesRights(from: old, to: new) { state.needsFlush = true }
     }
     notify(.leafInstalled(level: page.role.level, gfn: first, old: old, new: new))
     return true
+  }
+
+  /// Whether two leaves differ in the hardware's marks at most.
+  @inlinable
+  func isAlike(_ left: SPTE, _ right: SPTE) -> Bool {
+    let marks = encoder.layout.masks.accessed | encoder.layout.masks.dirty
+    return (left.rawValue ^ right.rawValue) & ~marks == 0
   }
 
   /// Whether a TLB may hold more than a new leaf grants: R, W, U or execution is lost, or U appears,

@@ -180,6 +180,7 @@ extension ShadowMMU {
     guard encoder.isPresent(old) else { return }
     state.needsFlush = true
     if encoder.isLeaf(old, at: page.role.level) {
+      memory.noteChange(state.reason, of: frames(of: page, index))
       reverseMap.remove(page.frame(of: index), page, index)
     } else if let child = registry.page(at: encoder.pfn(of: old)) {
       child.removeParent(page, index)
@@ -188,11 +189,21 @@ extension ShadowMMU {
     }
   }
 
+  /// The frames that a leaf maps.
+  @usableFromInline
+  func frames(of page: ShadowPage, _ index: Int) -> Range<GFN> {
+    let first = page.frame(of: index)
+    return first..<first.wrappingAdd(1 << UInt64(9 * (page.role.level.rawValue - 1)))
+  }
+
   /// Gives a page up: its entries, those that point to it, and its place in the hash.
   @inlinable
   func zap(_ page: ShadowPage, _ reason: ZapReason) {
     if page.isInvalid || page.isFreed { return }
     page.facts.isInvalid = true
+    let outer = state.reason
+    state.reason = reason.operation
+    defer { state.reason = outer }
     state.tally.pagesZapped += 1
     notify(.pageZapped(level: page.role.level, gfn: page.gfn, reason))
     for index in 0..<512 { drop(page, index) }
@@ -236,7 +247,21 @@ extension ShadowMMU {
       let old = load(place)
       if old.rawValue & writable == 0 { return }
       store(place, SPTE(old.rawValue & ~(writable | encoder.layout.masks.dirty)))
+      memory.noteChange(.writeTracking, of: frames(of: page, index))
       state.needsFlush = true
+    }
+  }
+}
+
+extension ZapReason {
+  /// As whoever looks for stale translations is told.
+  @usableFromInline
+  var operation: StaleTranslation.HostOperation.Kind {
+    switch self {
+    case .flooded, .misaligned: .flooding
+    case .recycled: .recycling
+    case .conflict, .unused: .tableSync
+    case .invalidated: .zap
     }
   }
 }

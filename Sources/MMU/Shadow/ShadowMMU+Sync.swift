@@ -166,7 +166,8 @@ extension ShadowMMU {
       drop(page, index)
       return true
     }
-    return set(page, index, to: new, gfn)
+    // PERF: sync.shadow; most entries of a table have not changed.
+    return !isAlike(old, new) && set(page, index, to: new, gfn)
   }
 
   /// INVLPG: the address's leaf goes where its table is out of step, on this root and the last ones,

@@ -17,6 +17,8 @@ struct ShadowState<Entries: GuestEntryFormat> {
   /// Counts of the call under way; those of no vCPU wait for the next.
   @usableFromInline var tally = MMUCounters()
   @usableFromInline var needsFlush = false
+  /// Why leaves go just now, for those who look for stale translations.
+  @usableFromInline var reason = StaleTranslation.HostOperation.Kind.tableSync
   /// Counts faults, which is the age of pages. **Units** faults.
   @usableFromInline var faultCount: UInt64 = 0
   /// What a policy was last shown when the pool was short; kept for its room.

@@ -126,7 +126,10 @@ extension TDPMMU {
     return withRoots { roots in
       let found = collect(slot, log, roots)
       guard clearing else {
-        if found { walkers.synchronize(pacing) }
+        if found {
+          memory.noteChange(.dirtyLog, of: slot.base..<slot.end)
+          walkers.synchronize(pacing)
+        }
         return log.snapshot
       }
       let words = (0..<log.wordCount).map { take(~0, at: $0, of: log) }
@@ -184,6 +187,7 @@ extension TDPMMU {
           guard maps(spte, GFN(first), of: slot) else { return }
           alter(place, spte, at: level) { protected($0, at: level, log.method) }
         }
+        memory.noteChange(.dirtyLog, of: gfn..<gfn.wrappingAdd(1))
       }
       walkers.synchronize(pacing)
       return entries
@@ -281,6 +285,7 @@ extension TDPMMU {
       guard maps(spte, GFN(gfn), of: slot) else { return }
       alter(place, spte, at: level) { protected($0, at: level, method) }
     }
+    memory.noteChange(.dirtyLog, of: slot.base..<slot.end)
   }
 
   /// A leaf whose next write is noticed. Large leaves lose W whatever the method: hardware would log

@@ -48,6 +48,7 @@ extension TDPMMU {
     var slot = cpu.plainSlots.slot(for: gfn, hint: &cpu.slotHint)
     notify(observer, .memslotSearch(gfn: gfn, found: slot != nil))
     var limit = encoder.largestLeafLevel
+    pacing.step(.attributes, isChange: false)
     if memory.attributes.areUsed, let found = slot {
       limit = memory.attributes.largestLevel(for: gfn, upTo: limit)
       if memory.attributes.isPrivate(gfn) {

@@ -29,7 +29,7 @@ extension TDPMMU {
     let wanted = policy.nxRecovery(splitCount: splits.count, standard: standard)
     var recovered = 0
     for split in splits.prefix(max(wanted, 0)) where nxSplits.contains(split.table) {
-      zap(split.frames)
+      zap(split.frames, because: .nxRecovery)
       nxSplits.noteRecovery()
       recovered += 1
     }

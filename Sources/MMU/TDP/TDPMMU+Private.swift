@@ -7,10 +7,13 @@ public import Paging
 extension TDPMMU: PrivateMemoryMMU {
   /// Makes a range private, or shared; what the other page held stays there for a conversion back.
   public func convert(_ range: Range<GFN>, toPrivate: Bool) {
-    memory.attributes.set(range, isPrivate: toPrivate)
-    // Faults that saw the old attribute are done after this, and what they mapped goes.
-    walkers.synchronize(pacing)
-    zap(range)
+    memory.attributes.converting {
+      pacing.step(.attributes, isChange: true)
+      memory.attributes.set(range, isPrivate: toPrivate)
+      // Faults that saw the old attribute are done after this, and what they mapped goes.
+      walkers.synchronize(pacing)
+      zap(range, because: .conversion)
+    }
   }
 
   /// By the attribute of the frame.

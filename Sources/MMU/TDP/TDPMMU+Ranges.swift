@@ -13,20 +13,30 @@ extension TDPMMU {
   /// Takes away every entry of the frames of a range; tables that lie inside it wait until nobody can
   /// walk them and go back to the pool (SPEC T1).
   ///
+  /// - Parameters:
+  ///   - range: the frames.
+  ///   - reason: what whoever looks for stale translations is told.
   /// - Returns: the number of leaves taken away.
   @discardableResult
-  public func zap(_ range: Range<GFN>) -> Int {
+  public func zap(
+    _ range: Range<GFN>, because reason: StaleTranslation.HostOperation.Kind
+  ) -> Int {
     let slots = currentSlots()
     return withRoots { roots in
       var removal = Removal()
       for root in roots {
         zap(root, at: encoder.rootLevel, first: 0, range.rawValues, slots, &removal)
       }
+      memory.noteChange(reason, of: range)
       walkers.synchronize(pacing)
       for page in removal.pages { giveBack(page) }
       return removal.leaves
     }
   }
+
+  /// As `zap(_:because:)`, for no reason in particular.
+  @discardableResult
+  public func zap(_ range: Range<GFN>) -> Int { zap(range, because: .zap) }
 
   /// Tells the MMU that the host changes the memory behind a range (SPEC T5): its leaves go, its faults
   /// wait, nobody uses it while `change` runs.
@@ -42,7 +52,7 @@ extension TDPMMU {
     }
     // Faults that began before the warning are done when this returns.
     walkers.synchronize(pacing)
-    let leaves = zap(range)
+    let leaves = zap(range, because: .unmap)
     change()
     return leaves
   }
@@ -62,7 +72,7 @@ extension TDPMMU {
     waitForUpdates()
     try memory.update(change) { _ in
       walkers.synchronize(pacing)
-      zap(range)
+      zap(range, because: .memslots)
       pacing.step(.memslots, isChange: true)
     }
   }
@@ -82,7 +92,10 @@ extension TDPMMU {
         guard clearing, alter(place, spte, at: level, encoder.aged) != nil else { return }
         if !encoder.hasHardwareAD(spte) { isTracked = true }
       }
-      if isTracked { walkers.synchronize(pacing) }
+      if isTracked {
+        memory.noteChange(.ageing, of: range)
+        walkers.synchronize(pacing)
+      }
       return young
     }
   }

@@ -53,7 +53,7 @@ extension TDPMMU {
       let index = policy.zapChoice(among: offered).flatMap {
         choice.indices.contains($0) ? $0 : nil
       }
-      zap(choice.remove(at: index ?? 0).0.frames)
+      zap(choice.remove(at: index ?? 0).0.frames, because: .recycling)
     }
     return wanted
   }

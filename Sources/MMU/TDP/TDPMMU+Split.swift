@@ -104,6 +104,7 @@ extension TDPMMU {
         let slots = slots[space.rawValue]
         collapse(root, at: encoder.rootLevel, first: 0, range.rawValues, slots, &pages)
       }
+      if !pages.isEmpty { memory.noteChange(.collapse, of: range) }
       walkers.synchronize(pacing)
       for page in pages { giveBack(page) }
       return pages.count

@@ -11,7 +11,7 @@ extension TDPMMU {
     memory.track(by: TrackedWrites(tracked: tracked))
     // Faults that saw the frames untracked are done after this.
     synchronize()
-    zap(frames)
+    zap(frames, because: .writeTracking)
     return id
   }
 
@@ -32,6 +32,7 @@ extension TDPMMU {
     {
       markDirty(gpa.frame.rawValue, count: 1, of: slot, by: cpu.dirtyRing)
     }
+    pacing.step(.trackedFrames, isChange: false)
     tracked.tell(gpa, byteCount: byteCount)
   }
 }

@@ -100,7 +100,7 @@ where
   @inlinable
   public func enter(_ cpu: inout TDPContext) -> Bool {
     announce(&cpu)
-    pacing.step(.roots, isChange: false)
+    pacing.step(.rootEpoch, isChange: false)
     if cpu.rootEpoch != roots.epoch.load(ordering: .acquiring) { changeRoot(of: &cpu) }
     let needsFlush = cpu.needsFlush
     cpu.needsFlush = false
@@ -128,8 +128,9 @@ where
   public func isCurrent(_ cpu: TDPContext) -> Bool {
     pacing.step(.epoch, isChange: false)
     // What the vCPU announced is what it goes on with: whoever opened a new epoch waits for it.
-    return walkers.epoch.load(ordering: .acquiring) == cpu.insideEpoch
-      && roots.epoch.load(ordering: .acquiring) == cpu.rootEpoch && cpu.dirtyRing == nil
+    guard walkers.epoch.load(ordering: .acquiring) == cpu.insideEpoch else { return false }
+    pacing.step(.rootEpoch, isChange: false)
+    return roots.epoch.load(ordering: .acquiring) == cpu.rootEpoch && cpu.dirtyRing == nil
   }
 
   /// The epoch at which the vCPU came inside.
@@ -180,9 +181,11 @@ where
   }
 
   private func replaceRoot(of space: AddressSpace, era: UInt64, onlyLater: Bool) {
+    memory.noteChange(.zap, of: GFN(0)..<GFN(1 << 52))
     waitForRoots()
     roots.replace(of: space, era: era, onlyLater: onlyLater, emptying: freeChildren) {
       host.fill(page: $0, with: encoder.layout.nonPresent.rawValue)
+      pacing.step(.rootEpoch, isChange: true)
     }
   }
 

@@ -15,6 +15,9 @@ final class TDPNotifier: Sendable {
   /// How often its lock was taken.
   var lockUses: UInt64 { ranges.uses }
 
+  /// Feeds the ranges under way.
+  func hash(into hasher: inout Hasher) { ranges.withLock { hasher.combine($0) } }
+
   /// Opens a range of frames.
   func begin(_ range: Range<GFN>) {
     ranges.withLock { $0.append(range.lowerBound.rawValue..<range.upperBound.rawValue) }

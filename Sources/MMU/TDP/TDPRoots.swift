@@ -41,6 +41,18 @@ final class TDPRoots: Sendable {
   /// Whether nobody has them lent.
   var isFree: Bool { state.isFree }
 
+  /// Feeds what there is; while it is lent, that alone.
+  func hash(into hasher: inout Hasher) {
+    guard isFree else { return hasher.combine(true) }
+    state.withLock { state in
+      hasher.combine(state.current)
+      hasher.combine(state.spaces)
+      hasher.combine(state.references)
+      hasher.combine(state.spares)
+      hasher.combine(state.eras)
+    }
+  }
+
   /// How often its lock was taken.
   var lockUses: UInt64 { state.uses }
 
@@ -85,13 +97,15 @@ final class TDPRoots: Sendable {
       if onlyLater, state.eras[number] >= era { return }
       state.eras[number] = max(state.eras[number], era)
       let old = state.current[number]
-      epoch.add(1, ordering: .acquiringAndReleasing)
       guard let root = state.spares.popLast() else {
         // Every other page is some vCPU's root, so no vCPU uses the one in force.
         empty(old)
-        return prepare(old)
+        prepare(old)
+        epoch.add(1, ordering: .acquiringAndReleasing)
+        return
       }
       prepare(root)
+      epoch.add(1, ordering: .acquiringAndReleasing)
       state.current[number] = root
       state.spaces[root] = space
       state.references[root] = 1

@@ -19,6 +19,12 @@ final class TrackedFrames: Sendable {
   /// How often its lock was taken.
   var lockUses: UInt64 { entries.uses }
 
+  /// Feeds the frames, and how many came before.
+  func hash(into hasher: inout Hasher) {
+    entries.withLock { hasher.combine($0.mapValues(\.frames)) }
+    hasher.combine(next.load(ordering: .relaxed))
+  }
+
   /// Adds frames.
   ///
   /// - Returns: the number that they are known by.

@@ -4,7 +4,10 @@ import X86TDX
 extension TDXMMU {
   /// No new translation uses the entry (TDH.MEM.RANGE.BLOCK).
   public func block(_ gfn: GFN, _ level: Level) throws(TDXError) {
-    try withMirror { () throws(TDXError) in try require { module.rangeBlock(gfn, level) } }
+    try withMirror { () throws(TDXError) in
+      try require { module.rangeBlock(gfn, level) }
+      memory.noteChange(.secureRemoval, of: gfn..<gfn.wrappingAdd(level.pageSize.frames))
+    }
   }
 
   /// Undoes a block (TDH.MEM.RANGE.UNBLOCK).
@@ -34,6 +37,7 @@ extension TDXMMU {
       return try require { module.pageRemove(gfn, level) }
     }
     try replace(place, by: shared.encoder.layout.nonPresent) { module.pageRemove(gfn, level) }
+    memory.noteChange(.secureRemoval, of: gfn..<gfn.wrappingAdd(level.pageSize.frames))
     let first = shared.encoder.pfn(of: spte)
     for index in 0..<level.pageSize.frames {
       shared.host.view.clear(page: first.wrappingAdd(index))
@@ -179,15 +183,17 @@ extension TDXMMU {
   /// - Throws: `TDXError` where the module refuses; then the range stays private, without the pages that
   ///   were taken away before.
   public func convert(_ range: Range<GFN>, toPrivate: Bool) throws(TDXError) {
-    // Under the lock, so that no page is added by an attribute that was read before.
-    try withMirror { () throws(TDXError) in
-      if !toPrivate { try reclaimHeld(range) }
-      attributes.set(range, isPrivate: toPrivate)
+    try attributes.converting { () throws(TDXError) in
+      // Under the lock, so that no page is added by an attribute that was read before.
+      try withMirror { () throws(TDXError) in
+        if !toPrivate { try reclaimHeld(range) }
+        attributes.set(range, isPrivate: toPrivate)
+      }
+      guard toPrivate else { return }
+      // Faults that mapped the range as shared are done after this, and what they mapped goes.
+      shared.synchronize()
+      shared.zap(range, because: .conversion)
     }
-    guard toPrivate else { return }
-    // Faults that mapped the range as shared are done after this, and what they mapped goes.
-    shared.synchronize()
-    shared.zap(range)
   }
 
   /// Takes the private pages away that no slot backs any more.

@@ -65,9 +65,8 @@ struct Races: ParsableCommand {
       lines.append("  1 schedule of \(report.longest) steps")
     } else {
       lines.append(
-        "  \(report.explored) schedules of up to \(report.longest) steps"
-          + (report.isComplete ? ", all that differ" : ", not all")
-          + "; \(report.redundant) more given up as repetitions")
+        "  \(report.runs) runs of up to \(report.longest) steps through \(report.states) states to"
+          + " \(report.ends) ends, " + (report.isComplete ? "all that there are" : "not all"))
     }
     for failure in report.failures {
       lines.append("  \(failure.line)")
@@ -79,8 +78,9 @@ struct Races: ParsableCommand {
   private static func object(_ report: ScheduleReport) -> JSONLine {
     var line = JSONLine()
     line.add("race", report.race)
-    line.add("schedules", report.explored)
-    line.add("repetitions", report.redundant)
+    line.add("runs", report.runs)
+    line.add("states", report.states)
+    line.add("ends", report.ends)
     line.add("longest", report.longest)
     line.add("complete", report.isComplete)
     line.add(

@@ -7,6 +7,8 @@ struct TranslationWatch {
   struct Fill {
     /// The ledger's time.
     var time: UInt64
+    /// The memslots' frame.
+    var frame: GFN?
     /// What the guest's tables granted.
     var permissions: Permissions
     /// What the guest's leaf chose, as an entry of IA32_PAT.

@@ -143,8 +143,10 @@ extension VCPUState {
             found, tag: guest.addressSpaceTag, isGlobal: guest.isGlobal(leaf: found.leaf),
             isSealed: watch != nil)
           let place = tlb.insert(entry, for: linear)
-          if watch != nil {
-            noteFill(entry, at: place, for: access, gva: gva, cachedAs: linear)
+          if watch != nil,
+            !noteFill(entry, at: place, for: access, gva: gva, cachedAs: linear)
+          {
+            return .failure(.contended)
           }
         }
         return .success(.memory(found.hpa, gpa: found.gpa, isTLBHit: false))

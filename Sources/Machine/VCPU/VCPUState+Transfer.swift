@@ -103,6 +103,15 @@ extension VCPUState {
   mutating func transfer(
     _ access: Guest.Access, _ low: Part, _ high: Part?
   ) -> AccessReport<Guest.Fault>.Outcome {
+    let outcome = moveBytes(access, low, high)
+    if case .done = outcome { tell(access, low, high) }
+    return outcome
+  }
+
+  @inlinable
+  func moveBytes(
+    _ access: Guest.Access, _ low: Part, _ high: Part?
+  ) -> AccessReport<Guest.Fault>.Outcome {
     var value: UInt128 = 0
     if let hpa = low.hpa {
       guard let moved = move(access, low.size, low.value, at: hpa) else {
@@ -116,11 +125,14 @@ extension VCPUState {
       }
       value |= moved << UInt128(low.size * 8)
     }
-    if access.kind == .write {
-      tell(low)
-      if let high { tell(high) }
-    }
     return .done(value)
+  }
+
+  @inlinable
+  mutating func tell(_ access: Guest.Access, _ low: Part, _ high: Part?) {
+    guard access.kind == .write else { return }
+    tell(low)
+    if let high { tell(high) }
   }
 
   @inlinable

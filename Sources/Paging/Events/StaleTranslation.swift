@@ -11,6 +11,9 @@ public struct StaleTranslation: Sendable, Hashable {
     /// The host changed what is behind the guest's back, or the guest did invalidate the address: the
     /// MMU had to drop the translation.
     case mmu = "mmu-forgot-to-flush"
+    /// The hypervisor inside the guest changed the tables of its guest, and has not invalidated them on
+    /// this vCPU since.
+    case hypervisor = "hypervisor-has-not-flushed"
   }
 
   /// In what the old translation is wrong.
@@ -82,6 +85,24 @@ public struct StaleTranslation: Sendable, Hashable {
       case zap
       /// The machine was put back to what it was.
       case restore
+      /// The frames became private, or shared.
+      case conversion
+      /// The TDX module blocked or removed private pages.
+      case secureRemoval = "secure-removal"
+      /// The pool of table pages was short.
+      case recycling
+      /// A shadowed table was written too often or askew, and given up.
+      case flooding
+      /// Shadow tables followed the guest's.
+      case tableSync = "table-sync"
+      /// Writes to the frames are tracked from now on.
+      case writeTracking = "write-tracking"
+      /// Small executable pages gave way to a large one.
+      case nxRecovery = "nx-recovery"
+      /// Small pages became a large one.
+      case collapse
+      /// The pages' use is looked for, without help of the hardware.
+      case ageing
     }
 
     /// What was done.
@@ -105,7 +126,7 @@ public struct StaleTranslation: Sendable, Hashable {
     case write(TableWrite)
     /// The host.
     case host(HostOperation)
-    /// Nothing that was noted: the MMU itself, or a change before anybody looked.
+    /// Nothing that was noted: a change before anybody looked, or one that is forgotten by now.
     case unknown
   }
 

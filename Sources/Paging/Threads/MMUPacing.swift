@@ -31,6 +31,8 @@ public enum SharedPlace: Sendable, Hashable {
   case presence(Int)
   /// The roots, lent to one at a time.
   case roots
+  /// The number of the roots' last replacement.
+  case rootEpoch
   /// The memslots and their generation.
   case memslots
   /// The ranges that the host changes.
@@ -41,6 +43,8 @@ public enum SharedPlace: Sendable, Hashable {
   case dirtyMarks
   /// The pages that tables are made of.
   case tablePool
+  /// Which frames are private.
+  case attributes
 }
 
 /// Nobody waits for a turn.

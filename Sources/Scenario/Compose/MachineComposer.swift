@@ -34,7 +34,6 @@ struct MachineComposer {
 
   func compose() throws(ScenarioError) -> Result {
     let images = try openImages()
-    try checkStaleTranslations()
     var notes: [String] = []
     let resolved = try registers(images, &notes)
     try checkDomain(
@@ -140,17 +139,6 @@ struct MachineComposer {
       guests: parts.guests, mmu: mmu, bus: parts.bus, tlb: spec.tlb ?? .standard,
       observer: parts.recorder,
       ledger: spec.findsStaleTranslations ? TranslationLedger(memory: parts.memory) : nil)
-  }
-
-  /// The guest's tables are read through the shared memslots, where such guests have none.
-  private func checkStaleTranslations() throws(ScenarioError) {
-    guard spec.findsStaleTranslations else { return }
-    let regions = spec.memory + addedLater
-    guard spec.nested == nil, spec.mmu != .tdx, !regions.contains(where: \.isPrivate) else {
-      throw error(
-        "stale translations are not looked for in guests inside the guest, trust domains and private"
-          + " memory", line: spec.line)
-    }
   }
 
   private func machine(

@@ -65,6 +65,9 @@ public struct Expectation: Sendable {
     case none
     /// Some, all of which the guest has yet to flush.
     case guest
+    /// Some that a hypervisor inside the guest has yet to flush, and none that the MMU should have
+    /// dropped.
+    case hypervisor
     /// One at least that the MMU should have dropped.
     case mmu
   }

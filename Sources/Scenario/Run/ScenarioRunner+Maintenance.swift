@@ -3,22 +3,15 @@ import Machine
 import Paging
 
 extension ScenarioRunner {
-  /// Notes what a step of the host did to frames, for translations that are older.
+  /// Notes what a step of the host did to frames, for translations that are older; the MMU itself tells
+  /// of what it does.
   func noteHostOperation(_ action: Action) {
     guard let ledger = machine.ledger else { return }
-    func frames(_ gpa: GPA, _ byteCount: UInt64) -> Range<GFN> {
-      gpa.frame..<gpa.frame.wrappingAdd((byteCount + 4095) >> 12)
-    }
     let all = GFN(0)..<GFN(1 << 52)
     switch action {
     case .memslot(.add(let region)): ledger.note(.memslots, of: region.frames)
     case .memslot: ledger.note(.memslots, of: all)
     case .restore: ledger.note(.restore, of: all)
-    case .maintenance(.hostUnmap(let gpa, let count)): ledger.note(.unmap, of: frames(gpa, count))
-    case .maintenance(.startDirtyLog(let gpa, _, _, _)), .maintenance(.dirtyPages(let gpa, true)):
-      let slot = machine.memory.slots.slots.first { $0.base == gpa.frame }
-      ledger.note(.dirtyLog, of: slot.map { $0.base..<$0.end } ?? all)
-    case .maintenance(.recoverNXHugePages): ledger.note(.zap, of: all)
     default: break
     }
   }

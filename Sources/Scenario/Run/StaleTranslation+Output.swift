@@ -95,6 +95,15 @@ extension StaleTranslation.HostOperation.Kind {
     case .dirtyLog: "writes to the page are to be recorded"
     case .zap: "the host dropped tables"
     case .restore: "the machine was put back to what it was"
+    case .conversion: "the page was converted"
+    case .secureRemoval: "the TDX module blocked or removed the page"
+    case .recycling: "the pool of table pages was short"
+    case .flooding: "a shadowed table was given up"
+    case .tableSync: "shadow tables followed the guest's"
+    case .writeTracking: "writes to the page are tracked"
+    case .nxRecovery: "a large page without X came back"
+    case .collapse: "small pages became a large one"
+    case .ageing: "the use of the page is looked for"
     }
   }
 }
@@ -104,6 +113,8 @@ extension StaleTranslation.Verdict {
     switch self {
     case .guest: "allowed: the guest has not invalidated the address on this vCPU since"
     case .mmu: "BUG: the MMU had to flush it"
+    case .hypervisor:
+      "allowed: the hypervisor inside the guest has not invalidated its tables on this vCPU since"
     }
   }
 }
@@ -113,7 +124,9 @@ extension StepResult {
   var stale: Expectation.Stale? {
     guard isLookedAtForStale else { return nil }
     if staleTranslations.isEmpty { return Expectation.Stale.none }
-    return staleTranslations.contains { $0.verdict == .mmu } ? .mmu : .guest
+    let verdicts = Set(staleTranslations.map(\.verdict))
+    if verdicts.contains(.mmu) { return .mmu }
+    return verdicts.contains(.hypervisor) ? .hypervisor : .guest
   }
 
   /// A flush that the MMU forgot, in words, or `nil`.

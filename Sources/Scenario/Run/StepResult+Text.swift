@@ -243,6 +243,7 @@ extension RunSummary {
       + (staleTranslations.map { counts in
         [
           "  stale        \(counts[.guest] ?? 0) that the guest has not flushed,"
+            + (counts[.hypervisor].map { " \($0) that its hypervisor has not," } ?? "")
             + " \(counts[.mmu] ?? 0) that the MMU forgot"
         ]
       } ?? [])

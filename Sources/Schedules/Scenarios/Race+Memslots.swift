@@ -8,14 +8,13 @@ extension Race {
   ) { turns, format in
     let rig = try RaceRig(turns, format, vcpus: 1)
     rig.write(7, to: 1, vcpu: 0)
-    let old = HPA(4 << 20).wrappingAdd(4096)
     return rig.race([
       { rig.write(1, to: 1, vcpu: 0) },
       {
         rig.update(dropping: GFN(0)..<GFN(16)) { table throws(MemslotError) in
-          try table.replacing(RaceRig.ram(frames: 16, at: HPA(8 << 20)))
+          try table.replacing(RaceRig.ram(frames: 16, at: RaceRig.homes[1]))
         }
-        rig.moveBytes(from: old, to: HPA(8 << 20).wrappingAdd(4096))
+        rig.moveBytes(of: 1)
       },
     ])
   }
@@ -38,7 +37,7 @@ extension Race {
           rig.update(dropping: GFN(0)..<GFN(16)) { table throws(MemslotError) in
             try table.removing(id: 0)
           }
-          rig.watch(HPA(4 << 20).wrappingAdd(4096))
+          rig.watch(1)
         },
       ],
       atEnd: {
@@ -53,14 +52,13 @@ extension Race {
     let rig = try RaceRig(turns, format, vcpus: 1)
     let other = Memslot(id: 1, base: GFN(32), frameCount: 4, host: HPA(6 << 20))
     rig.write(7, to: 1, vcpu: 0)
-    let old = HPA(4 << 20).wrappingAdd(4096)
     return rig.race(
       [
         {
           rig.update(dropping: GFN(0)..<GFN(16)) { table throws(MemslotError) in
-            try table.replacing(RaceRig.ram(frames: 16, at: HPA(8 << 20)))
+            try table.replacing(RaceRig.ram(frames: 16, at: RaceRig.homes[1]))
           }
-          rig.moveBytes(from: old, to: HPA(8 << 20).wrappingAdd(4096))
+          rig.moveBytes(of: 1)
         },
         {
           rig.update(dropping: GFN(32)..<GFN(36)) { table throws(MemslotError) in
@@ -71,7 +69,7 @@ extension Race {
       atEnd: {
         // Neither update is lost.
         let slots = rig.memory.slots
-        if slots[id: 0]?.host != HPA(8 << 20) { rig.fail("slot 0 did not move") }
+        if slots[id: 0]?.host != RaceRig.homes[1] { rig.fail("slot 0 did not move") }
         if slots[id: 1] == nil { rig.fail("slot 1 was not added") }
         rig.write(5, to: 33, vcpu: 0)
       })
@@ -90,29 +88,36 @@ extension RaceRig {
     }
   }
 
-  /// Watches that nobody writes a page that no memslot leads to any more.
-  package func watch(_ page: HPA, during work: () -> Void = {}) {
-    turns.step(Self.data, isChange: true)
-    let before = memory.host.view.read(page, count: 4096)
-    work()
-    turns.step(Self.data, isChange: false)
-    if memory.host.view.read(page, count: 4096) != before {
-      fail("the page at \(page) was written after its slot had gone")
-    }
+  /// Watches that nobody writes the first home of a page, to which no memslot leads any more.
+  package func watch(_ frame: UInt64) {
+    turns.step(Self.data(of: frame), isChange: false)
+    watch(frame, holding: bytes(at: Self.homes[0], frame))
   }
 
   /// Carries a page's cells over that the guest has not written at their new place, then watches that
   /// nobody writes the old one any more.
-  package func moveBytes(from old: HPA, to new: HPA) {
-    watch(old) {
-      let view = memory.host.view
-      for cell in 0..<512 as Range<UInt64> {
-        let place = new.wrappingAdd(cell * 8)
-        guard view.readValue(place, size: 8) == 0,
-          let value = view.readValue(old.wrappingAdd(cell * 8), size: 8)
-        else { continue }
-        _ = view.writeValue(value, size: 8, at: place)
-      }
+  package func moveBytes(of frame: UInt64) {
+    turns.step(Self.data(of: frame), isChange: true)
+    let before = bytes(at: Self.homes[0], frame)
+    let view = memory.host.view
+    let (old, new) = (Self.homes[0], Self.homes[1])
+    for offset in stride(from: frame << 12, to: (frame + 1) << 12, by: 8) {
+      guard view.readValue(new.wrappingAdd(offset), size: 8) == 0,
+        let value = view.readValue(old.wrappingAdd(offset), size: 8)
+      else { continue }
+      _ = view.writeValue(value, size: 8, at: new.wrappingAdd(offset))
     }
+    watch(frame, holding: before)
+  }
+
+  private func watch(_ frame: UInt64, holding before: [UInt8]?) {
+    turns.step(Self.data(of: frame), isChange: false)
+    if bytes(at: Self.homes[0], frame) != before {
+      fail("frame \(frame) was written where it had been after its slot had gone")
+    }
+  }
+
+  private func bytes(at home: HPA, _ frame: UInt64) -> [UInt8]? {
+    memory.host.view.read(home.wrappingAdd(frame << 12), count: 4096)
   }
 }

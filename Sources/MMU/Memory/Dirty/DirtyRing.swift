@@ -34,6 +34,14 @@ public final class DirtyRing: Sendable {
   /// Whether the vCPU must exit.
   public var isSoftFull: Bool { count >= softLimit }
 
+  /// Feeds the entries.
+  func hash(into hasher: inout Hasher) {
+    state.withLock { state in
+      hasher.combine(state.entries)
+      hasher.combine(state.harvested)
+    }
+  }
+
   /// Adds an entry.
   ///
   /// - Returns: false where the ring is full.

@@ -30,6 +30,14 @@ final class ModificationLog: Sendable {
     }
   }
 
+  /// Feeds what is logged.
+  func hash(into hasher: inout Hasher) {
+    state.withLock { state in
+      for index in Int(state.index &+ 1)..<512 { hasher.combine(state.addresses[index]) }
+      hasher.combine(state.space)
+    }
+  }
+
   /// What is logged from now on is written in a space. **Requires** that the log is empty.
   func begin(_ space: AddressSpace) { state.withLock { $0.space = space } }
 

@@ -20,6 +20,8 @@ public final class GuestMemory: Sendable {
   /// Held for a whole update, so that updates come one after another.
   private let updating = Guarded(())
   private let tracker = Guarded<(any WriteTracker)?>(nil)
+  /// Whom MMUs tell of what they do to translations.
+  @usableFromInline let changes = TranslationChanges()
   /// Whether there is a tracker, so that nobody takes its lock for nothing.
   private let hasTracker = Atomic(false)
 
@@ -82,6 +84,29 @@ public final class GuestMemory: Sendable {
 
   /// Whether somebody changes slots at this moment.
   var isUpdating: Bool { !updating.isFree }
+
+  /// Waits until nobody changes slots, or converts frames.
+  func settle() {
+    updating.withLock { _ in }
+    attributes.settle()
+  }
+
+  /// Feeds the generations, and what the slots show.
+  func hash(into hasher: inout Hasher) {
+    for space in spaces {
+      hasher.combine(generation(of: space))
+      for slot in slots(of: space).slots {
+        hasher.combine(slot.id)
+        hasher.combine(slot.base)
+        hasher.combine(slot.frameCount)
+        hasher.combine(slot.host)
+        hasher.combine(slot.privateHost)
+        hasher.combine(slot.flags)
+        hasher.combine(slot.backing)
+        hasher.combine(slot.activeLog?.method)
+      }
+    }
+  }
 
   /// Changes the slots of all spaces as one step. Updates wait for one another, so neither closure may
   /// update. A slot is then backed by pages no larger than what the host has behind it.

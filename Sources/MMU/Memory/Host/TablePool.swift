@@ -71,6 +71,15 @@ public final class TablePool: Sendable {
     }
   }
 
+  /// Feeds which pages are in use, and the order in which the others will be.
+  func hash(into hasher: inout Hasher) {
+    state.withLock { state in
+      hasher.combine(state.fresh)
+      hasher.combine(state.returned)
+      hasher.combine(state.stamps)
+    }
+  }
+
   /// Which pages are in use now.
   var snapshot: State { state.withLock { $0 } }
 

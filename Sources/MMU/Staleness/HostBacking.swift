@@ -33,7 +33,10 @@ extension TDPMMU {
   }
 
   /// Waits for changes of whole ranges; the vCPU is to be outside, for they wait for it.
-  public func settle() { withRoots { _ in } }
+  public func settle() {
+    memory.settle()
+    withRoots { _ in }
+  }
 }
 
 extension ShadowMMU where Guest: ShadowedProcessor {

@@ -1,13 +1,12 @@
 /// Runs a race in every order that can make a difference.
 ///
-/// Depth first, with dynamic partial-order reduction: after each run the steps that touch a common
-/// place and were not ordered by others are found, and the other order is put down for later. Sleep
-/// sets keep runs away that repeat one seen.
-///
-/// **Source** Flanagan and Godefroid, "Dynamic Partial-Order Reduction for Model Checking Software"
-/// (POPL 2005).
+/// A state of a race is what each thread has done and seen, and what the places hold that they share.
+/// Each run goes to a state from which another thread has still to go on, and from there to one that was
+/// seen before, or to an end; where it ended is checked. So two orders that lead to the same state are
+/// two runs up to there and one from there on. From each state those threads go on that a persistent set
+/// and sleep sets demand (`StateGraph`).
 public struct ScheduleExplorer {
-  /// The most runs, redundant ones included.
+  /// The most runs.
   public var limit: Int
   /// After how many failures to stop.
   public var failureLimit: Int
@@ -23,33 +22,31 @@ public struct ScheduleExplorer {
   /// - Throws: what setting it up throws.
   public func explore(_ race: Race) throws -> ScheduleReport {
     var report = ScheduleReport(race: race.name)
-    let tree = ScheduleTree()
-    while report.explored + report.redundant < limit {
+    let search = ScheduleSearch(threads: race.threads)
+    while report.runs < limit {
       let turns = Turns(threads: race.threads)
       let run = try race.prepare(turns)
-      tree.begin()
-      let ending = turns.run(run.bodies) { tree.choose($0) }
-      if let divergence = tree.divergence {
-        report.failures.append(
-          ScheduleFailure(race: race.name, schedule: tree.schedule, findings: [divergence]))
-        return report
-      }
-      if tree.isRedundant {
-        report.redundant += 1
-      } else {
-        report.explored += 1
-        report.longest = max(report.longest, tree.schedule.threads.count)
-        let findings = Self.findings(ending, run)
-        if !findings.isEmpty {
-          report.failures.append(
-            ScheduleFailure(race: race.name, schedule: tree.schedule, findings: findings))
-          if report.failures.count >= failureLimit { return report }
-        }
-      }
-      tree.noteRaces()
-      guard tree.backtrack() else {
+      guard search.begin(content: run.content) else {
         report.isComplete = true
         return report
+      }
+      let ending = turns.run(run.bodies) { search.choose($0) }
+      report.runs += 1
+      report.states = search.stateCount
+      let isNew = search.finish()
+      if let divergence = search.divergence {
+        report.failures.append(
+          ScheduleFailure(race: race.name, schedule: search.schedule, findings: [divergence]))
+        return report
+      }
+      guard isNew else { continue }
+      report.ends += 1
+      report.longest = max(report.longest, search.schedule.threads.count)
+      let findings = Self.findings(ending, run)
+      if !findings.isEmpty {
+        report.failures.append(
+          ScheduleFailure(race: race.name, schedule: search.schedule, findings: findings))
+        if report.failures.count >= failureLimit { return report }
       }
     }
     return report
@@ -66,6 +63,7 @@ public struct ScheduleExplorer {
     var stray: Int?
     let ending = turns.run(run.bodies) { choice in
       var next = Schedule.usual(choice)
+      if choice.ready.isEmpty { return next }
       let index = taken.threads.count
       if stray == nil, schedule.threads.indices.contains(index) {
         let wanted = schedule.threads[index]
@@ -75,7 +73,8 @@ public struct ScheduleExplorer {
       return next
     }
     var report = ScheduleReport(race: race.name)
-    report.explored = 1
+    report.runs = 1
+    report.ends = 1
     report.longest = taken.threads.count
     let findings =
       stray.map { ["step \($0 + 1): thread \(schedule.threads[$0]) cannot go on here"] }

@@ -2,13 +2,15 @@
 public struct ScheduleReport: Sendable, Hashable {
   /// The race.
   public let race: String
-  /// Schedules run to their end and checked.
-  public internal(set) var explored = 0
-  /// Runs given up because they only repeat another in a different order of independent steps.
-  public internal(set) var redundant = 0
+  /// Runs: each to an end, or to a state that an earlier one had come to.
+  public internal(set) var runs = 0
+  /// States between two steps that differ.
+  public internal(set) var states = 0
+  /// Ends that differ, each checked.
+  public internal(set) var ends = 0
   /// The steps of the longest schedule.
   public internal(set) var longest = 0
-  /// Whether every schedule was run that differs in the order of steps on a common place.
+  /// Whether every end was reached that any order of steps leads to.
   public internal(set) var isComplete = false
   /// The schedules that ended badly.
   public internal(set) var failures: [ScheduleFailure] = []
