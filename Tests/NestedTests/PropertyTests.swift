@@ -94,7 +94,8 @@ struct NestedPropertyTests {
       outcomes.merge(run.outcomes) { $0 + $1 }
       #expect(run.unknown < run.count / 100, "\(run.unknown) of \(run.count) not judged")
     }
-    // A run that does little proves little.
+    // A run that does little proves little; one seed alone, asked for to see a failure again, may.
+    guard Self.seeds.count > 1 else { return }
     #expect(Encoder.suppressBit == 0 || outcomes["exception", default: 0] > 0, "\(outcomes)")
     for outcome in ["memory", "reflected", "mmio", "fault"] {
       #expect(outcomes[outcome, default: 0] > Self.operations / 300, "\(outcome): \(outcomes)")
