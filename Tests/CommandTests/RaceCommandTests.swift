@@ -11,7 +11,7 @@ struct RaceCommandTests {
     #expect(whole.output.contains("\"race\":\"faults-and-link\""))
     #expect(whole.output.contains("\"complete\":true,\"failures\":[]"))
     let part = try Command(["races", "--race", "faults-and-link", "--limit", "3"])
-    #expect(part.status == 0 && part.output.contains("3 schedules"))
+    #expect(part.status == 0 && part.output.contains("3 runs"))
     #expect(part.output.contains("not all"))
   }
 
