@@ -34,7 +34,9 @@ public protocol NestingMMU: AuditableMMU {
   /// Says where a vCPU's exits become #VE of the inner guest, as far as the hypervisor's entries and the
   /// area's busy word allow it.
   ///
-  /// - Parameter area: in the hypervisor's memory, 34 bytes on one page; `nil` for exits alone.
+  /// - Parameters:
+  ///   - area: in the hypervisor's memory, 34 bytes on one page; `nil` for exits alone.
+  ///   - cpu: the vCPU.
   func takeExceptions(in area: GPA?, on cpu: inout CPU)
 
   /// Drops what is cached of a pointer's tables, or of all: INVEPT, or an entry that asks for a flush
