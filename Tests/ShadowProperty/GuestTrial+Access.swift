@@ -55,7 +55,7 @@ extension GuestTrial {
     case .reflected(let exit): throw situation.difference(.outcome, "\(exit)")
     case .failed(let error): throw situation.difference(.outcome, "\(error)")
     }
-    reference.note(concerned, guests, memory, writer: access.gva & ~0xFFF)
+    reference.note(concerned, guests, memory, writer: (access.vcpu, access.gva & ~0xFFF))
   }
 
   private func situation(of access: GuestAccess) -> Situation {

@@ -46,10 +46,11 @@ package struct GuestTrial {
       machine.invalidatePage(vcpu, GVA(gva))
       reference.invalidate(vcpu, page: gva)
     case .setRegister(let register, let value, let vcpu):
+      let before = machine.processor(vcpu)
       // PAE's registers are loaded from tables that may be malformed by now.
       guard (try? machine.setRegister(vcpu, register, value)) != nil else { break }
+      reference.follow(vcpu, from: before, to: machine.processor(vcpu), memory)
       if register == .cr3 { reference.invalidate(vcpu) }
-      reference.follow(vcpu, machine.processor(vcpu), memory)
     case .addSlot, .removeSlot: changeSlots(isAdding: operation == .addSlot)
     case .unmap(let gfn, let count):
       _ = machine.maintenance?.unmapHost(GFN(gfn)..<GFN(gfn + count)) {}

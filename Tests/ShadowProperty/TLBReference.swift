@@ -58,7 +58,20 @@ package struct TLBReference {
     }
   }
 
-  /// Walks every page again, after registers or memslots changed.
+  /// Walks every page again, after a vCPU's register changed: what that alone makes otherwise, as new
+  /// contents of PAE's registers without a flush, may still be used.
+  package mutating func follow(
+    _ vcpu: Int, from before: X86Processor, to guest: X86Processor, _ memory: GuestMemory
+  ) {
+    for page in pages.indices {
+      let old = Self.walk(pages[page], before, memory)
+      let now = Self.walk(pages[page], guest, memory)
+      entries[vcpu][page] = now.steps.map(\.entryAddress)
+      if old != now { keep(old, vcpu, page) }
+    }
+  }
+
+  /// Walks every page again, after memslots changed.
   package mutating func follow(_ vcpu: Int, _ guest: X86Processor, _ memory: GuestMemory) {
     for page in pages.indices {
       entries[vcpu][page] = Self.walk(pages[page], guest, memory).steps.map(\.entryAddress)
@@ -85,20 +98,27 @@ package struct TLBReference {
 
   /// Keeps what a write made stale.
   ///
-  /// - Parameter writer: the page whose own walk made the write: it was marked before the write
-  ///   landed, perhaps on the very entry that was marked.
+  /// - Parameter writer: the vCPU and the page whose own walk made the write: its leaf was marked
+  ///   before the write landed, perhaps on the very entry that was marked, and that other pages may
+  ///   have in common.
   package mutating func note(
     _ concerned: [Concerned], _ guests: [X86Processor], _ memory: GuestMemory,
-    writer: UInt64? = nil
+    writer: (vcpu: Int, page: UInt64)? = nil
   ) {
+    let marked = concerned.first { $0.vcpu == writer?.vcpu && pages[$0.page] == writer?.page }?
+      .before.steps.last?.entryAddress
     for one in concerned {
       let now = Self.walk(pages[one.page], guests[one.vcpu], memory)
       entries[one.vcpu][one.page] = now.steps.map(\.entryAddress)
-      guard one.before.gpa != nil, one.before != now else { continue }
+      guard one.before != now else { continue }
       var old = one.before
-      if writer == pages[one.page] { old.leaf |= 0x60 }
-      if !stale[one.vcpu][one.page].contains(old) { stale[one.vcpu][one.page].append(old) }
+      if let marked, old.steps.last?.entryAddress == marked { old.leaf |= 0x60 }
+      keep(old, one.vcpu, one.page)
     }
+  }
+
+  private mutating func keep(_ old: Walked, _ vcpu: Int, _ page: Int) {
+    if old.gpa != nil, !stale[vcpu][page].contains(old) { stale[vcpu][page].append(old) }
   }
 
   /// Translations from before that a vCPU may still use for an address.
